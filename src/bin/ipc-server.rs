@@ -1,0 +1,46 @@
+//! The document's server without a network: the same conversation over a Unix socket. Chapter 05.
+
+mod terminal;
+
+const USAGE: &str =
+    "usage: ipc-server [PATH] (sockets-by-hand.sock in the temporary folder if left out)";
+
+fn main() {
+    let default = std::env::temp_dir().join("sockets-by-hand.sock");
+    let path = terminal::argument(USAGE, &default.to_string_lossy());
+    #[cfg(unix)]
+    serve(&path);
+    #[cfg(not(unix))]
+    terminal::fail(1, &format!("cannot listen on {path}: this program needs Unix sockets"));
+}
+
+#[cfg(unix)]
+fn serve(path: &str) {
+    use sockets_by_hand::net::Server;
+    use std::io::{self, ErrorKind, Read, Write};
+
+    let server = Server::bind_path(path).unwrap_or_else(|e| match e.kind() {
+        ErrorKind::InvalidInput => terminal::fail(2, &format!("{path}: {e}; {USAGE}")),
+        _ => terminal::fail(1, &format!("cannot listen on {path}: {e}")),
+    });
+    let handle = server.handle();
+    // Once nobody reads this, the server ends in good order, and its socket file with it.
+    let say = move |line: &str| writeln!(io::stdout(), "{line}").unwrap_or_else(|_| handle.close());
+    say(&format!("Server listening on {path}"));
+
+    server.serve(move |mut stream| {
+        say("Client connected");
+        let mut buffer = [0; 4096];
+        loop {
+            let n = stream.read(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            let data = String::from_utf8_lossy(&buffer[..n]);
+            say(&format!("Received data from client: {data}"));
+            stream.write_all(b"Hello from server")?;
+        }
+        say("Client disconnected");
+        Ok(())
+    });
+}

@@ -1,0 +1,31 @@
+//! What the programs that stand on the library share: one argument, and one line at a time.
+
+use std::io::{self, Write};
+use std::{env, process::exit};
+
+/// The program's one argument, or `default`. `--help` prints `usage`; anything more exits with 2.
+pub fn argument(usage: &str, default: &str) -> String {
+    let mut args = env::args_os().skip(1).map(|arg| arg.into_string().unwrap_or_default());
+    let argument = args.next().unwrap_or(default.to_string());
+    if argument == "--help" {
+        say(usage);
+        exit(0);
+    }
+    if args.next().is_some() || argument.is_empty() || argument.starts_with("--") {
+        fail(2, usage);
+    }
+    argument
+}
+
+/// `println!`, except that it ends the program quietly once nobody reads (`ipc-server | head -1`).
+pub fn say(line: &str) {
+    if writeln!(io::stdout(), "{line}").is_err() {
+        exit(0);
+    }
+}
+
+/// Says in one line what went wrong, and ends the program.
+pub fn fail(status: i32, line: &str) -> ! {
+    eprintln!("{}: {line}", env!("CARGO_BIN_NAME"));
+    exit(status)
+}

@@ -1,0 +1,12 @@
+//! Three ways to talk over a network, built by hand on `std` alone, one floor upon the other.
+//!
+//! Think of a staircase. Each floor takes what the floor below gives, and adds one thing:
+//!
+//! | floor | what you hold | what it adds to the floor below | in Node |
+//! | --- | --- | --- | --- |
+//! | 1, [`net`] | a stream of bytes | a thread for each client, messages within the stream, sending to many | `net` |
+//!
+//! Everything blocks, and every client has a thread: a function reads from top to bottom in the
+//! order in which things happen. The book under `tutorial/` climbs the stairs, a chapter a file.
+
+pub mod net;

@@ -1,0 +1,97 @@
+//! `on`, `once`, `off`, `emit`: Node's `EventEmitter`.
+//!
+//! Picture a notice board. Under each event's name hang the cards of those who want to know;
+//! whoever emits the event walks along the cards, in the order in which they were pinned, and calls
+//! each. That is all: no thread, no queue, no waiting. `emit` is a loop over functions.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A board of listeners, which all take a `&T`. Any thread may use it.
+///
+/// ```
+/// use sockets_by_hand::net::Emitter;
+///
+/// let door = Emitter::new();
+/// door.on("knock", |who: &String| println!("{who} is at the door"));
+/// assert!(door.emit("knock", &"Ada".to_string()));
+/// assert!(!door.emit("bell", &"Ada".to_string())); // nobody listens to that
+/// ```
+pub struct Emitter<T> {
+    board: Mutex<Board<T>>,
+}
+
+struct Board<T> {
+    cards: Vec<Card<T>>,
+    pinned: u64,
+}
+
+#[derive(Clone)]
+struct Card<T> {
+    id: Listener,
+    event: String,
+    once: bool,
+    call: Arc<dyn Fn(&T) + Send + Sync>,
+}
+
+/// A listener's number, for [`Emitter::off`]. (Node takes the function itself; Rust's closures
+/// cannot be compared.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener(u64);
+
+impl<T> Emitter<T> {
+    /// An empty board.
+    pub fn new() -> Emitter<T> {
+        Emitter { board: Mutex::new(Board { cards: Vec::new(), pinned: 0 }) }
+    }
+
+    /// Calls `listener` whenever `event` is emitted, after those who came before.
+    pub fn on(&self, event: &str, listener: impl Fn(&T) + Send + Sync + 'static) -> Listener {
+        self.pin(event, false, Arc::new(listener))
+    }
+
+    /// Calls `listener` the next time that `event` is emitted, and then never again.
+    pub fn once(&self, event: &str, listener: impl Fn(&T) + Send + Sync + 'static) -> Listener {
+        self.pin(event, true, Arc::new(listener))
+    }
+
+    /// Takes a listener away. An `emit` that has already begun still calls it.
+    pub fn off(&self, listener: Listener) {
+        self.lock().cards.retain(|card| card.id != listener);
+    }
+
+    /// Calls every listener of `event` with `value`, one after the other, on this thread. Returns
+    /// whether there was any.
+    ///
+    /// The board is not locked meanwhile: a listener may call `on`, `off` and `emit`. What it
+    /// changes counts from the next `emit` on.
+    pub fn emit(&self, event: &str, value: &T) -> bool {
+        let called: Vec<_> = {
+            let mut board = self.lock();
+            let called = board.cards.iter().filter(|card| card.event == event);
+            let called = called.map(|card| card.call.clone()).collect();
+            board.cards.retain(|card| !(card.once && card.event == event));
+            called
+        };
+        called.iter().for_each(|call| call(value));
+        !called.is_empty()
+    }
+
+    fn pin(&self, event: &str, once: bool, call: Arc<dyn Fn(&T) + Send + Sync>) -> Listener {
+        let mut board = self.lock();
+        board.pinned += 1;
+        let id = Listener(board.pinned);
+        board.cards.push(Card { id, event: event.to_string(), once, call });
+        id
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board<T>> {
+        // No listener runs under the lock, so a panic cannot leave the board half changed.
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Default for Emitter<T> {
+    fn default() -> Emitter<T> {
+        Emitter::new()
+    }
+}

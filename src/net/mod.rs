@@ -1,0 +1,26 @@
+//! Floor 1, bytes: TCP and Unix sockets, a thread for each client. What Node calls `net`.
+//!
+//! A connection is a pipe of bytes in each direction. It has no messages, no events and no
+//! memory of who else is connected. What is missing is built here, an idea a file:
+//!
+//! | file | idea | chapter |
+//! | --- | --- | --- |
+//! | [`server`] | a thread for each client, a limit, an orderly end | 03 |
+//! | [`framing`] | where one message ends and the next begins | 04 |
+//! | [`stream`] | TCP or a Unix socket behind one type | 05 |
+//! | [`outbox`] | any thread may send, and a slow client stalls nobody | 06 |
+//! | [`backoff`] | how long to wait before the next try | 07 |
+//! | [`events`] | `on`, `once`, `off`, `emit` | 08 |
+
+pub mod backoff;
+pub mod events;
+pub mod framing;
+pub mod outbox;
+pub mod server;
+pub mod stream;
+
+pub use backoff::Backoff;
+pub use events::Emitter;
+pub use outbox::Outbox;
+pub use server::Server;
+pub use stream::Stream;

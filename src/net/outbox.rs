@@ -1,0 +1,253 @@
+//! Lets any thread send to a client, and keeps a client that does not read from stalling anyone.
+//!
+//! Picture a letter box with a postman. A letter is handed over at the door where the door is
+//! open. Where it is not, the letter goes into the box, a postman (a thread) is called to wait at
+//! the door, and everybody who comes with a letter from then on drops it into the box and goes. When
+//! the box is empty, the postman goes home. When it overflows, or the door stays shut too long, the
+//! address is struck off.
+//!
+//! "Waiting at the door" is a `write` that finds no room: the other end has not read, the kernel's
+//! buffers are full, and the thread sleeps until there is room. That is how TCP slows a sender down.
+
+use std::collections::VecDeque;
+use std::error;
+use std::fmt;
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Stream;
+
+/// How many bytes may wait behind the message that is being sent.
+pub const MAX_QUEUED: usize = 1024 * 1024;
+
+/// How long a client may take no byte at all while messages wait for it.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a sender itself waits for room before it leaves the rest to the drain thread. (Windows
+/// does not say how much of a `write` that timed out was sent, so there a sender never waits, the
+/// drain thread does all the writing, and a timeout is the end.)
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// How many messages go into one `write`.
+const BATCH: usize = 64;
+
+/// Sends messages to one client. A clone is the same outbox; all its methods may be called from
+/// any thread, and none waits longer than a few milliseconds.
+///
+/// ```
+/// use sockets_by_hand::net::{Outbox, Stream};
+/// use std::{io::Read, sync::Arc};
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let mut client = Stream::connect(listener.local_addr()?)?;
+/// let outbox = Outbox::new(listener.accept()?.0.into())?;
+///
+/// let news: Arc<[u8]> = Arc::from(*b"Hello, all"); // made once, however many it is sent to
+/// outbox.send(news.clone()).unwrap();
+/// outbox.end();
+///
+/// let mut heard = String::new();
+/// client.read_to_string(&mut heard)?;
+/// assert_eq!(heard, "Hello, all");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Outbox(Arc<Shared>);
+
+struct Shared {
+    stream: Stream,
+    max_queued: usize,
+    deadline: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Arc<[u8]>>,
+    /// How much of the first message has been sent.
+    sent: usize,
+    /// How many bytes wait behind the first message.
+    waiting: usize,
+    draining: bool,
+    ending: bool,
+    dropped: Option<Dropped>,
+}
+
+/// Why a client gets no more messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// It reads more slowly than messages come: over `max_queued` bytes were waiting.
+    TooSlow {
+        /// The most bytes that may wait.
+        max_queued: usize,
+    },
+    /// It took no byte for the whole of the deadline.
+    Stalled {
+        /// The longest time without progress.
+        deadline: Duration,
+    },
+    /// The connection failed.
+    Lost(ErrorKind),
+    /// [`Outbox::end`] was called: nothing may follow.
+    Ended,
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Dropped::TooSlow { max_queued } => {
+                write!(f, "the client is too slow: more than {max_queued} bytes wait for it")
+            }
+            Dropped::Stalled { deadline } => {
+                write!(f, "the client has read nothing for {deadline:?}")
+            }
+            Dropped::Lost(kind) => write!(f, "the connection failed: {kind}"),
+            Dropped::Ended => write!(f, "the outbox has ended: no message may follow"),
+        }
+    }
+}
+
+impl error::Error for Dropped {}
+
+impl Outbox {
+    /// The outbox of `stream`, which from now on writes through it alone. ([`MAX_QUEUED`] bytes
+    /// may wait, for [`DEADLINE`].)
+    ///
+    /// # Errors
+    /// The connection has already ended.
+    pub fn new(stream: Stream) -> io::Result<Outbox> {
+        Outbox::with_limits(stream, MAX_QUEUED, DEADLINE)
+    }
+
+    /// The same with other limits: a client for which more than `max_queued` bytes wait behind the
+    /// message being sent is dropped, and so is one that takes no byte for all of `deadline`.
+    ///
+    /// # Errors
+    /// The connection has already ended, or `deadline` is zero.
+    pub fn with_limits(
+        stream: Stream,
+        max_queued: usize,
+        deadline: Duration,
+    ) -> io::Result<Outbox> {
+        stream.set_write_timeout(Some(if cfg!(windows) { deadline } else { PATIENCE }))?;
+        let state = Mutex::default();
+        Ok(Outbox(Arc::new(Shared { stream, max_queued, deadline, state })))
+    }
+
+    /// Sends `message` after all that were sent before, whole or, if the client is dropped, not.
+    /// `Ok` means that it is on its way, not that it has arrived.
+    ///
+    /// # Errors
+    /// The client has been dropped, now or earlier, and its connection ended.
+    pub fn send(&self, message: impl Into<Arc<[u8]>>) -> Result<(), Dropped> {
+        let message = message.into();
+        let mut state = self.0.lock();
+        if let Some(why) = state.dropped {
+            return Err(why);
+        }
+        if state.ending {
+            return Err(Dropped::Ended);
+        }
+        if state.draining {
+            if !state.queue.is_empty() {
+                state.waiting += message.len();
+            }
+            state.queue.push_back(message);
+            if state.waiting > self.0.max_queued {
+                let max_queued = self.0.max_queued;
+                return Err(self.0.drop_client(&mut state, Dropped::TooSlow { max_queued }));
+            }
+            return Ok(());
+        }
+        let sent = if cfg!(windows) { Ok(0) } else { self.0.stream.clone().write(&message) };
+        match sent {
+            Ok(n) if n == message.len() => return Ok(()),
+            Ok(n) => state.sent = n,
+            Err(e) if e.kind() == ErrorKind::TimedOut => state.sent = 0,
+            Err(e) => return Err(self.0.drop_client(&mut state, Dropped::Lost(e.kind()))),
+        }
+        state.queue.push_back(message);
+        state.draining = true;
+        let shared = self.0.clone();
+        match thread::Builder::new().stack_size(64 * 1024).spawn(move || shared.drain()) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(self.0.drop_client(&mut state, Dropped::Lost(e.kind()))),
+        }
+    }
+
+    /// Ends our side of the connection once all that was sent is out.
+    pub fn end(&self) {
+        let mut state = self.0.lock();
+        state.ending = true;
+        if !state.draining {
+            _ = self.0.stream.end(); // if it has ended already, so much the better
+        }
+    }
+
+    /// Why the client was dropped, if it was: its own thread asks when its `read` has ended.
+    pub fn dropped(&self) -> Option<Dropped> {
+        self.0.lock().dropped
+    }
+}
+
+impl Shared {
+    /// The drain thread: writes what is queued, waiting as long as it takes, and ends.
+    fn drain(&self) {
+        let mut progress = Instant::now();
+        loop {
+            let mut state = self.lock();
+            if state.queue.is_empty() {
+                state.draining = false;
+                if state.ending {
+                    _ = self.stream.end();
+                }
+                return;
+            }
+            let batch: Vec<_> = state.queue.iter().take(BATCH).cloned().collect();
+            let mut parts: Vec<_> = batch.iter().map(|message| IoSlice::new(message)).collect();
+            parts[0] = IoSlice::new(&batch[0][state.sent..]);
+            drop(state); // others may queue while this thread waits
+
+            let written = self.stream.clone().write_vectored(&parts);
+            let mut state = self.lock();
+            let why = match written {
+                Ok(n) => {
+                    progress = Instant::now();
+                    state.advance(n);
+                    continue;
+                }
+                Err(e) if e.kind() != ErrorKind::TimedOut => Dropped::Lost(e.kind()),
+                Err(_) if progress.elapsed() < self.deadline => continue,
+                Err(_) => Dropped::Stalled { deadline: self.deadline },
+            };
+            self.drop_client(&mut state, why);
+            return;
+        }
+    }
+
+    /// Ends the connection, which wakes the client's own thread; that one cleans up.
+    fn drop_client(&self, state: &mut State, why: Dropped) -> Dropped {
+        self.stream.destroy();
+        state.queue.clear();
+        *state.dropped.get_or_insert(why)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing between two changes of the state can panic: it is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes off the queue what `n` more written bytes complete.
+    fn advance(&mut self, n: usize) {
+        self.sent += n;
+        while let Some(first) = self.queue.front().filter(|first| self.sent >= first.len()) {
+            self.sent -= first.len();
+            self.queue.pop_front();
+            self.waiting -= self.queue.front().map_or(0, |next| next.len());
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Accepts clients, gives each a thread, knows how many there are, and ends in good order.
+//!
+//! Picture a doorkeeper. One thread stands at the door ([`Server::serve`]) and leads every guest
+//! to a table with a waiter of its own (your handler, on a thread of its own). The house has a
+//! limit, and when it closes ([`Handle::close`]) the door shuts first and the guests finish.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+#[cfg(unix)]
+use std::{
+    fs,
+    io::ErrorKind,
+    os::unix::{fs::FileTypeExt, net::UnixListener},
+    path::{Path, PathBuf},
+};
+
+use super::Stream;
+
+/// How many clients may be connected at a time, unless [`Server::max_connections`] says otherwise.
+pub const MAX_CONNECTIONS: usize = 10_000;
+
+/// A client's thread takes this much address space; memory only as far as the stack is used.
+const STACK: usize = 256 * 1024;
+
+/// How long to wait after a failed `accept`: long enough not to spin, too short to be noticed.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A server that listens, and accepts nobody before [`serve`](Server::serve).
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use sockets_by_hand::net::{Server, Stream};
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// let address = server.address().unwrap();
+/// let handle = server.handle();
+/// let door = std::thread::spawn(move || {
+///     server.serve(|mut stream| stream.write_all(b"Hello from server"))
+/// });
+///
+/// let mut answer = String::new();
+/// Stream::connect(address)?.read_to_string(&mut answer)?;
+/// assert_eq!(answer, "Hello from server");
+///
+/// handle.close();
+/// door.join().unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Server {
+    listener: Listener,
+    max_connections: usize,
+    handle: Handle,
+}
+
+enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener, PathBuf),
+}
+
+impl Server {
+    /// Listens on a TCP address; port 0 takes any free one, which [`Server::address`] tells.
+    ///
+    /// # Errors
+    /// The address is not `HOST:PORT` ([`ErrorKind::InvalidInput`](io::ErrorKind::InvalidInput)),
+    /// is not one of this machine, or is taken ([`AddrInUse`](io::ErrorKind::AddrInUse)).
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
+        let listener = TcpListener::bind(address)?;
+        let mut door = listener.local_addr()?;
+        match door.ip() {
+            // Windows does not connect to "any address", but where that is bound, loopback is too.
+            IpAddr::V4(ip) if ip.is_unspecified() => door.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => door.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        Ok(Server::new(Listener::Tcp(listener), move || drop(Stream::connect(door))))
+    }
+
+    /// Listens on a Unix socket: a file at `path`, which goes away with the server.
+    ///
+    /// A socket file that no server listens behind (left by one that was killed) is replaced.
+    /// Asking costs a connection: a live server sees a client come and go.
+    ///
+    /// # Errors
+    /// The file belongs to a live server or is no socket ([`ErrorKind::AddrInUse`]), or the
+    /// folder does not exist or may not be written.
+    #[cfg(unix)]
+    pub fn bind_path(path: impl AsRef<Path>) -> io::Result<Server> {
+        let path = path.as_ref();
+        let listener = UnixListener::bind(path).or_else(|e| {
+            let is_socket =
+                fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+            let refused = |e: io::Error| e.kind() == ErrorKind::ConnectionRefused;
+            if !(is_socket && Stream::connect_path(path).is_err_and(refused)) {
+                return Err(e);
+            }
+            fs::remove_file(path)?;
+            UnixListener::bind(path)
+        })?;
+        let door = path.to_owned();
+        let listener = Listener::Unix(listener, door.clone());
+        Ok(Server::new(listener, move || drop(Stream::connect_path(&door))))
+    }
+
+    fn new(listener: Listener, knock: impl Fn() + Send + Sync + 'static) -> Server {
+        let handle = Handle(Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            knock: Box::new(knock),
+        }));
+        Server { listener, max_connections: MAX_CONNECTIONS, handle }
+    }
+
+    /// Sets how many clients may be connected at a time. One more is closed at once.
+    pub fn max_connections(self, max_connections: usize) -> Server {
+        Server { max_connections, ..self }
+    }
+
+    /// Where the server listens; `None` on a Unix socket, whose path you know.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.listener {
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            #[cfg(unix)]
+            Listener::Unix(..) => None,
+        }
+    }
+
+    /// What stops the server, and counts its clients, from any thread.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Accepts clients until [`Handle::close`], runs `handler` for each on a thread of its own, and
+    /// returns when the last of them has returned.
+    ///
+    /// The connection ends when `handler` has returned and no clone of its [`Stream`] is left. An
+    /// error that it returns, like a panic, ends that connection alone, and is said on stderr.
+    /// So is a client that could not be accepted for want of a descriptor or a thread.
+    pub fn serve<H>(self, handler: H)
+    where
+        H: Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
+    {
+        let handler = Arc::new(handler);
+        let handle = self.handle.clone();
+        handle.lock().serving = true;
+        while !handle.lock().closing {
+            let served = self.listener.accept().and_then(|stream| self.start(stream, &handler));
+            if let Err(e) = served {
+                complain(format_args!("Client not served: {e}"));
+                thread::sleep(PAUSE);
+            }
+        }
+        drop(self); // from here on, whoever connects is refused
+        handle.change(|state| state.serving = false);
+        handle.wait();
+    }
+
+    /// Leads one client to its thread; one too many leaves by the door it came.
+    fn start<H>(&self, stream: Stream, handler: &Arc<H>) -> io::Result<()>
+    where
+        H: Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
+    {
+        let Some(guest) = self.handle.let_in(self.max_connections) else { return Ok(()) };
+        let handler = handler.clone();
+        thread::Builder::new().stack_size(STACK).spawn(move || {
+            let _counted_until_the_end = guest;
+            if let Err(e) = handler(stream) {
+                complain(format_args!("Client lost: {e}"));
+            }
+        })?;
+        Ok(())
+    }
+}
+
+impl Listener {
+    fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Listener::Tcp(listener) => listener.accept().map(|(socket, _)| socket.into()),
+            #[cfg(unix)]
+            Listener::Unix(listener, _) => listener.accept().map(|(socket, _)| socket.into()),
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, path) = self {
+            // If someone was quicker to remove it, all is well.
+            _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Stops a [`Server`] from any thread, and counts its clients. A clone is the same handle.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Connects to the server itself: nothing else in `std` wakes a thread that waits in `accept`.
+    knock: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct State {
+    serving: bool,
+    closing: bool,
+    connections: usize,
+}
+
+impl Handle {
+    /// Closes the door: when this returns, no new client is accepted, and the port is free. Those
+    /// who are connected stay; [`wait`](Handle::wait) for them.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closing = true;
+        while state.serving {
+            drop(state); // the doorkeeper needs it to open
+            (self.0.knock)();
+            state = self
+                .0
+                .changed
+                .wait_timeout(self.lock(), PAUSE)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Waits until the server has been closed and its last client's handler has returned.
+    pub fn wait(&self) {
+        let mut state = self.lock();
+        while state.serving || state.connections > 0 {
+            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// How many clients are connected now.
+    pub fn connections(&self) -> usize {
+        self.lock().connections
+    }
+
+    /// Counts a client in, unless there are `max` already.
+    fn let_in(&self, max: usize) -> Option<Guest> {
+        let mut state = self.lock();
+        (state.connections < max).then(|| {
+            state.connections += 1;
+            Guest(self.clone())
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.0.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is whole at every moment: a panic elsewhere has not spoilt it.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client that has been counted in, and is counted out however its thread ends.
+struct Guest(Handle);
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.0.change(|state| state.connections -= 1);
+    }
+}
+
+/// Like `eprintln!`, which panics once nobody reads stderr; a server must not end for that.
+fn complain(line: fmt::Arguments) {
+    _ = writeln!(io::stderr(), "{line}");
+}

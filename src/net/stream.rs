@@ -1,0 +1,195 @@
+//! One end of a connection, over TCP or over a Unix socket: Node's `net.Socket`.
+//!
+//! Picture a telephone receiver that can be copied: every clone of a [`Stream`] is the same line,
+//! so one thread can listen while another speaks. The line is hung up when the last clone is gone.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::{os::unix::net::UnixStream, path::Path};
+use std::{sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering::Relaxed, time::Duration};
+
+/// A connection: reads what the other end wrote, and writes what the other end will read.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use sockets_by_hand::net::Stream;
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let mut ours = Stream::connect(listener.local_addr()?)?;
+/// let mut theirs = Stream::from(listener.accept()?.0);
+///
+/// ours.write_all(b"one, two")?;
+/// ours.end()?; // the other end now reads to the end, and can still answer
+/// let mut heard = String::new();
+/// theirs.read_to_string(&mut heard)?;
+/// assert_eq!(heard, "one, two");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Stream(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    socket: Socket,
+    bytes_read: AtomicU64,
+    bytes_written: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// Does the same with either kind: `std` gives both the same methods, but no trait for them.
+macro_rules! either {
+    ($stream:expr, $socket:ident => $action:expr) => {
+        match &$stream.0.socket {
+            Socket::Tcp($socket) => $action,
+            #[cfg(unix)]
+            Socket::Unix($socket) => $action,
+        }
+    };
+}
+
+impl Stream {
+    /// Connects over TCP, to the first address that answers.
+    ///
+    /// # Errors
+    /// The address is not `HOST:PORT` ([`ErrorKind::InvalidInput`]), its host is unknown, or
+    /// nobody listens there ([`ErrorKind::ConnectionRefused`]).
+    pub fn connect(address: impl ToSocketAddrs) -> io::Result<Stream> {
+        TcpStream::connect(address).map(Stream::from)
+    }
+
+    /// Connects to the Unix socket at `path`, within this machine.
+    ///
+    /// # Errors
+    /// There is no such file, or no server behind it ([`ErrorKind::ConnectionRefused`]).
+    #[cfg(unix)]
+    pub fn connect_path(path: impl AsRef<Path>) -> io::Result<Stream> {
+        UnixStream::connect(path).map(Stream::from)
+    }
+
+    /// Says that no more will be written; the other end may still write (a half-close).
+    ///
+    /// # Errors
+    /// The connection has already ended.
+    pub fn end(&self) -> io::Result<()> {
+        either!(self, socket => socket.shutdown(Shutdown::Write))
+    }
+
+    /// Ends both directions at once. Whichever thread waits in a `read` or `write` wakes up.
+    pub fn destroy(&self) {
+        // The one error is that there is nothing left to end.
+        _ = either!(self, socket => socket.shutdown(Shutdown::Both));
+    }
+
+    /// From now on a `read` fails with [`ErrorKind::TimedOut`] when nothing arrives for `timeout`;
+    /// `None` waits for ever, as at first. The connection stays open: what to do is up to you.
+    ///
+    /// # Errors
+    /// `timeout` is zero.
+    pub fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        either!(self, socket => socket.set_read_timeout(timeout))
+    }
+
+    /// The same for a `write` that finds no room: the other end does not read.
+    pub(super) fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        either!(self, socket => socket.set_write_timeout(timeout))
+    }
+
+    /// Whether small writes go out at once (`true`) or may wait a little to travel together
+    /// (`false`, as at first). A Unix socket never waits.
+    ///
+    /// # Errors
+    /// The connection has already ended.
+    pub fn set_no_delay(&self, no_delay: bool) -> io::Result<()> {
+        match &self.0.socket {
+            Socket::Tcp(socket) => socket.set_nodelay(no_delay),
+            #[cfg(unix)]
+            Socket::Unix(_) => Ok(()),
+        }
+    }
+
+    /// The address of the other end; `None` over a Unix socket, or once the connection has ended.
+    pub fn remote_address(&self) -> Option<SocketAddr> {
+        match &self.0.socket {
+            Socket::Tcp(socket) => socket.peer_addr().ok(),
+            #[cfg(unix)]
+            Socket::Unix(_) => None,
+        }
+    }
+
+    /// How many bytes have been read so far, by all clones together.
+    pub fn bytes_read(&self) -> u64 {
+        self.0.bytes_read.load(Relaxed)
+    }
+
+    /// How many bytes have been handed over for sending so far, by all clones together.
+    pub fn bytes_written(&self) -> u64 {
+        self.0.bytes_written.load(Relaxed)
+    }
+}
+
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Stream {
+        Stream(Arc::new(Shared {
+            socket,
+            bytes_read: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
+        }))
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(socket: TcpStream) -> Stream {
+        Socket::Tcp(socket).into()
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for Stream {
+    fn from(socket: UnixStream) -> Stream {
+        Socket::Unix(socket).into()
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = patiently(|| either!(self, socket => (&*socket).read(buffer)))?;
+        self.0.bytes_read.fetch_add(n as u64, Relaxed);
+        Ok(n)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice]) -> io::Result<usize> {
+        let n = patiently(|| either!(self, socket => (&*socket).write_vectored(parts)))?;
+        self.0.bytes_written.fetch_add(n as u64, Relaxed);
+        Ok(n)
+    }
+
+    /// Does nothing: what was written is already on its way.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A signal (Ctrl-Z, then `fg`) interrupts a call that has a timeout: it is made again. And what
+/// Unix calls "would block" where a timeout is set is what Windows, and the reader, call "timed out".
+fn patiently(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => return Err(ErrorKind::TimedOut.into()),
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The book cannot drift from the code: every block of every chapter is compared, compiled or run.
+//!
+//! | in a chapter | what is checked |
+//! | --- | --- |
+//! | ```` ```rust file=PATH ````, or any other language with `file=` | stands in that file, to the letter, up to indentation |
+//! | ```` ```rust compile_fail=E0382 ```` | does not compile, for that reason |
+//! | ```` ```console terminal=NAME ```` | is typed into a shell, which answers as shown (`needs=node`: by an ignored test) |
+//! | any other block | is an error: nothing in the book goes unchecked |
+//! | a link or a picture | leads to a file that is there |
+//! | an exercise | links a solution that is compiled and tested |
+
+#[path = "tutorial_checker/blocks.rs"]
+mod blocks;
+#[cfg(unix)]
+#[path = "tutorial_checker/terminal.rs"]
+mod terminal;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+/// What a reader sees, relative to the package's folder: the chapters and the README.
+fn pages() -> Vec<String> {
+    let mut pages: Vec<String> = fs::read_dir("tutorial")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".md"))
+        .map(|name| format!("tutorial/{name}"))
+        .collect();
+    pages.push("README.md".to_string());
+    pages.sort();
+    pages
+}
+
+/// The chapters: the pages of the book that teach.
+fn chapters() -> Vec<String> {
+    pages().into_iter().filter(|page| page[9..].starts_with(|c: char| c.is_ascii_digit())).collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}")).replace("\r\n", "\n")
+}
+
+#[track_caller]
+fn assert_none(problems: Vec<String>) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+#[test]
+fn every_block_link_and_exercise_of_every_page_holds() {
+    let check = |page: &String| blocks::problems(&read(page), page);
+    assert_none(pages().iter().flat_map(check).collect());
+}
+
+#[test]
+fn every_chapter_is_of_a_length_to_be_read_at_once() {
+    for chapter in chapters() {
+        let words = blocks::words(&read(&chapter));
+        assert!((700..=1500).contains(&words), "{chapter} has {words} words of prose");
+    }
+}
+
+#[test]
+fn every_chapter_but_the_first_has_two_or_three_exercises() {
+    for chapter in chapters().into_iter().filter(|chapter| !chapter.contains("/00-")) {
+        let exercises = blocks::exercises(&read(&chapter)).len();
+        assert!((2..=3).contains(&exercises), "{chapter} has {exercises} exercises");
+    }
+}
+
+#[test]
+fn the_summary_names_every_chapter_and_nothing_else() {
+    let summary = read("tutorial/SUMMARY.md");
+    let named: BTreeSet<String> =
+        blocks::links(&summary).map(|link| format!("tutorial/{link}")).collect();
+    let there: BTreeSet<String> = chapters().into_iter().collect();
+    assert_eq!(named, there);
+}
+
+#[test]
+fn every_solution_is_compiled() {
+    let main = read("tutorial/solutions/main.rs");
+    for entry in fs::read_dir("tutorial/solutions").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        assert!(
+            module == "main" || main.contains(&format!("mod {module};")),
+            "tutorial/solutions/{name} is not a module of main.rs: it would never be compiled"
+        );
+    }
+}
+
+/// Types the blocks of all pages at once, each page in shells of its own.
+#[cfg(unix)]
+fn type_all(needs: Option<&str>) -> Vec<String> {
+    std::thread::scope(|scope| {
+        let typed: Vec<_> = pages()
+            .into_iter()
+            .map(|page| scope.spawn(move || terminal::problems(&read(&page), &page, needs)))
+            .collect();
+        typed.into_iter().flat_map(|page| page.join().unwrap()).collect()
+    })
+}
+
+#[cfg(unix)]
+#[test]
+fn every_terminal_answers_as_shown() {
+    assert_none(type_all(None));
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "needs Node.js; .ci/run runs it"]
+fn every_terminal_with_node_answers_as_shown() {
+    assert_none(type_all(Some("node")));
+}
+
+/// The checker itself: a page with one thing wrong, and what must be said of it.
+mod a_page_is_refused {
+    use super::*;
+
+    #[track_caller]
+    fn because(expected: &str, page: &str) {
+        let problems = blocks::problems(page, "tutorial/page.md");
+        assert_eq!(problems.len(), 1, "expected one problem, found {problems:#?}");
+        assert!(problems[0].contains(expected), "{:?} does not say {expected:?}", problems[0]);
+    }
+
+    #[test]
+    fn when_a_line_of_code_was_changed() {
+        let right = "```rust file=src/bin/server.rs\nlet n = socket.read(&mut buffer)?;\nif n == 0 {\n    return Ok(());\n}\n```\n";
+        assert_none(blocks::problems(right, "tutorial/page.md"));
+        because("src/bin/server.rs has no such lines", &right.replace("n == 0", "n == 1"));
+    }
+
+    #[test]
+    fn when_its_code_has_no_file() {
+        because("nothing checks it", "```rust\nfn main() {}\n```\n");
+        because("nothing checks it", "```\nwhatever\n```\n");
+        because("cannot be read", "```rust file=src/no-such.rs\nfn main() {}\n```\n");
+    }
+
+    #[test]
+    fn when_code_that_must_not_compile_does() {
+        let wrong = "fn f(s: String) -> String {\n    drop(s);\n    s\n}";
+        let page = format!("```rust compile_fail=E0382\n{wrong}\n```\n");
+        assert_none(blocks::problems(&page, "tutorial/page.md"));
+        because("compiles", &page.replace("drop(s)", "drop(&s)"));
+        because("not for E0499", &page.replace("E0382", "E0499"));
+    }
+
+    #[test]
+    fn when_a_link_or_a_picture_is_dead() {
+        assert_none(blocks::problems("[all](../src/lib.rs#top)", "tutorial/page.md"));
+        because("no-such.md", "See [that](no-such.md).");
+        because("img/no-such.svg", "![a picture](img/no-such.svg)");
+    }
+
+    #[test]
+    fn when_an_exercise_has_no_solution() {
+        because("has no solution", "## Exercises\n\n1. Do it.\n");
+        because("dead link", "## Exercises\n\n1. Do it. [Solution](solutions/no_such.rs)\n");
+        because("no test", "## Exercises\n\n1. Do it. [Solution](solutions/main.rs)\n");
+    }
+
+    #[test]
+    fn when_a_block_never_ends() {
+        because("never ends", "```rust file=src/lib.rs\n");
+    }
+
+    #[cfg(unix)]
+    #[track_caller]
+    fn when_typed(expected: &str, block: &str) {
+        let page = format!("```console\n{block}\n```\n");
+        let problems = terminal::problems(&page, "tutorial/page.md", None);
+        assert_eq!(problems.len(), 1, "expected one problem, found {problems:#?}");
+        assert!(problems[0].contains(expected), "{:?} does not say {expected:?}", problems[0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn when_a_terminal_answers_otherwise() {
+        let right = "```console\n$ echo one; echo two\none\ntwo\n```\n";
+        assert_none(terminal::problems(right, "tutorial/page.md", None));
+        when_typed("printed \"one\", where the page says \"won\"", "$ echo one\nwon");
+        when_typed("printed \"two\", where the page says nothing", "$ echo one; echo two\none");
+        when_typed("printed nothing, where the page says \"two\"", "$ echo one\none\ntwo");
+        when_typed("status 3", "$ (exit 3); echo status $?\nstatus 4");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn when_a_program_answers_otherwise() {
+        let right = "```console terminal=server\n$ cargo run\nServer listening on port 3000\n```\n\
+                     ```console\n$ cargo run --bin client | head -1\nConnected to server\n```\n\
+                     ```console terminal=server\n…\n^C\n```\n";
+        assert_none(terminal::problems(right, "tutorial/page.md", None));
+        when_typed(
+            "Server listening on port 3000",
+            "$ cargo run\nServer listening on port 3001\n^C",
+        );
+    }
+}
+
+#[test]
+fn a_page_has_only_the_links_that_its_text_shows() {
+    let text = "A [link](a.md) and ![img](b.svg).\n```js file=x\n[not](one)\n```\n`[nor](this)`\n";
+    assert_eq!(blocks::links(text).collect::<Vec<_>>(), ["a.md", "b.svg"]);
+    assert!(Path::new("tutorial").is_dir(), "the tests run in the package's folder");
+}

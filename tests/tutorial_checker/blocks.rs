@@ -1,0 +1,174 @@
+//! Reads a page, and checks what can be checked without a terminal.
+
+use std::{env, fs, path::Path, process, process::Command};
+
+/// A fenced block: what stands behind the three back quotes, and the lines between them.
+pub struct Block {
+    pub line: usize,
+    pub language: String,
+    pub marks: Vec<(String, String)>,
+    pub lines: Vec<String>,
+    pub closed: bool,
+}
+
+impl Block {
+    /// The value of a mark: of `file=src/lib.rs`, `mark("file")` is `src/lib.rs`.
+    pub fn mark(&self, name: &str) -> Option<&str> {
+        self.marks.iter().find(|(mark, _)| mark == name).map(|(_, value)| &**value)
+    }
+}
+
+/// A page taken apart: its prose (with an empty line for each line of a block) and its blocks.
+pub fn split(page: &str) -> (Vec<&str>, Vec<Block>) {
+    let (mut prose, mut blocks) = (Vec::new(), Vec::<Block>::new());
+    for (i, line) in page.lines().enumerate() {
+        let open = blocks.last_mut().filter(|block| !block.closed);
+        let fence = line.trim_start().strip_prefix("```");
+        match (open, fence) {
+            (Some(block), Some(_)) => block.closed = true,
+            (Some(block), None) => block.lines.push(line.to_string()),
+            (None, Some(info)) => {
+                let mut words = info.split_whitespace().map(str::to_string);
+                let language = words.next().unwrap_or_default();
+                let mark = |word: String| {
+                    let (name, value) = word.split_once('=').unwrap_or((&word, ""));
+                    (name.to_string(), value.to_string())
+                };
+                let marks = words.map(mark).collect();
+                blocks.push(Block { line: i + 1, language, marks, lines: vec![], closed: false });
+            }
+            (None, None) => {
+                prose.push(line);
+                continue;
+            }
+        }
+        prose.push("");
+    }
+    (prose, blocks)
+}
+
+/// How many words of prose a page has.
+pub fn words(page: &str) -> usize {
+    split(page).0.iter().map(|line| line.split_whitespace().count()).sum()
+}
+
+/// Where a page's links and pictures lead, those to the web left out.
+pub fn links(page: &str) -> impl Iterator<Item = String> {
+    let prose = split(page).0.join("\n");
+    // What stands between back quotes is code, not a link.
+    let text: String = prose.split('`').step_by(2).collect();
+    let after: Vec<String> = text.split("](").skip(1).map(str::to_string).collect();
+    after
+        .into_iter()
+        .filter_map(|rest| rest.split(')').next().map(str::to_string))
+        .filter(|link| !link.contains("://"))
+        .map(|link| link.split('#').next().unwrap_or_default().to_string())
+        .filter(|link| !link.is_empty())
+}
+
+/// The texts of the numbered items under `## Exercises`.
+pub fn exercises(page: &str) -> Vec<String> {
+    let prose = split(page).0.join("\n");
+    let Some((_, section)) =
+        prose.split_once("\n## Exercises\n").or(prose.split_once("## Exercises\n"))
+    else {
+        return vec![];
+    };
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let mut exercises = Vec::<String>::new();
+    for line in section.lines() {
+        let number = line.split_once(". ").map(|(number, _)| number);
+        if number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
+            exercises.push(String::new());
+        }
+        if let Some(exercise) = exercises.last_mut() {
+            *exercise += line;
+            *exercise += "\n";
+        }
+    }
+    exercises
+}
+
+/// All that is wrong with a page, one line each. `path` is where it stands, for its links.
+pub fn problems(page: &str, path: &str) -> Vec<String> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+    let mut problems = Vec::new();
+    for block in split(page).1 {
+        if let Err(problem) = check(&block) {
+            problems.push(format!("{path}:{}: {problem}", block.line));
+        }
+    }
+    for link in links(page) {
+        if !folder.join(&link).exists() {
+            problems.push(format!("{path}: dead link: {link}"));
+        }
+    }
+    for exercise in exercises(page) {
+        let title = exercise.lines().next().unwrap_or_default();
+        let Some(solution) = links(&exercise).find(|link| link.starts_with("solutions/")) else {
+            problems.push(format!("{path}: an exercise has no solution: {title}"));
+            continue;
+        };
+        let solution = fs::read_to_string(folder.join(&solution));
+        if solution.is_ok_and(|solution| !solution.contains("#[test]")) {
+            problems.push(format!("{path}: the solution has no test: {title}"));
+        }
+    }
+    problems
+}
+
+fn check(block: &Block) -> Result<(), String> {
+    if !block.closed {
+        return Err("this block never ends".to_string());
+    }
+    if let Some(file) = block.mark("file") {
+        return stands_in(file, &block.lines);
+    }
+    match (block.language.as_str(), block.mark("compile_fail")) {
+        ("rust", Some(code)) => fails_to_compile(&block.lines, code),
+        ("console", _) => Ok(()), // typed by terminal.rs
+        (language, _) => Err(format!("a block of {language:?} without a file: nothing checks it")),
+    }
+}
+
+/// Whether `lines` stand in `file`, one after the other, whatever their common indentation.
+fn stands_in(file: &str, lines: &[String]) -> Result<(), String> {
+    let text = fs::read_to_string(file).map_err(|e| format!("{file} cannot be read: {e}"))?;
+    let text: Vec<&str> = text.lines().collect();
+    let wanted = dedent(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    match text.windows(wanted.len().max(1)).any(|window| dedent(window) == wanted) {
+        true => Ok(()),
+        false => Err(format!("{file} has no such lines:\n{}", wanted.join("\n"))),
+    }
+}
+
+fn dedent(lines: &[&str]) -> Vec<String> {
+    let indents = lines.iter().filter(|line| !line.trim().is_empty());
+    let indent = indents.map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
+    lines.iter().map(|line| line.get(indent..).unwrap_or("").trim_end().to_string()).collect()
+}
+
+fn fails_to_compile(lines: &[String], code: &str) -> Result<(), String> {
+    // A file for each block: tests run side by side.
+    let id = lines.as_ptr() as usize;
+    let source = env::temp_dir().join(format!("block-{}-{id}.rs", process::id()));
+    fs::write(&source, lines.join("\n")).map_err(|e| e.to_string())?;
+    let rustc = env::var("RUSTC").unwrap_or("rustc".to_string());
+    let output = Command::new(rustc)
+        .args(["--edition=2024", "--crate-type=lib", "--crate-name=block", "--emit=metadata"])
+        .arg("-o")
+        .arg(source.with_extension("rmeta"))
+        .arg(&source)
+        .output()
+        .map_err(|e| format!("rustc does not start: {e}"))?;
+    _ = fs::remove_file(&source);
+    _ = fs::remove_file(source.with_extension("rmeta"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        return Err("this block must not compile, but it compiles".to_string());
+    }
+    match said.contains(&format!("error[{code}]")) {
+        true => Ok(()),
+        false => Err(format!("this block does not compile, but not for {code}:\n{said}")),
+    }
+}

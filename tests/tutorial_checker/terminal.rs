@@ -1,0 +1,235 @@
+//! Types a page's console blocks into real shells, and compares what comes back.
+//!
+//! `terminal=NAME` says in which window a block stands: a program that still runs at the end of a
+//! block goes on, and a later block of the same window shows what it printed meanwhile. In a block,
+//! `$ …` is typed, `^C` is pressed, `…` stands for any number of lines, and all else is expected.
+//!
+//! What differs from machine to machine is swapped: `cargo run` starts the program that is built
+//! already; the ports 3000 and 8080 are free ones; the temporary folder is one of the page's own.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+use std::{fs, process, thread};
+
+use super::blocks::{self, Block};
+
+/// How long a line may take that the page promises.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Marks the end of a command; no program prints it.
+const DONE: &str = "\u{1}done";
+
+/// What each shell knows before the reader types: where the programs are, and their addresses.
+const PRELUDE: &str = r#"
+exec 2>&1
+trap : INT
+cargo() {
+    shift; dir=$BINS; program=server
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --bin) dir=$BINS; program=$2; shift 2 ;;
+            --example) dir=$BINS/examples; program=$2; shift 2 ;;
+            --) shift; break ;;
+            *) echo "the checker does not know cargo's $1"; return 2 ;;
+        esac
+    done
+    case $program-$# in
+        server-0 | client-0) set -- "127.0.0.1:$PORT_3000" ;;
+    esac
+    "$dir/$program" "$@"
+}
+node() {
+    [ $# -gt 1 ] || set -- "$1" "127.0.0.1:$PORT_3000"
+    command node "$@"
+}
+"#;
+
+/// What the page says otherwise than its terminals, one line each; of the blocks that need `needs`.
+pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
+    let blocks: Vec<Block> = blocks::split(page).1;
+    let blocks = blocks.iter().filter(|b| b.language == "console" && b.mark("needs") == needs);
+    let scene = Scene::new(path);
+    let mut terminals = HashMap::<&str, Terminal>::new();
+    let mut problems = Vec::new();
+    'blocks: for block in blocks {
+        let name = block.mark("terminal").unwrap_or_default();
+        let terminal = terminals.entry(name).or_insert_with(|| Terminal::open(&scene));
+        for (i, line) in block.lines.iter().enumerate() {
+            if let Err(problem) = terminal.play(line, &scene) {
+                problems.push(format!("{path}:{}: {problem}", block.line + 1 + i));
+                break 'blocks; // what follows would only follow from this
+            }
+        }
+    }
+    if problems.is_empty() {
+        for terminal in terminals.values_mut() {
+            problems
+                .extend(terminal.close(&scene).err().map(|problem| format!("{path}: {problem}")));
+        }
+    }
+    problems
+}
+
+/// What one page's terminals share.
+struct Scene {
+    ports: [(&'static str, String); 2],
+    folder: PathBuf,
+}
+
+impl Scene {
+    fn new(page: &str) -> Scene {
+        let name = format!("book-{}-{}", process::id(), page.replace(['/', '.'], "-"));
+        let thread =
+            format!("{:?}", thread::current().id()).replace(|c: char| !c.is_alphanumeric(), "");
+        // Short: the path of a Unix socket has at most some hundred characters.
+        let folder = Path::new("/tmp").join(name + &thread);
+        fs::create_dir_all(&folder).unwrap();
+        let listeners =
+            ["3000", "8080"].map(|port| (port, TcpListener::bind("127.0.0.1:0").unwrap()));
+        let ports =
+            listeners.map(|(port, free)| (port, free.local_addr().unwrap().port().to_string()));
+        Scene { ports, folder }
+    }
+
+    /// What is really typed where the page says `line`.
+    fn typed(&self, line: &str) -> String {
+        self.ports.iter().fold(line.to_string(), |line, (port, free)| line.replace(port, free))
+    }
+
+    /// What the page must say where `line` was really printed.
+    fn shown(&self, line: &str) -> String {
+        let line = line.replace(&*self.folder.to_string_lossy(), "/tmp");
+        self.ports.iter().fold(line, |line, (port, free)| line.replace(free, port))
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// One shell, which types and prints like a window on the screen.
+struct Terminal {
+    shell: Child,
+    keyboard: ChildStdin,
+    screen: Receiver<String>,
+    running: bool,
+    /// The page said `…`: lines may be skipped until the next one that it shows.
+    skipping: bool,
+}
+
+impl Terminal {
+    fn open(scene: &Scene) -> Terminal {
+        let server = Path::new(env!("CARGO_BIN_EXE_server"));
+        let mut shell = Command::new("sh")
+            .env("BINS", server.parent().unwrap())
+            .env("TMPDIR", &scene.folder)
+            .envs(scene.ports.iter().map(|(port, free)| (format!("PORT_{port}"), free)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let mut keyboard = shell.stdin.take().unwrap();
+        keyboard.write_all(PRELUDE.as_bytes()).unwrap();
+        let output = BufReader::new(shell.stdout.take().unwrap());
+        let (sender, screen) = mpsc::channel();
+        thread::spawn(move || {
+            for line in output.split(b'\n').map_while(Result::ok) {
+                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        Terminal { shell, keyboard, screen, running: false, skipping: false }
+    }
+
+    /// Does what one line of a block says, or compares it with what was printed.
+    fn play(&mut self, line: &str, scene: &Scene) -> Result<(), String> {
+        if let Some(command) = line.strip_prefix("$ ") {
+            self.end_of_command(scene)?;
+            let typed = format!("{}; s=$?; printf '{DONE}\\n'; (exit $s)\n", scene.typed(command));
+            self.running = true;
+            self.keyboard.write_all(typed.as_bytes()).map_err(|e| e.to_string())
+        } else if line == "^C" {
+            self.signal("INT");
+            self.end_of_command(scene)
+        } else if line == "…" {
+            self.skipping = true;
+            Ok(())
+        } else {
+            self.compare(Some(line), scene)
+        }
+    }
+
+    /// Waits until the command has ended, which must print nothing more.
+    fn end_of_command(&mut self, scene: &Scene) -> Result<(), String> {
+        if self.running { self.compare(None, scene) } else { Ok(()) }
+    }
+
+    /// Takes the next line, which must be `expected`, or the end of the command where that is `None`.
+    fn compare(&mut self, expected: Option<&str>, scene: &Scene) -> Result<(), String> {
+        let says = expected.map_or("nothing".to_string(), |line| format!("{line:?}"));
+        loop {
+            if !self.running {
+                return Err(format!("the terminal printed nothing, where the page says {says}"));
+            }
+            let line = self.screen.recv_timeout(LIMIT).map_err(|_| {
+                format!("the terminal printed no more for {LIMIT:?}, where the page says {says}")
+            })?;
+            let shown = (line != DONE).then(|| scene.shown(&line));
+            self.running &= shown.is_some();
+            if shown.as_deref().map(without_error_number) == expected.map(without_error_number) {
+                self.skipping = false;
+                return Ok(());
+            }
+            if !self.skipping || shown.is_none() {
+                let printed = shown.map_or("nothing".to_string(), |line| format!("{line:?}"));
+                return Err(format!("the terminal printed {printed}, where the page says {says}"));
+            }
+        }
+    }
+
+    /// Ends what still runs. What it had printed by then must have been shown.
+    fn close(&mut self, scene: &Scene) -> Result<(), String> {
+        self.signal("KILL");
+        let mut rest = std::iter::from_fn(|| self.screen.recv_timeout(LIMIT).ok());
+        match rest.find(|line| line != DONE) {
+            Some(line) if !self.skipping => Err(format!(
+                "the terminal printed {:?}, where the page says nothing more",
+                scene.shown(&line)
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Signals all that runs in this terminal. (`std` has no `kill`; the shell has.)
+    fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} -{}", self.shell.id());
+        _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.signal("KILL");
+        _ = self.shell.wait();
+    }
+}
+
+/// The same error has another number on another system.
+fn without_error_number(line: &str) -> String {
+    match line.split_once("(os error ") {
+        Some((before, after)) => {
+            format!("{before}(os error){}", after.split_once(')').map_or("", |(_, rest)| rest))
+        }
+        None => line.to_string(),
+    }
+}

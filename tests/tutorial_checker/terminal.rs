@@ -3,6 +3,7 @@
 //! `terminal=NAME` says in which window a block stands: a program that still runs at the end of a
 //! block goes on, and a later block of the same window shows what it printed meanwhile. In a block,
 //! `$ …` is typed, `^C` is pressed, `…` stands for any number of lines, and all else is expected.
+//! A page leaves nothing running: what does not end by itself must be ended by `^C`.
 //!
 //! What differs from machine to machine is swapped: `cargo run` starts the program that is built
 //! already; the ports 3000 and 8080 are free ones; the temporary folder is one of the page's own.
@@ -69,8 +70,9 @@ pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
     }
     if problems.is_empty() {
         for terminal in terminals.values_mut() {
-            problems
-                .extend(terminal.close(&scene).err().map(|problem| format!("{path}: {problem}")));
+            if let Err(problem) = terminal.end_of_command(&scene) {
+                problems.push(format!("{path}: at its end, {problem}"));
+            }
         }
     }
     problems
@@ -194,19 +196,6 @@ impl Terminal {
                 let printed = shown.map_or("nothing".to_string(), |line| format!("{line:?}"));
                 return Err(format!("the terminal printed {printed}, where the page says {says}"));
             }
-        }
-    }
-
-    /// Ends what still runs. What it had printed by then must have been shown.
-    fn close(&mut self, scene: &Scene) -> Result<(), String> {
-        self.signal("KILL");
-        let mut rest = std::iter::from_fn(|| self.screen.recv_timeout(LIMIT).ok());
-        match rest.find(|line| line != DONE) {
-            Some(line) if !self.skipping => Err(format!(
-                "the terminal printed {:?}, where the page says nothing more",
-                scene.shown(&line)
-            )),
-            _ => Ok(()),
         }
     }
 

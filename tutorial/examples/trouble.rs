@@ -1,0 +1,3 @@
+//! A demonstration.
+
+fn main() {}

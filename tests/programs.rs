@@ -1,0 +1,307 @@
+//! The programs as a user meets them: what they print, how they fail, and whom a bad client hurts.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::thread;
+
+use assert_cmd::Command as Program;
+use predicates::prelude::*;
+use predicates::str::{contains, starts_with};
+
+fn program(name: &str) -> Program {
+    Program::cargo_bin(name).unwrap()
+}
+
+/// A server program that runs until the test has ended.
+struct Server {
+    child: Child,
+    stdout: Option<BufReader<ChildStdout>>,
+    stderr: BufReader<ChildStderr>,
+    address: String,
+}
+
+impl Server {
+    fn start() -> Server {
+        Server::of(Command::new(env!("CARGO_BIN_EXE_server")).arg("127.0.0.1:0"))
+    }
+
+    /// Starts it from a shell, under what `ulimit` sets.
+    #[cfg(unix)]
+    fn under(limit: &str) -> Server {
+        let script = format!("ulimit {limit}; exec '{}' 127.0.0.1:0", env!("CARGO_BIN_EXE_server"));
+        Server::of(Command::new("sh").args(["-c", &script]))
+    }
+
+    fn of(command: &mut Command) -> Server {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = child.stdout.take().map(BufReader::new);
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Server { child, stdout, stderr, address: String::new() };
+        let line = server.line();
+        let port = line.strip_prefix("Server listening on port ").expect(&line);
+        server.address = format!("127.0.0.1:{port}");
+        server
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
+        line.trim_end().to_string()
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).unwrap()
+    }
+
+    /// Whether somebody who comes now is served like anybody else.
+    #[track_caller]
+    fn serves(&self) {
+        program("client").arg(&self.address).assert().success().stdout(CONVERSATION);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+const CONVERSATION: &str =
+    "Connected to server\nReceived from server: Hello from server\nDisconnected from server\n";
+
+/// Says hello and reads the whole answer.
+fn hello(socket: &mut TcpStream) {
+    socket.write_all(b"Hello from client").unwrap();
+    let mut answer = [0; 17];
+    socket.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"Hello from server");
+}
+
+#[test]
+fn server_and_client_hold_the_documents_conversation() {
+    let mut server = Server::start();
+    program("client").arg(&server.address).assert().success().stdout(CONVERSATION).stderr("");
+    assert_eq!(server.line(), "Client connected");
+    assert_eq!(server.line(), "Received data from client: Hello from client");
+    assert_eq!(server.line(), "Client disconnected");
+}
+
+#[test]
+fn help_says_how_a_program_is_called() {
+    for name in ["server", "client", "ipc-server", "ipc-client"] {
+        let usage = starts_with(format!("usage: {name} "));
+        program(name).arg("--help").assert().success().stdout(usage).stderr("");
+    }
+}
+
+#[test]
+fn a_bad_argument_is_answered_with_one_line_and_status_2() {
+    let calls: [(&str, &[&str]); 8] = [
+        ("server", &["nonsense"]),
+        ("server", &["127.0.0.1:99999"]),
+        ("server", &["127.0.0.1:0", "more"]),
+        ("client", &[""]),
+        ("client", &["--port"]),
+        ("client", &["127.0.0.1:1", "more"]),
+        ("ipc-server", &["--path"]),
+        ("ipc-client", &["one", "more"]),
+    ];
+    for (name, arguments) in calls {
+        let line = format!("{name}: usage: {name} ");
+        program(name)
+            .args(arguments)
+            .assert()
+            .code(2)
+            .stdout("")
+            .stderr(starts_with(line).and(contains("\n").count(1)));
+    }
+}
+
+#[test]
+fn a_port_in_use_is_one_line_and_status_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let line = starts_with(format!("server: cannot listen on {address}: "));
+    program("server").arg(&address).assert().code(1).stdout("").stderr(line);
+}
+
+#[test]
+fn no_server_is_one_line_and_status_1() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let line = starts_with(format!("client: cannot connect to {free}: "));
+    program("client").arg(&free).assert().code(1).stdout("").stderr(line);
+}
+
+#[test]
+fn a_host_that_does_not_resolve_is_one_line_and_status_1() {
+    // No name server is asked for a name that cannot be one.
+    let address = format!("{}:3000", "x".repeat(300));
+    for name in ["server", "client"] {
+        let line = contains(&address).and(contains("\n").count(1));
+        program(name).arg(&address).assert().code(1).stdout("").stderr(line);
+    }
+}
+
+#[test]
+fn a_server_whose_output_nobody_reads_ends_quietly() {
+    let mut server = Server::start();
+    server.stdout = None;
+    _ = server.connect().write_all(b"anything that it would print");
+    assert!(server.child.wait().unwrap().success());
+    let mut complaints = String::new();
+    server.stderr.read_to_string(&mut complaints).unwrap();
+    assert_eq!(complaints, "");
+}
+
+#[test]
+fn half_a_character_and_noise_are_shown_and_hurt_nobody() {
+    let mut server = Server::start();
+    let mut neighbour = server.connect();
+    hello(&mut neighbour);
+    let mut odd = server.connect();
+    odd.write_all(&"é".as_bytes()[..1]).unwrap();
+    odd.read_exact(&mut [0; 17]).unwrap();
+    odd.write_all(&[0xff, 0xfe, 0x00, 0x80]).unwrap();
+    odd.read_exact(&mut [0; 17]).unwrap();
+    drop(odd);
+    hello(&mut neighbour);
+    drop(neighbour);
+    let lines: Vec<String> = (0..8).map(|_| server.line()).collect();
+    assert!(lines.contains(&"Received data from client: \u{fffd}".to_string()), "{lines:?}");
+    let noise = "Received data from client: \u{fffd}\u{fffd}\0\u{fffd}";
+    assert!(lines.contains(&noise.to_string()), "{lines:?}");
+}
+
+#[test]
+fn a_client_that_resets_hurts_nobody() {
+    let server = Server::start();
+    let mut neighbour = server.connect();
+    for _ in 0..20 {
+        let mut rude = server.connect();
+        rude.write_all(b"Hello from client").unwrap();
+        rude.peek(&mut [0; 17]).unwrap(); // the answer is here, and nobody reads it:
+        drop(rude); // the kernel answers with a reset
+        hello(&mut neighbour);
+    }
+    server.serves();
+}
+
+#[test]
+fn a_client_that_never_reads_hurts_nobody() {
+    let mut server = Server::start();
+    let mut stdout = server.stdout.take().unwrap();
+    thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+    let stalled = server.connect();
+    let mut writer = stalled.try_clone().unwrap();
+    // It writes until the server's answers have filled every buffer on the way, and then is stuck.
+    let stuck = thread::spawn(move || while writer.write_all(&[b'x'; 4096]).is_ok() {});
+    for _ in 0..5 {
+        server.serves();
+    }
+    stalled.shutdown(Shutdown::Both).unwrap();
+    stuck.join().unwrap();
+    server.serves();
+}
+
+#[test]
+fn a_half_close_from_the_client_still_gets_its_answer() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.write_all(b"Hello from client").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "Hello from server");
+}
+
+#[test]
+fn a_half_close_from_the_server_leaves_the_client_time_to_finish() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let client = thread::spawn(move || program("client").arg(address).assert().success());
+    let mut socket = listener.accept().unwrap().0;
+    socket.shutdown(Shutdown::Write).unwrap(); // ends before it has heard anything
+    let mut heard = String::new();
+    socket.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "Hello from client");
+    client.join().unwrap().stdout("Connected to server\nDisconnected from server\n");
+}
+
+#[test]
+fn a_server_that_is_lost_is_one_line_and_status_1() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let client = thread::spawn(move || program("client").arg(address).assert().code(1));
+    let socket = listener.accept().unwrap().0;
+    socket.peek(&mut [0; 17]).unwrap();
+    drop(socket); // with a hello unread: a reset
+    client.join().unwrap().stderr(starts_with("client: lost the server: "));
+}
+
+#[cfg(unix)]
+#[test]
+fn descriptors_run_out_and_come_back() {
+    let mut server = Server::under("-n 12");
+    let crowd: Vec<TcpStream> = (0..30).map(|_| server.connect()).collect();
+    let mut complaint = String::new();
+    server.stderr.read_line(&mut complaint).unwrap();
+    assert!(complaint.starts_with("Client not served: Too many open files"), "{complaint}");
+    drop(crowd);
+    server.serves();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_run_out_and_come_back() {
+    let mut server = Server::under("-v 40000"); // KiB of addresses, where each thread's stack takes 2,048
+    let crowd: Vec<TcpStream> = (0..30).map(|_| server.connect()).collect();
+    let mut complaint = String::new();
+    server.stderr.read_line(&mut complaint).unwrap();
+    assert!(complaint.starts_with("Client not served: "), "{complaint}");
+    drop(crowd);
+    server.serves();
+}
+
+/// `clients` at once, each with `rounds` messages of its own: nothing is lost, nothing mixed up.
+fn crowd(clients: usize, rounds: usize) {
+    let mut server = Server::start();
+    let sockets: Vec<TcpStream> = (0..clients).map(|_| server.connect()).collect();
+    let printed: Vec<String> = thread::scope(|scope| {
+        for (client, mut socket) in sockets.into_iter().enumerate() {
+            let talk = move || {
+                for round in 0..rounds {
+                    socket.write_all(format!("{client}/{round}").as_bytes()).unwrap();
+                    socket.read_exact(&mut [0; 17]).unwrap();
+                }
+            };
+            thread::Builder::new().stack_size(128 * 1024).spawn_scoped(scope, talk).unwrap();
+        }
+        let stdout = server.stdout.as_mut().unwrap();
+        stdout.lines().take(clients * (rounds + 2)).map(Result::unwrap).collect()
+    });
+    let count = |line: &str| printed.iter().filter(|printed| *printed == line).count();
+    assert_eq!(count("Client connected"), clients);
+    assert_eq!(count("Client disconnected"), clients);
+    let mut received: Vec<&str> = printed
+        .iter()
+        .filter_map(|line| line.strip_prefix("Received data from client: "))
+        .collect();
+    received.sort();
+    let mut sent: Vec<String> =
+        (0..clients).flat_map(|c| (0..rounds).map(move |r| format!("{c}/{r}"))).collect();
+    sent.sort();
+    assert!(received == sent, "{} messages were sent, {} came", sent.len(), received.len());
+}
+
+#[test]
+fn a_hundred_clients_at_once_lose_nothing() {
+    crowd(100, 20);
+}
+
+#[test]
+#[ignore = "needs 1,000 descriptors for the clients alone, which not every system gives; .ci/run runs it"]
+fn a_thousand_clients_at_once_lose_nothing() {
+    crowd(1000, 20);
+}

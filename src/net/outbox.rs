@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::error;
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 const BATCH: usize = 64;
 
 /// Sends messages to one client. A clone is the same outbox; all its methods may be called from
-/// any thread, and none waits longer than a few milliseconds.
+/// any thread, and none but [`drain`](Outbox::drain) waits longer than a few milliseconds.
 ///
 /// ```
 /// use sockets_by_hand::net::{Outbox, Stream};
@@ -61,6 +61,8 @@ struct Shared {
     max_queued: usize,
     deadline: Duration,
     state: Mutex<State>,
+    /// The drain thread has ended.
+    drained: Condvar,
 }
 
 #[derive(Default)]
@@ -132,17 +134,19 @@ impl Outbox {
         deadline: Duration,
     ) -> io::Result<Outbox> {
         stream.set_write_timeout(Some(if cfg!(windows) { deadline } else { PATIENCE }))?;
-        let state = Mutex::default();
-        Ok(Outbox(Arc::new(Shared { stream, max_queued, deadline, state })))
+        let (state, drained) = (Mutex::default(), Condvar::new());
+        Ok(Outbox(Arc::new(Shared { stream, max_queued, deadline, state, drained })))
     }
 
     /// Sends `message` after all that were sent before, whole or, if the client is dropped, not.
     /// `Ok` means that it is on its way, not that it has arrived.
     ///
+    /// It becomes an `Arc` only if it must wait: a message for many is best one already.
+    ///
     /// # Errors
     /// The client has been dropped, now or earlier, and its connection ended.
-    pub fn send(&self, message: impl Into<Arc<[u8]>>) -> Result<(), Dropped> {
-        let message = message.into();
+    pub fn send(&self, message: impl AsRef<[u8]> + Into<Arc<[u8]>>) -> Result<(), Dropped> {
+        let len = message.as_ref().len();
         let mut state = self.0.lock();
         if let Some(why) = state.dropped {
             return Err(why);
@@ -152,23 +156,26 @@ impl Outbox {
         }
         if state.draining {
             if !state.queue.is_empty() {
-                state.waiting += message.len();
+                state.waiting += len;
             }
-            state.queue.push_back(message);
+            state.queue.push_back(message.into());
             if state.waiting > self.0.max_queued {
                 let max_queued = self.0.max_queued;
                 return Err(self.0.drop_client(&mut state, Dropped::TooSlow { max_queued }));
             }
             return Ok(());
         }
-        let sent = if cfg!(windows) { Ok(0) } else { self.0.stream.clone().write(&message) };
+        let sent = match cfg!(windows) {
+            true => Ok(0),
+            false => self.0.stream.clone().write(message.as_ref()),
+        };
         match sent {
-            Ok(n) if n == message.len() => return Ok(()),
+            Ok(n) if n == len => return Ok(()),
             Ok(n) => state.sent = n,
             Err(e) if e.kind() == ErrorKind::TimedOut => state.sent = 0,
             Err(e) => return Err(self.0.drop_client(&mut state, Dropped::Lost(e.kind()))),
         }
-        state.queue.push_back(message);
+        state.queue.push_back(message.into());
         state.draining = true;
         let shared = self.0.clone();
         match thread::Builder::new().stack_size(64 * 1024).spawn(move || shared.drain()) {
@@ -186,6 +193,17 @@ impl Outbox {
         }
     }
 
+    /// Waits until all that was sent is out. A client's own thread that does so before it reads on
+    /// takes no more from a client than that client takes in return. (Node's `drain` event.)
+    ///
+    /// # Errors
+    /// The client has been dropped, now or earlier.
+    pub fn drain(&self) -> Result<(), Dropped> {
+        let draining = |state: &mut State| state.draining && state.dropped.is_none();
+        let state = self.0.drained.wait_while(self.0.lock(), draining);
+        state.unwrap_or_else(PoisonError::into_inner).dropped.map_or(Ok(()), Err)
+    }
+
     /// Why the client was dropped, if it was: its own thread asks when its `read` has ended.
     pub fn dropped(&self) -> Option<Dropped> {
         self.0.lock().dropped
@@ -200,6 +218,7 @@ impl Shared {
             let mut state = self.lock();
             if state.queue.is_empty() {
                 state.draining = false;
+                self.drained.notify_all();
                 if state.ending {
                     _ = self.stream.end();
                 }
@@ -231,6 +250,7 @@ impl Shared {
     fn drop_client(&self, state: &mut State, why: Dropped) -> Dropped {
         self.stream.destroy();
         state.queue.clear();
+        self.drained.notify_all();
         *state.dropped.get_or_insert(why)
     }
 

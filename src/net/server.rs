@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 #[cfg(unix)]
@@ -147,33 +147,52 @@ impl Server {
         let handler = Arc::new(handler);
         let handle = self.handle.clone();
         handle.lock().serving = true;
+        let (door, waiting) = mpsc::channel::<(Stream, Guest)>();
+        // A thread takes longer to start than a client to accept. In a rush the accepted wait here,
+        // where nobody is turned away, and not in the kernel's queue, which is short (128).
+        let usher = thread::spawn(move || {
+            for (stream, guest) in waiting {
+                start(stream, guest, &handler);
+            }
+        });
         while !handle.lock().closing {
-            let served = self.listener.accept().and_then(|stream| self.start(stream, &handler));
-            if let Err(e) = served {
-                complain(format_args!("Client not served: {e}"));
-                thread::sleep(PAUSE);
+            match self.listener.accept() {
+                Ok(stream) => {
+                    if let Some(guest) = handle.let_in(self.max_connections) {
+                        _ = door.send((stream, guest)); // the usher listens until `door` is gone
+                    }
+                }
+                Err(e) => not_served(e),
             }
         }
-        drop(self); // from here on, whoever connects is refused
+        drop((self, door)); // from here on, whoever connects is refused
+        _ = usher.join();
         handle.change(|state| state.serving = false);
         handle.wait();
     }
+}
 
-    /// Leads one client to its thread; one too many leaves by the door it came.
-    fn start<H>(&self, stream: Stream, handler: &Arc<H>) -> io::Result<()>
-    where
-        H: Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
-    {
-        let Some(guest) = self.handle.let_in(self.max_connections) else { return Ok(()) };
-        let handler = handler.clone();
-        thread::Builder::new().stack_size(STACK).spawn(move || {
-            let _counted_until_the_end = guest;
-            if let Err(e) = handler(stream) {
-                complain(format_args!("Client lost: {e}"));
-            }
-        })?;
-        Ok(())
+/// Gives one client its thread.
+fn start<H>(stream: Stream, guest: Guest, handler: &Arc<H>)
+where
+    H: Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
+{
+    let handler = handler.clone();
+    let started = thread::Builder::new().stack_size(STACK).spawn(move || {
+        let _counted_until_the_end = guest;
+        if let Err(e) = handler(stream) {
+            complain(format_args!("Client lost: {e}"));
+        }
+    });
+    if let Err(e) = started {
+        not_served(e);
     }
+}
+
+/// No descriptor or no thread for a client: waits a moment for others to leave.
+fn not_served(e: io::Error) {
+    complain(format_args!("Client not served: {e}"));
+    thread::sleep(PAUSE);
 }
 
 impl Listener {
@@ -245,10 +264,10 @@ impl Handle {
         self.lock().connections
     }
 
-    /// Counts a client in, unless there are `max` already.
+    /// Counts a client in, unless there are `max` already, or the door has closed meanwhile.
     fn let_in(&self, max: usize) -> Option<Guest> {
         let mut state = self.lock();
-        (state.connections < max).then(|| {
+        (!state.closing && state.connections < max).then(|| {
             state.connections += 1;
             Guest(self.clone())
         })

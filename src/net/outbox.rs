@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::Stream;
 
-/// How many bytes may wait behind the message that is being sent.
+/// With more bytes than this waiting behind the message that is being sent, no more may follow.
 pub const MAX_QUEUED: usize = 1024 * 1024;
 
 /// How long a client may take no byte at all while messages wait for it.
@@ -34,7 +34,8 @@ const PATIENCE: Duration = Duration::from_millis(5);
 const BATCH: usize = 64;
 
 /// Sends messages to one client. A clone is the same outbox; all its methods may be called from
-/// any thread, and none but [`drain`](Outbox::drain) waits longer than a few milliseconds.
+/// any thread, and none but [`wait_for_room`](Outbox::wait_for_room) waits longer than a few
+/// milliseconds.
 ///
 /// ```
 /// use sockets_by_hand::net::{Outbox, Stream};
@@ -61,8 +62,8 @@ struct Shared {
     max_queued: usize,
     deadline: Duration,
     state: Mutex<State>,
-    /// The drain thread has ended.
-    drained: Condvar,
+    /// The drain thread has written something, or given up.
+    progress: Condvar,
 }
 
 #[derive(Default)]
@@ -73,6 +74,7 @@ struct State {
     /// How many bytes wait behind the first message.
     waiting: usize,
     draining: bool,
+    last_sent: bool,
     ending: bool,
     dropped: Option<Dropped>,
 }
@@ -80,7 +82,7 @@ struct State {
 /// Why a client gets no more messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// It reads more slowly than messages come: over `max_queued` bytes were waiting.
+    /// It reads more slowly than messages come: over `max_queued` bytes wait, and one more came.
     TooSlow {
         /// The most bytes that may wait.
         max_queued: usize,
@@ -92,7 +94,7 @@ pub enum Dropped {
     },
     /// The connection failed.
     Lost(ErrorKind),
-    /// [`Outbox::end`] was called: nothing may follow.
+    /// The last message has been sent ([`Outbox::send_last`], [`Outbox::end`]): none may follow.
     Ended,
 }
 
@@ -106,7 +108,7 @@ impl fmt::Display for Dropped {
                 write!(f, "the client has read nothing for {deadline:?}")
             }
             Dropped::Lost(kind) => write!(f, "the connection failed: {kind}"),
-            Dropped::Ended => write!(f, "the outbox has ended: no message may follow"),
+            Dropped::Ended => write!(f, "the last message has been sent: none may follow"),
         }
     }
 }
@@ -123,8 +125,8 @@ impl Outbox {
         Outbox::with_limits(stream, MAX_QUEUED, DEADLINE)
     }
 
-    /// The same with other limits: a client for which more than `max_queued` bytes wait behind the
-    /// message being sent is dropped, and so is one that takes no byte for all of `deadline`.
+    /// The same with other limits: a client is dropped when one more message comes while over
+    /// `max_queued` bytes wait behind the one being sent, or when it takes no byte for `deadline`.
     ///
     /// # Errors
     /// The connection has already ended, or `deadline` is zero.
@@ -134,8 +136,8 @@ impl Outbox {
         deadline: Duration,
     ) -> io::Result<Outbox> {
         stream.set_write_timeout(Some(if cfg!(windows) { deadline } else { PATIENCE }))?;
-        let (state, drained) = (Mutex::default(), Condvar::new());
-        Ok(Outbox(Arc::new(Shared { stream, max_queued, deadline, state, drained })))
+        let (state, progress) = (Mutex::default(), Condvar::new());
+        Ok(Outbox(Arc::new(Shared { stream, max_queued, deadline, state, progress })))
     }
 
     /// Sends `message` after all that were sent before, whole or, if the client is dropped, not.
@@ -146,61 +148,39 @@ impl Outbox {
     /// # Errors
     /// The client has been dropped, now or earlier, and its connection ended.
     pub fn send(&self, message: impl AsRef<[u8]> + Into<Arc<[u8]>>) -> Result<(), Dropped> {
-        let len = message.as_ref().len();
+        self.0.send(&mut self.0.lock(), message)
+    }
+
+    /// Sends `message` as the last one: whatever anybody sends later is an error. (The connection
+    /// stays open; see [`end`](Outbox::end).)
+    ///
+    /// # Errors
+    /// As for [`send`](Outbox::send).
+    pub fn send_last(&self, message: impl AsRef<[u8]> + Into<Arc<[u8]>>) -> Result<(), Dropped> {
         let mut state = self.0.lock();
-        if let Some(why) = state.dropped {
-            return Err(why);
-        }
-        if state.ending {
-            return Err(Dropped::Ended);
-        }
-        if state.draining {
-            if !state.queue.is_empty() {
-                state.waiting += len;
-            }
-            state.queue.push_back(message.into());
-            if state.waiting > self.0.max_queued {
-                let max_queued = self.0.max_queued;
-                return Err(self.0.drop_client(&mut state, Dropped::TooSlow { max_queued }));
-            }
-            return Ok(());
-        }
-        let sent = match cfg!(windows) {
-            true => Ok(0),
-            false => self.0.stream.clone().write(message.as_ref()),
-        };
-        match sent {
-            Ok(n) if n == len => return Ok(()),
-            Ok(n) => state.sent = n,
-            Err(e) if e.kind() == ErrorKind::TimedOut => state.sent = 0,
-            Err(e) => return Err(self.0.drop_client(&mut state, Dropped::Lost(e.kind()))),
-        }
-        state.queue.push_back(message.into());
-        state.draining = true;
-        let shared = self.0.clone();
-        match thread::Builder::new().stack_size(64 * 1024).spawn(move || shared.drain()) {
-            Ok(_) => Ok(()),
-            Err(e) => Err(self.0.drop_client(&mut state, Dropped::Lost(e.kind()))),
-        }
+        let sent = self.0.send(&mut state, message);
+        state.last_sent = true;
+        sent
     }
 
     /// Ends our side of the connection once all that was sent is out.
     pub fn end(&self) {
         let mut state = self.0.lock();
-        state.ending = true;
+        (state.last_sent, state.ending) = (true, true);
         if !state.draining {
             _ = self.0.stream.end(); // if it has ended already, so much the better
         }
     }
 
-    /// Waits until all that was sent is out. A client's own thread that does so before it reads on
-    /// takes no more from a client than that client takes in return. (Node's `drain` event.)
+    /// Waits while so much waits for the client that one more message would drop it. Its own thread
+    /// does so before it reads on: who takes no answers may ask no more questions. (What Node's
+    /// `drain` event is for.)
     ///
     /// # Errors
     /// The client has been dropped, now or earlier.
-    pub fn drain(&self) -> Result<(), Dropped> {
-        let draining = |state: &mut State| state.draining && state.dropped.is_none();
-        let state = self.0.drained.wait_while(self.0.lock(), draining);
+    pub fn wait_for_room(&self) -> Result<(), Dropped> {
+        let full = |s: &mut State| s.waiting > self.0.max_queued && s.dropped.is_none();
+        let state = self.0.progress.wait_while(self.0.lock(), full);
         state.unwrap_or_else(PoisonError::into_inner).dropped.map_or(Ok(()), Err)
     }
 
@@ -211,6 +191,48 @@ impl Outbox {
 }
 
 impl Shared {
+    fn send(
+        self: &Arc<Shared>,
+        state: &mut State,
+        message: impl AsRef<[u8]> + Into<Arc<[u8]>>,
+    ) -> Result<(), Dropped> {
+        let len = message.as_ref().len();
+        if let Some(why) = state.dropped {
+            return Err(why);
+        }
+        if state.last_sent {
+            return Err(Dropped::Ended);
+        }
+        if state.draining {
+            if state.waiting > self.max_queued {
+                let max_queued = self.max_queued;
+                return Err(self.drop_client(state, Dropped::TooSlow { max_queued }));
+            }
+            if !state.queue.is_empty() {
+                state.waiting += len;
+            }
+            state.queue.push_back(message.into());
+            return Ok(());
+        }
+        let written = match cfg!(windows) {
+            true => Ok(0),
+            false => self.stream.clone().write(message.as_ref()),
+        };
+        match written {
+            Ok(n) if n == len => return Ok(()),
+            Ok(n) => state.sent = n,
+            Err(e) if e.kind() == ErrorKind::TimedOut => state.sent = 0,
+            Err(e) => return Err(self.drop_client(state, Dropped::Lost(e.kind()))),
+        }
+        state.queue.push_back(message.into());
+        state.draining = true;
+        let shared = self.clone();
+        match thread::Builder::new().stack_size(64 * 1024).spawn(move || shared.drain()) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(self.drop_client(state, Dropped::Lost(e.kind()))),
+        }
+    }
+
     /// The drain thread: writes what is queued, waiting as long as it takes, and ends.
     fn drain(&self) {
         let mut progress = Instant::now();
@@ -218,7 +240,6 @@ impl Shared {
             let mut state = self.lock();
             if state.queue.is_empty() {
                 state.draining = false;
-                self.drained.notify_all();
                 if state.ending {
                     _ = self.stream.end();
                 }
@@ -235,6 +256,7 @@ impl Shared {
                 Ok(n) => {
                     progress = Instant::now();
                     state.advance(n);
+                    self.progress.notify_all();
                     continue;
                 }
                 Err(e) if e.kind() != ErrorKind::TimedOut => Dropped::Lost(e.kind()),
@@ -250,7 +272,7 @@ impl Shared {
     fn drop_client(&self, state: &mut State, why: Dropped) -> Dropped {
         self.stream.destroy();
         state.queue.clear();
-        self.drained.notify_all();
+        self.progress.notify_all();
         *state.dropped.get_or_insert(why)
     }
 

@@ -1,0 +1,150 @@
+//! What a client asks for: read by servers, written by clients.
+
+use std::io::BufRead;
+
+use super::Error::{self, Refused};
+use super::Headers;
+use super::body::read_exactly;
+use super::head::{encode_head, is_token, is_token_char, read_head};
+
+/// What a client asks for. The body, if there is one, is read in a second step: between the two
+/// the server decides how long it may be.
+///
+/// ```
+/// use sockets_by_hand::http::Request;
+///
+/// let mut stream = &b"POST /say?to=Ada%20L HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nHi"[..];
+/// let request = Request::read(&mut stream)?.unwrap();
+/// assert_eq!((&*request.method, request.path()), ("POST", "/say"));
+/// assert_eq!(request.query("to").unwrap(), "Ada L");
+/// assert_eq!(request.body(&mut stream, 80)?, b"Hi");
+/// assert!(Request::read(&mut stream)?.is_none()); // the end of the stream
+/// # Ok::<(), sockets_by_hand::http::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// `GET`, `POST` and so on.
+    pub method: String,
+    /// The path, and behind a `?` the query, as they were sent.
+    pub target: String,
+    /// The second number of the version: 1 in `HTTP/1.1`.
+    pub minor: u8,
+    /// The headers.
+    pub headers: Headers,
+}
+
+impl Request {
+    /// A request to send, without headers: `Host` is yours to push.
+    pub fn new(method: &str, target: &str) -> Request {
+        let (method, target) = (method.to_string(), target.to_string());
+        Request { method, target, minor: 1, headers: Headers::default() }
+    }
+
+    /// Reads one head, and not a byte more; `None` when the stream ends before it begins.
+    ///
+    /// # Errors
+    /// The head is refused (400, 417, 431, 501, 505), late, or cut short; or the connection failed.
+    pub fn read(reader: &mut impl BufRead) -> Result<Option<Request>, Error> {
+        let Some(head) = read_head(reader)? else { return Ok(None) };
+        let mut lines = head.lines();
+        let first: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
+        let [method, target, version] = first[..] else {
+            return Err(Refused(400, "the first line is not a method, a target and a version"));
+        };
+        if !is_token(method) || target.is_empty() || !target.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Refused(
+                400,
+                "the method or the target has bytes that do not belong there",
+            ));
+        }
+        let minor = match version.as_bytes() {
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9'] => minor - b'0',
+            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', ..] => {
+                return Err(Refused(505, "the version is not HTTP/1.1"));
+            }
+            _ => return Err(Refused(400, "the first line does not end with HTTP/1.1")),
+        };
+        let headers = Headers::parse(lines)?;
+        let hosts: Vec<&str> = headers.all("host").collect();
+        match hosts[..] {
+            [] if minor == 0 => {}
+            [host] if host.bytes().all(is_host) => {}
+            _ => return Err(Refused(400, "there is not exactly one Host, the name of a machine")),
+        }
+        match (headers.content_length()?, headers.get("transfer-encoding")) {
+            (_, None) => {}
+            (None, _) => return Err(Refused(501, "a body must come with a Content-Length here")),
+            _ => return Err(Refused(400, "there are both Content-Length and Transfer-Encoding")),
+        }
+        // curl then sends the request once more, without asking first whether it may.
+        if minor > 0 && headers.get("expect").is_some() {
+            return Err(Refused(417, "there is no answer to Expect here"));
+        }
+        let (method, target) = (method.to_string(), target.to_string());
+        Ok(Some(Request { method, target, minor, headers }))
+    }
+
+    /// Reads the body; empty where none was announced. To be called before the next request is
+    /// read, for the body stands in between.
+    ///
+    /// # Errors
+    /// The body is longer than `max`, late, or cut short; or the connection failed.
+    pub fn body(&self, reader: &mut impl BufRead, max: usize) -> Result<Vec<u8>, Error> {
+        read_exactly(reader, self.headers.content_length()?.unwrap_or(0), max)
+    }
+
+    /// The target up to its `?`, as it was sent: not decoded.
+    pub fn path(&self) -> &str {
+        self.target.split_once('?').map_or(&self.target, |(path, _)| path)
+    }
+
+    /// The value of the first `name=value` in the query, both decoded.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let (_, query) = self.target.split_once('?')?;
+        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
+    }
+
+    /// Whether another request may follow on the same connection. (HTTP/1.0 could be asked to; who
+    /// still speaks it opens a new one.)
+    pub fn keep_alive(&self) -> bool {
+        let close = |option: &str| option.eq_ignore_ascii_case("close");
+        self.minor > 0 && !self.headers.list("connection").any(close)
+    }
+
+    /// The request with a `body` (or an empty one) as it goes over the wire, for a single `write`.
+    /// `Content-Length` is seen to.
+    pub fn encode(&self, body: &[u8]) -> Vec<u8> {
+        let mut first = self.method.replace(|c| !is_token_char(c), "-") + " ";
+        for byte in self.target.bytes() {
+            match byte {
+                b'!'..=b'~' => first.push(byte.into()),
+                _ => first += &format!("%{byte:02X}"),
+            }
+        }
+        first += " HTTP/1.1";
+        let announced = !body.is_empty() || self.method == "POST"; // RFC 9110 §8.6
+        let mut wire = encode_head(first, &self.headers, announced.then_some(body.len()));
+        wire.extend_from_slice(body);
+        wire
+    }
+}
+
+/// Decodes what may stand in a query: `%41` is `A`, `+` is a space.
+fn decode(text: &str) -> String {
+    let text = text.replace('+', " ");
+    let mut parts = text.split('%');
+    let mut bytes = Vec::from(parts.next().unwrap_or_default());
+    for part in parts {
+        match part.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => bytes.extend([&[byte], &part.as_bytes()[2..]].concat()),
+            None => bytes.extend(["%", part].concat().bytes()),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What the name of a machine and its port are made of (RFC 3986 §3.2.2).
+fn is_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
+}

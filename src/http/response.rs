@@ -1,0 +1,126 @@
+//! What a server answers: written by servers, read by clients.
+
+use std::io::{BufRead, Read};
+
+use super::Error::{self, Refused};
+use super::body::{read_chunk, read_exactly};
+use super::head::{encode_head, read_head};
+use super::{CUT_SHORT, Headers, TOO_LONG};
+
+/// What a server answers.
+///
+/// ```
+/// use sockets_by_hand::http::Response;
+///
+/// let wire = Response::text(404, "Nothing here").encode();
+/// assert!(wire.starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+///
+/// let response = Response::read(&mut &wire[..], 80)?;
+/// assert_eq!((response.status, &response.body[..]), (404, &b"Nothing here"[..]));
+/// # Ok::<(), sockets_by_hand::http::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Response {
+    /// What became of the request, in three digits.
+    pub status: u16,
+    /// The headers.
+    pub headers: Headers,
+    /// The content.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// A response without headers and body.
+    pub fn new(status: u16) -> Response {
+        Response { status, headers: Headers::default(), body: Vec::new() }
+    }
+
+    /// A response with plain text.
+    pub fn text(status: u16, text: &str) -> Response {
+        let mut response = Response::new(status);
+        response.headers.push("Content-Type", "text/plain; charset=utf-8");
+        response.body = text.into();
+        response
+    }
+
+    /// Reads one response. Those that only promise another (100, 103) are skipped.
+    ///
+    /// # Errors
+    /// The response is not HTTP, its body is longer than `max`, it is late, or cut short; or the
+    /// connection failed.
+    pub fn read(reader: &mut impl BufRead, max: usize) -> Result<Response, Error> {
+        loop {
+            let head = read_head(reader)?.ok_or(CUT_SHORT)?;
+            let mut lines = head.lines();
+            let first = lines.next().and_then(|line| line.strip_prefix("HTTP/1."));
+            let status = first.and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
+            let (Ok(status @ 100..=999), 3) = (status.parse(), status.len()) else {
+                return Err(Refused(400, "the first line is not HTTP/1.1 and a status"));
+            };
+            let headers = Headers::parse(lines)?;
+            let mut body = Vec::new();
+            // Where the body ends: RFC 9112 §6.3.
+            match (headers.content_length()?, headers.get("transfer-encoding")) {
+                _ if !has_body(status) => {}
+                (Some(length), None) => body = read_exactly(reader, length, max)?,
+                (None, Some(coding)) if coding.eq_ignore_ascii_case("chunked") => {
+                    while read_chunk(reader, max, &mut body)? {}
+                }
+                (_, Some(_)) => return Err(Refused(400, "it cannot be known where the body ends")),
+                (None, None) => {
+                    let most = (max as u64).saturating_add(1);
+                    if reader.take(most).read_to_end(&mut body)? > max {
+                        return Err(TOO_LONG);
+                    }
+                }
+            }
+            if status >= 200 || status == 101 {
+                return Ok(Response { status, headers, body });
+            }
+        }
+    }
+
+    /// The response as it goes over the wire, for a single `write`. `Content-Length` is seen to.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut wire = self.encode_head();
+        if has_body(self.status) {
+            wire.extend_from_slice(&self.body);
+        }
+        wire
+    }
+
+    /// The response without its body: what a `HEAD` request gets.
+    pub fn encode_head(&self) -> Vec<u8> {
+        let first = format!("HTTP/1.1 {} {}", self.status, reason(self.status));
+        encode_head(first, &self.headers, has_body(self.status).then_some(self.body.len()))
+    }
+}
+
+/// Whether a response with this status has a body, and so a length (RFC 9112 §6.3).
+fn has_body(status: u16) -> bool {
+    status >= 200 && status != 204 && status != 304
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        204 => "No Content",
+        304 => "Not Modified",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        417 => "Expectation Failed",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "", // nobody reads it
+    }
+}

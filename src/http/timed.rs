@@ -1,0 +1,51 @@
+//! A deadline for whoever sends: so much time in all, not for each byte.
+
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::time::{Duration, Instant};
+
+use crate::net::Stream;
+
+/// Reads a connection, and while a deadline is set no longer than until then. It is the stream's
+/// own timeout, set anew before each `read` to what is left of the time: a client that sends a byte
+/// now and then gains nothing by it. Without a deadline it costs nothing.
+///
+/// ```no_run
+/// # use sockets_by_hand::{http::{Error, HEAD_TIME, Request, Timed}, net::Stream};
+/// # fn serve(stream: Stream) -> Result<(), Error> {
+/// let mut reader = Timed::buffered(stream);
+/// reader.get_mut().deadline = Some(std::time::Instant::now() + HEAD_TIME);
+/// let request = Request::read(&mut reader)?;
+/// reader.get_mut().deadline = None;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Timed {
+    /// The connection.
+    pub stream: Stream,
+    /// When a `read` fails with [`ErrorKind::TimedOut`]; `None` waits for ever.
+    pub deadline: Option<Instant>,
+    /// The stream still has a timeout.
+    limited: bool,
+}
+
+impl Timed {
+    /// A reader of `stream` without a deadline, with a buffer of 4 KiB: one for each client.
+    pub fn buffered(stream: Stream) -> BufReader<Timed> {
+        BufReader::with_capacity(4096, Timed { stream, deadline: None, limited: false })
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        if left.is_some() || self.limited {
+            self.stream.set_timeout(left)?;
+            self.limited = left.is_some();
+        }
+        self.stream.read(buffer)
+    }
+}

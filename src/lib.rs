@@ -11,3 +11,4 @@
 
 pub mod http;
 pub mod net;
+pub mod ws;

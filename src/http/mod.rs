@@ -12,9 +12,11 @@
 //! | `body` | so many bytes, or chunks |
 //! | `request` | [`Request`]: what a client asks for |
 //! | `response` | [`Response`]: what a server answers |
+//! | `connection` | [`Connection`]: one request after the other |
 //! | `timed` | [`Timed`]: a deadline, however slowly bytes drip |
 
 mod body;
+mod connection;
 mod head;
 mod request;
 mod response;
@@ -22,6 +24,7 @@ mod timed;
 
 use std::{error, fmt, io, io::ErrorKind, time::Duration};
 
+pub use connection::Connection;
 pub use head::Headers;
 pub use request::Request;
 pub use response::Response;

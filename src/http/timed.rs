@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::net::Stream;
 
+/// How long the other end may go on talking after our last word.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// Reads a connection, and while a deadline is set no longer than until then. It is the stream's
 /// own timeout, set anew before each `read` to what is left of the time: a client that sends a byte
 /// now and then gains nothing by it. Without a deadline it costs nothing.
@@ -33,6 +36,14 @@ impl Timed {
     /// A reader of `stream` without a deadline, with a buffer of 4 KiB: one for each client.
     pub fn buffered(stream: Stream) -> BufReader<Timed> {
         BufReader::with_capacity(4096, Timed { stream, deadline: None, limited: false })
+    }
+
+    /// Ends the connection after a last word: reads and forgets what still comes, for a moment.
+    /// Closed with bytes unread, a connection is reset, and a reset may overtake the last word.
+    pub fn hang_up(&mut self) {
+        self.deadline = Some(Instant::now() + LINGER);
+        _ = io::copy(self, &mut io::sink());
+        self.stream.destroy();
     }
 }
 

@@ -11,8 +11,10 @@
 //! | [`outbox`] | any thread may send, and a slow client stalls nobody | 06 |
 //! | [`backoff`] | how long to wait before the next try | 07 |
 //! | [`events`] | `on`, `once`, `off`, `emit` | 08 |
+//! | [`clock`] | what is to happen later | 13 |
 
 pub mod backoff;
+pub mod clock;
 pub mod events;
 pub mod framing;
 pub mod outbox;

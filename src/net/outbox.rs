@@ -54,9 +54,10 @@ const BATCH: usize = 64;
 /// assert_eq!(heard, "Hello, all");
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Outbox(Arc<Shared>);
 
+#[derive(Debug)]
 struct Shared {
     stream: Stream,
     max_queued: usize,
@@ -66,7 +67,7 @@ struct Shared {
     progress: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Arc<[u8]>>,
     /// How much of the first message has been sent.

@@ -53,6 +53,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Server {
     listener: Listener,
     max_connections: usize,
+    farewell: &'static [u8],
     handle: Handle,
 }
 
@@ -112,12 +113,17 @@ impl Server {
             changed: Condvar::new(),
             knock: Box::new(knock),
         }));
-        Server { listener, max_connections: MAX_CONNECTIONS, handle }
+        Server { listener, max_connections: MAX_CONNECTIONS, farewell: b"", handle }
     }
 
     /// Sets how many clients may be connected at a time. One more is closed at once.
     pub fn max_connections(self, max_connections: usize) -> Server {
         Server { max_connections, ..self }
+    }
+
+    /// Sets what one client too many is told before it is closed; at first, nothing.
+    pub fn farewell(self, farewell: &'static [u8]) -> Server {
+        Server { farewell, ..self }
     }
 
     /// Where the server listens; `None` on a Unix socket, whose path you know.
@@ -157,11 +163,10 @@ impl Server {
         });
         while !handle.lock().closing {
             match self.listener.accept() {
-                Ok(stream) => {
-                    if let Some(guest) = handle.let_in(self.max_connections) {
-                        _ = door.send((stream, guest)); // the usher listens until `door` is gone
-                    }
-                }
+                Ok(mut stream) => match handle.let_in(self.max_connections) {
+                    Some(guest) => _ = door.send((stream, guest)), // the usher is there until the end
+                    None => _ = stream.write(self.farewell), // it fits: nothing was written before
+                },
                 Err(e) => not_served(e),
             }
         }

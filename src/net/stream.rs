@@ -64,6 +64,21 @@ impl Stream {
         TcpStream::connect(address).map(Stream::from)
     }
 
+    /// The same, but gives each address at most `time` to answer.
+    ///
+    /// # Errors
+    /// As for [`connect`](Stream::connect); or nobody answered ([`ErrorKind::TimedOut`]).
+    pub fn connect_within(address: impl ToSocketAddrs, time: Duration) -> io::Result<Stream> {
+        let mut last = ErrorKind::AddrNotAvailable.into(); // the host has no address at all
+        for address in address.to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, time) {
+                Ok(socket) => return Ok(socket.into()),
+                Err(e) => last = e,
+            }
+        }
+        Err(last)
+    }
+
     /// Connects to the Unix socket at `path`, within this machine.
     ///
     /// # Errors

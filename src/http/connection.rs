@@ -1,0 +1,86 @@
+//! One request after the other on a connection, each with its response.
+
+use std::io::{self, BufReader};
+use std::time::{Duration, Instant};
+
+use super::{Error, Request, Response, Timed};
+use crate::net::{Outbox, Stream};
+
+/// The server's end of a connection that carries requests, and at last perhaps something else.
+#[derive(Debug)]
+pub struct Connection {
+    /// What the client sends.
+    pub reader: BufReader<Timed>,
+    /// What the client is sent.
+    pub outbox: Outbox,
+    /// The last request was a `HEAD`: its response has no body.
+    head: bool,
+    /// No request follows the last one.
+    last: bool,
+}
+
+impl Connection {
+    /// Speaks HTTP over `stream`.
+    ///
+    /// # Errors
+    /// The connection has already ended.
+    pub fn new(stream: Stream) -> io::Result<Connection> {
+        let outbox = Outbox::new(stream.clone())?;
+        Ok(Connection { reader: Timed::buffered(stream), outbox, head: false, last: false })
+    }
+
+    /// Waits for a request, for all of which the client has the time `within`; `None` when no more
+    /// come. A client whose head is refused has been told so.
+    ///
+    /// # Errors
+    /// The connection failed, or the client has been dropped.
+    pub fn next(&mut self, within: Duration) -> Result<Option<Request>, Error> {
+        if self.last {
+            self.hang_up();
+            return Ok(None);
+        }
+        self.outbox.wait_for_room().map_err(io::Error::other)?;
+        self.reader.get_mut().deadline = Some(Instant::now() + within);
+        match Request::read(&mut self.reader) {
+            Ok(Some(request)) => {
+                self.head = request.method == "HEAD";
+                self.last = !request.keep_alive();
+                Ok(Some(request))
+            }
+            Err(Error::Refused(status, why)) => {
+                self.finish(Response::text(status, why))?;
+                Ok(None)
+            }
+            end => end,
+        }
+    }
+
+    /// Sends the response to the last request.
+    ///
+    /// # Errors
+    /// The client has been dropped.
+    pub fn respond(&self, mut response: Response) -> Result<(), Error> {
+        if self.last && response.status != 101 {
+            response.headers.push("Connection", "close");
+        }
+        let bytes = if self.head { response.encode_head() } else { response.encode() };
+        Ok(self.outbox.send(bytes).map_err(io::Error::other)?)
+    }
+
+    /// Sends the last response of this connection, and ends it: what follows from the client cannot
+    /// be understood, or is not wanted.
+    ///
+    /// # Errors
+    /// The client has been dropped.
+    pub fn finish(&mut self, response: Response) -> Result<(), Error> {
+        self.last = true;
+        self.respond(response)?;
+        self.hang_up();
+        Ok(())
+    }
+
+    fn hang_up(&mut self) {
+        self.outbox.end();
+        self.reader.get_mut().hang_up();
+    }
+}

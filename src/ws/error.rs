@@ -1,0 +1,113 @@
+//! What can go wrong with a WebSocket, by who was at fault.
+
+use std::error;
+use std::fmt;
+use std::io;
+
+use super::frame;
+use crate::{http, net::outbox::Dropped};
+
+/// Why there is no WebSocket, or none any more.
+#[derive(Debug)]
+pub enum Error {
+    /// The connection failed.
+    Io(io::Error),
+    /// The other end sent a head that is not HTTP.
+    Http(http::Error),
+    /// The server refused the handshake, with this status and this text.
+    Refused {
+        /// The status of its response, such as 404.
+        status: u16,
+        /// The beginning of the body of its response.
+        text: String,
+    },
+    /// The server's answer to the handshake is not that of a WebSocket server; what is wrong with it.
+    Handshake(&'static str),
+    /// The other end broke the rules of RFC 6455; which of them.
+    Protocol(&'static str),
+    /// The other end sent text that is not UTF-8.
+    NotUtf8,
+    /// The other end sent a message that is too big.
+    TooBig {
+        /// The most bytes that a message may have (`maxPayload`).
+        max: usize,
+    },
+    /// The other end gets no more messages, and why.
+    Dropped(Dropped),
+    /// This end was called wrongly: a URL, a close code or a reason that cannot be.
+    Invalid(&'static str),
+}
+
+impl Error {
+    /// The close code that the other end gets for it, if it is at fault (RFC 6455 §7.4.1).
+    pub fn close_code(&self) -> Option<u16> {
+        match self {
+            Error::Protocol(_) => Some(1002),
+            Error::NotUtf8 => Some(1007),
+            Error::TooBig { .. } => Some(1009),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Io(e) => write!(f, "the connection failed: {e}"),
+            Error::Http(e) => e.fmt(f),
+            Error::Refused { status, text } => {
+                write!(f, "the server refused the handshake with status {status}: {text}")
+            }
+            Error::Handshake(what) => write!(f, "the server does not speak WebSocket: {what}"),
+            Error::Protocol(what) => write!(f, "the other end broke RFC 6455: {what}"),
+            Error::NotUtf8 => write!(f, "the other end sent text that is not UTF-8"),
+            Error::TooBig { max } => {
+                write!(f, "the other end sent a message of more than {max} bytes")
+            }
+            Error::Dropped(why) => why.fmt(f),
+            Error::Invalid(what) => f.write_str(what),
+        }
+    }
+}
+
+impl error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(e: io::Error) -> Error {
+        Error::Io(e)
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(e: http::Error) -> Error {
+        match e {
+            http::Error::Io(e) => Error::Io(e),
+            e => Error::Http(e),
+        }
+    }
+}
+
+impl From<frame::Error> for Error {
+    fn from(e: frame::Error) -> Error {
+        match e {
+            frame::Error::Io(e) => Error::Io(e),
+            frame::Error::Illegal(what) => Error::Protocol(what),
+        }
+    }
+}
+
+impl From<Dropped> for Error {
+    fn from(why: Dropped) -> Error {
+        Error::Dropped(why)
+    }
+}
+
+/// So that a handler which returns `io::Result` can use `?` on both.
+impl From<Error> for io::Error {
+    fn from(e: Error) -> io::Error {
+        match e {
+            Error::Io(e) => e,
+            e => io::Error::new(io::ErrorKind::InvalidData, e),
+        }
+    }
+}

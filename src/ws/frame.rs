@@ -1,0 +1,193 @@
+//! The frames of a WebSocket: what stands before the bytes of a message, and what is done to them.
+//!
+//! Picture a parcel with a label. The label says whether this is the last parcel of its message,
+//! what is in it, how much of it there is, and the key of the lock on it. [`Header::read`] reads
+//! the label in the order in which RFC 6455 §5.2 draws it; the contents follow.
+
+use std::error;
+use std::fmt;
+use std::io::{self, Read};
+
+/// What a frame carries (RFC 6455 §5.2, §11.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opcode {
+    /// More of the message that the last data frame began.
+    Continuation = 0,
+    /// A message, or the beginning of one, that is UTF-8 text.
+    Text = 1,
+    /// A message, or the beginning of one, that is any bytes.
+    Binary = 2,
+    /// Nothing follows this.
+    Close = 8,
+    /// Are you there? Answer with the same bytes.
+    Ping = 9,
+    /// I am here.
+    Pong = 10,
+}
+
+impl Opcode {
+    /// Whether it is about the connection, not of a message (RFC 6455 §5.5): such a frame has at
+    /// most 125 bytes, is never in pieces, and may stand between the pieces of a message.
+    pub fn is_control(self) -> bool {
+        self as u8 >= 8
+    }
+}
+
+/// What stands before the payload of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whether this is the last frame of its message.
+    pub fin: bool,
+    /// What the frame carries.
+    pub opcode: Opcode,
+    /// The key of the payload's mask: every frame of a client has one, and none of a server.
+    pub mask: Option<[u8; 4]>,
+    /// How many bytes of payload follow.
+    pub len: u64,
+}
+
+/// Why there is no header.
+#[derive(Debug)]
+pub enum Error {
+    /// The connection failed, or ended in the middle of a header.
+    Io(io::Error),
+    /// RFC 6455 does not allow such a frame; the text says what is wrong with it.
+    Illegal(&'static str),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Io(e) => write!(f, "the connection failed: {e}"),
+            Error::Illegal(what) => write!(f, "an illegal frame arrived: {what}"),
+        }
+    }
+}
+
+impl error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(e: io::Error) -> Error {
+        Error::Io(e)
+    }
+}
+
+impl Header {
+    /// Reads a header; `None` if the stream ends before its first byte.
+    ///
+    /// ```
+    /// use sockets_by_hand::ws::frame::{Header, Opcode};
+    ///
+    /// let mut stream = &[0x81, 0x05, b'H', b'e', b'l', b'l', b'o'][..];
+    /// let header = Header::read(&mut stream)?.unwrap();
+    /// assert_eq!(header, Header { fin: true, opcode: Opcode::Text, mask: None, len: 5 });
+    /// assert_eq!(stream, b"Hello"); // the payload is still to be read
+    /// # Ok::<(), sockets_by_hand::ws::frame::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The frame is illegal, whoever sent it; or the connection failed.
+    pub fn read(reader: &mut impl Read) -> Result<Option<Header>, Error> {
+        let mut first = [0; 2];
+        match reader.read(&mut first)? {
+            0 => return Ok(None),
+            1 => reader.read_exact(&mut first[1..])?,
+            _ => {}
+        }
+        let fin = first[0] & 0x80 != 0;
+        if first[0] & 0x70 != 0 {
+            return Err(Error::Illegal("a reserved bit is set, and no extension was agreed on"));
+        }
+        let opcode = match first[0] & 0x0f {
+            0 => Opcode::Continuation,
+            1 => Opcode::Text,
+            2 => Opcode::Binary,
+            8 => Opcode::Close,
+            9 => Opcode::Ping,
+            10 => Opcode::Pong,
+            _ => return Err(Error::Illegal("its opcode is reserved")),
+        };
+        let masked = first[1] & 0x80 != 0;
+        let len = match first[1] & 0x7f {
+            126 => u64::from(u16::from_be_bytes(take(reader)?)),
+            127 => u64::from_be_bytes(take(reader)?),
+            len => u64::from(len),
+        };
+        let shortest = match first[1] & 0x7f {
+            126 => len > 125,
+            127 => len > u64::from(u16::MAX),
+            _ => true,
+        };
+        if !shortest {
+            return Err(Error::Illegal("its length is written longer than need be"));
+        }
+        if len >> 63 != 0 {
+            return Err(Error::Illegal("the highest bit of its length is set"));
+        }
+        if opcode.is_control() && !fin {
+            return Err(Error::Illegal("a control frame is fragmented"));
+        }
+        if opcode.is_control() && len > 125 {
+            return Err(Error::Illegal("a control frame has more than 125 bytes"));
+        }
+        let mask = if masked { Some(take(reader)?) } else { None };
+        Ok(Some(Header { fin, opcode, mask, len }))
+    }
+
+    /// Writes the header at the end of `out`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.push((self.fin as u8) << 7 | self.opcode as u8);
+        let masked = (self.mask.is_some() as u8) << 7;
+        match self.len {
+            0..=125 => out.push(masked | self.len as u8),
+            126..=0xffff => {
+                out.push(masked | 126);
+                out.extend((self.len as u16).to_be_bytes());
+            }
+            _ => {
+                out.push(masked | 127);
+                out.extend(self.len.to_be_bytes());
+            }
+        }
+        out.extend(self.mask.iter().flatten());
+    }
+}
+
+fn take<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    reader.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A whole frame, ready to be sent: header and payload, masked if there is a key.
+///
+/// ```
+/// use sockets_by_hand::ws::frame::{Opcode, encode};
+///
+/// let hello = encode(true, Opcode::Text, b"Hello", None);
+/// assert_eq!(hello, [0x81, 0x05, b'H', b'e', b'l', b'l', b'o']);
+/// ```
+pub fn encode(fin: bool, opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(14 + payload.len());
+    Header { fin, opcode, mask, len: payload.len() as u64 }.write(&mut frame);
+    let start = frame.len();
+    frame.extend_from_slice(payload);
+    if let Some(key) = mask {
+        apply_mask(&mut frame[start..], key, 0);
+    }
+    frame
+}
+
+/// Puts the mask on, or takes it off (RFC 6455 §5.3). `offset` is how many bytes of the payload
+/// stand before these.
+pub fn apply_mask(bytes: &mut [u8], key: [u8; 4], offset: usize) {
+    // Eight bytes at a time: the key twice, turned to where `offset` has got to.
+    let key: [u8; 8] = std::array::from_fn(|i| key[(offset + i) % 4]);
+    let mut words = bytes.chunks_exact_mut(8);
+    for word in &mut words {
+        word.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(key) {
+        *byte ^= key;
+    }
+}

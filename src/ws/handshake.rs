@@ -1,0 +1,117 @@
+//! The handshake: one HTTP request and one response, after which both sides speak WebSocket.
+//!
+//! Picture a password at a door. The client sends a random word; whoever knows what a WebSocket is
+//! adds a phrase that RFC 6455 made up, and sends the digest of both back. A server of something
+//! else, which would answer any request with "yes, yes", cannot know it.
+
+use super::{Error, base64, random::random_bytes, sha1::sha1};
+use crate::http::{Request, Response};
+
+/// What the digest is taken of, behind the key (RFC 6455 §1.3).
+const PHRASE: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The answer to a key: what the server must send as `Sec-WebSocket-Accept`.
+///
+/// ```
+/// use sockets_by_hand::ws::handshake::accept_key;
+///
+/// // RFC 6455 §1.3
+/// assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// ```
+pub fn accept_key(key: &str) -> String {
+    base64::encode(&sha1(format!("{key}{PHRASE}").as_bytes()))
+}
+
+/// Whether a request asks to leave HTTP for WebSocket.
+pub fn is_wanted(request: &Request) -> bool {
+    request.headers.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+}
+
+/// The subprotocols that a client offers, the one that it likes best first.
+pub fn offered(request: &Request) -> Vec<&str> {
+    request.headers.list("sec-websocket-protocol").collect()
+}
+
+/// The server's side (RFC 6455 §4.2): the response that makes the connection a WebSocket, and in
+/// which `protocol` is the subprotocol that was chosen. Extensions are declined by silence.
+///
+/// # Errors
+/// The request is not a right one; the response says why, and is to be sent instead.
+pub fn accept(request: &Request, protocol: Option<&str>) -> Result<Response, Response> {
+    let header = |name| request.headers.get(name).unwrap_or_default();
+    if request.method != "GET" || request.minor == 0 {
+        let mut response = Response::text(405, "A WebSocket begins with a GET of HTTP/1.1");
+        response.headers.push("Allow", "GET");
+        return Err(response);
+    }
+    if !is_wanted(request) || !has(&request.headers, "connection", "upgrade") {
+        return Err(Response::text(400, "Connection: Upgrade and Upgrade: websocket are expected"));
+    }
+    if header("sec-websocket-version") != "13" {
+        let mut response = Response::text(426, "Sec-WebSocket-Version: 13 is expected");
+        response.headers.push("Upgrade", "websocket");
+        response.headers.push("Connection", "Upgrade");
+        response.headers.push("Sec-WebSocket-Version", "13");
+        return Err(response);
+    }
+    let key = header("sec-websocket-key");
+    if base64::decode(key).is_none_or(|bytes| bytes.len() != 16) {
+        return Err(Response::text(400, "Sec-WebSocket-Key is not 16 bytes in base64"));
+    }
+    let mut response = Response::new(101);
+    response.headers.push("Upgrade", "websocket");
+    response.headers.push("Connection", "Upgrade");
+    response.headers.push("Sec-WebSocket-Accept", &accept_key(key));
+    if let Some(protocol) = protocol {
+        response.headers.push("Sec-WebSocket-Protocol", protocol);
+    }
+    Ok(response)
+}
+
+/// The client's side (RFC 6455 §4.1): adds to a `GET` what asks for a WebSocket.
+pub fn ask(request: &mut Request, protocols: &[String]) {
+    request.headers.push("Upgrade", "websocket");
+    request.headers.push("Connection", "Upgrade");
+    request.headers.push("Sec-WebSocket-Version", "13");
+    request.headers.push("Sec-WebSocket-Key", &base64::encode(&random_bytes::<16>()));
+    if !protocols.is_empty() {
+        request.headers.push("Sec-WebSocket-Protocol", &protocols.join(", "));
+    }
+}
+
+/// Judges the server's answer, and returns the subprotocol that it chose.
+///
+/// # Errors
+/// The server refused ([`Error::Refused`]), or does not know what a WebSocket is, or chose what
+/// was not offered ([`Error::Handshake`]).
+pub fn check(request: &Request, response: &Response) -> Result<Option<String>, Error> {
+    let wrong = |what| Err(Error::Handshake(what));
+    if response.status != 101 {
+        let text = String::from_utf8_lossy(&response.body).chars().take(200).collect();
+        return Err(Error::Refused { status: response.status, text });
+    }
+    if !has(&response.headers, "upgrade", "websocket") {
+        return wrong("its response has no Upgrade: websocket");
+    }
+    if !has(&response.headers, "connection", "upgrade") {
+        return wrong("its response has no Connection: Upgrade");
+    }
+    let key = request.headers.get("sec-websocket-key").unwrap_or_default();
+    if response.headers.get("sec-websocket-accept") != Some(&accept_key(key)) {
+        return wrong("its Sec-WebSocket-Accept is not the answer to our key");
+    }
+    if response.headers.list("sec-websocket-extensions").next().is_some() {
+        return wrong("it chose an extension, and none was offered");
+    }
+    let chosen: Vec<&str> = response.headers.list("sec-websocket-protocol").collect();
+    match (&chosen[..], &offered(request)[..]) {
+        ([], []) => Ok(None),
+        ([], _) => wrong("it chose none of the subprotocols that were offered"),
+        ([protocol], offered) if offered.contains(protocol) => Ok(Some(protocol.to_string())),
+        _ => wrong("it chose a subprotocol that was not offered"),
+    }
+}
+
+fn has(headers: &crate::http::Headers, name: &str, member: &str) -> bool {
+    headers.list(name).any(|other| other.eq_ignore_ascii_case(member))
+}

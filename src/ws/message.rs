@@ -1,0 +1,240 @@
+//! Messages out of frames: joins the pieces, judges the text, and finds what may stand between them.
+//!
+//! Picture someone who opens parcels. A message may come in several, one after the other, and
+//! between two of them a note may lie: a ping, a pong, a goodbye. Whoever opens them keeps what they
+//! have of the message so far, and hands out a note as soon as it is found.
+
+use std::io::{ErrorKind, Read};
+
+use super::Error;
+use super::frame::{Header, Opcode, apply_mask, encode};
+
+/// How much room is made for a payload before any of it has arrived.
+const CHUNK: usize = 64 * 1024;
+
+/// What one end says to the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Text, which arrives as text.
+    Text(String),
+    /// Any bytes.
+    Binary(Vec<u8>),
+}
+
+impl Message {
+    /// The whole message in one frame, ready to be sent; masked if there is a key.
+    pub fn encode(&self, mask: Option<[u8; 4]>) -> Vec<u8> {
+        match self {
+            Message::Text(text) => encode(true, Opcode::Text, text.as_bytes(), mask),
+            Message::Binary(bytes) => encode(true, Opcode::Binary, bytes, mask),
+        }
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Message {
+        Message::Text(text.to_string())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Message {
+        Message::Text(text)
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Message {
+        Message::Binary(bytes)
+    }
+}
+
+/// How a connection ended: a code, and a reason for people (RFC 6455 §7.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// 1000 is a good end. 1005: the other end gave no code. 1006: it left without a goodbye.
+    pub code: u16,
+    /// At most 123 bytes of text, often empty.
+    pub reason: String,
+}
+
+impl Close {
+    /// The payload of a close frame; none of it where the code is 1005, "no code".
+    ///
+    /// # Errors
+    /// Nobody may send this code, or the reason does not fit into a control frame
+    /// ([`Error::Invalid`]).
+    pub fn encode(&self) -> Result<Vec<u8>, Error> {
+        if self.code == 1005 && self.reason.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !may_be_sent(self.code) {
+            return Err(Error::Invalid("this close code is not one that may be sent"));
+        }
+        if self.reason.len() > 123 {
+            return Err(Error::Invalid("the reason of a close has at most 123 bytes"));
+        }
+        Ok([&self.code.to_be_bytes(), self.reason.as_bytes()].concat())
+    }
+
+    /// Reads the payload of a close frame (RFC 6455 §5.5.1).
+    ///
+    /// # Errors
+    /// It has one byte, or a code that nobody may send, or a reason that is not UTF-8.
+    pub fn parse(payload: &[u8]) -> Result<Close, Error> {
+        let (code, reason) = match payload {
+            [] => return Ok(Close { code: 1005, reason: String::new() }),
+            [_] => return Err(Error::Protocol("a close frame has one byte")),
+            [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+        };
+        if !may_be_sent(code) {
+            return Err(Error::Protocol("a close frame has a code that may not be sent"));
+        }
+        let reason = String::from_utf8(reason.to_vec()).map_err(|_| Error::NotUtf8)?;
+        Ok(Close { code, reason })
+    }
+}
+
+/// The codes of the RFC and of its registry, and those that are for libraries and applications
+/// (RFC 6455 §7.4.2); 1004 to 1006 and 1015 only ever describe what happened.
+fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
+/// What [`Reader::read`] has found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// A whole message.
+    Message(Message),
+    /// A ping, to be answered with a pong of the same bytes.
+    Ping(Vec<u8>),
+    /// A pong.
+    Pong(Vec<u8>),
+    /// The other end's goodbye: nothing follows it.
+    Close(Close),
+}
+
+/// Reads messages from whatever bytes can be read from.
+#[derive(Debug)]
+pub struct Reader<R> {
+    reader: R,
+    /// Whether the other end must mask what it sends: a client must, a server must not.
+    masked: bool,
+    max_payload: usize,
+    /// The message whose last frame has not come yet.
+    partial: Option<Partial>,
+}
+
+#[derive(Debug)]
+struct Partial {
+    text: bool,
+    payload: Vec<u8>,
+    /// How much of the payload is known to be good text.
+    judged: usize,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from `reader`, whose other end masks if `masked`, messages of at most `max_payload`
+    /// bytes.
+    pub fn new(reader: R, masked: bool, max_payload: usize) -> Reader<R> {
+        Reader { reader, masked, max_payload, partial: None }
+    }
+
+    /// What is read from.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
+    /// The next message, or what stands between two frames of it; `None` if the stream ends.
+    ///
+    /// # Errors
+    /// The other end is at fault (see [`Error::close_code`]), or the connection failed.
+    pub fn read(&mut self) -> Result<Option<Incoming>, Error> {
+        while let Some(header) = Header::read(&mut self.reader)? {
+            if header.mask.is_some() != self.masked {
+                // RFC 6455 §5.1
+                return Err(Error::Protocol(match self.masked {
+                    true => "a client sent a frame without a mask",
+                    false => "a server sent a frame with a mask",
+                }));
+            }
+            if header.opcode.is_control() {
+                return self.control(header).map(Some);
+            }
+            if let Some(message) = self.data(header)? {
+                return Ok(Some(Incoming::Message(message)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn control(&mut self, header: Header) -> Result<Incoming, Error> {
+        let mut payload = vec![0; header.len as usize]; // at most 125: the header was legal
+        self.reader.read_exact(&mut payload)?;
+        apply_mask(&mut payload, header.mask.unwrap_or_default(), 0);
+        Ok(match header.opcode {
+            Opcode::Ping => Incoming::Ping(payload),
+            Opcode::Pong => Incoming::Pong(payload),
+            _ => Incoming::Close(Close::parse(&payload)?),
+        })
+    }
+
+    /// Reads one frame's part of a message, and returns the message if it was the last part.
+    fn data(&mut self, header: Header) -> Result<Option<Message>, Error> {
+        let mut partial = match (header.opcode, self.partial.take()) {
+            (Opcode::Continuation, Some(partial)) => partial,
+            (Opcode::Continuation, None) => {
+                return Err(Error::Protocol("a continuation came, and nothing to continue"));
+            }
+            (_, Some(_)) => {
+                return Err(Error::Protocol("a message began before the last one had ended"));
+            }
+            (opcode, None) => {
+                Partial { text: opcode == Opcode::Text, payload: Vec::new(), judged: 0 }
+            }
+        };
+        let start = partial.payload.len();
+        if header.len > (self.max_payload - start) as u64 {
+            return Err(Error::TooBig { max: self.max_payload });
+        }
+        let end = start + header.len as usize;
+        let mut filled = start;
+        while filled < end {
+            if filled == partial.payload.len() {
+                // The length is a claim: as much room again as has been filled, and no more.
+                partial.payload.resize(end.min(filled + filled.max(CHUNK)), 0);
+            }
+            let n = self.reader.read(&mut partial.payload[filled..])?;
+            if n == 0 {
+                return Err(Error::Io(ErrorKind::UnexpectedEof.into()));
+            }
+            if let Some(key) = header.mask {
+                apply_mask(&mut partial.payload[filled..filled + n], key, filled - start);
+            }
+            filled += n;
+            if partial.text && !(header.fin && filled == end) {
+                partial.judge(filled)?;
+            }
+        }
+        if !header.fin {
+            self.partial = Some(partial);
+            return Ok(None);
+        }
+        Ok(Some(match partial.text {
+            true => Message::Text(String::from_utf8(partial.payload).map_err(|_| Error::NotUtf8)?),
+            false => Message::Binary(partial.payload),
+        }))
+    }
+}
+
+impl Partial {
+    /// Fails at the first byte that no text can have there; a character may still be incomplete.
+    fn judge(&mut self, filled: usize) -> Result<(), Error> {
+        match std::str::from_utf8(&self.payload[self.judged..filled]) {
+            Ok(text) => self.judged += text.len(),
+            Err(e) if e.error_len().is_none() => self.judged += e.valid_up_to(),
+            Err(_) => return Err(Error::NotUtf8),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! A WebSocket server: lets clients in, knows who is there, and says things to all of them.
+//!
+//! Picture the doorkeeper of floor 1 with a desk. Whoever comes has ten seconds to say what they
+//! want. Those who want a WebSocket get one, if they may; others get a page, and may ask for more.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{io, net::SocketAddr, net::ToSocketAddrs};
+
+use super::message::Message;
+use super::socket::{Role, Sender, Socket};
+use super::{Error, MAX_PAYLOAD, handshake};
+use crate::http::{self, Connection, HEAD_TIME, Request, Response};
+use crate::net::clock::{self, Timer};
+use crate::net::server::Handle;
+use crate::net::{self, Stream};
+
+/// What one client too many is told.
+pub const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/// The longest body that a request for a page may have: it is read, and not looked at.
+const MAX_BODY: usize = 64 * 1024;
+
+type Judge = dyn Fn(&Request) -> Result<(), Response> + Send + Sync;
+type Choose = dyn Fn(&[&str], &Request) -> Option<String> + Send + Sync;
+type Page = dyn Fn(&Request) -> Response + Send + Sync;
+
+/// A server that listens, and accepts nobody before [`serve`](Server::serve).
+///
+/// ```
+/// use sockets_by_hand::ws::{self, Message, Server};
+///
+/// let server = Server::bind("127.0.0.1:0")?;
+/// let url = format!("ws://{}/", server.address().unwrap());
+/// std::thread::spawn(|| {
+///     server.serve(|mut socket| {
+///         while let Some(message) = socket.read()? {
+///             socket.send(message)?;
+///         }
+///         Ok(())
+///     })
+/// });
+///
+/// let mut socket = ws::connect(&url)?;
+/// socket.send("Hello")?;
+/// assert_eq!(socket.read()?, Some(Message::from("Hello")));
+/// # Ok::<(), ws::Error>(())
+/// ```
+pub struct Server {
+    net: net::Server,
+    clients: Clients,
+    desk: Desk,
+}
+
+/// What is asked of whoever comes, and told them.
+struct Desk {
+    path: Option<String>,
+    max_payload: usize,
+    handshake_timeout: Duration,
+    heartbeat: Option<Duration>,
+    verify_client: Box<Judge>,
+    handle_protocols: Box<Choose>,
+    page: Box<Page>,
+}
+
+impl Server {
+    /// Listens on a TCP address; port 0 takes any free one, which [`Server::address`] tells.
+    ///
+    /// # Errors
+    /// As for [`net::Server::bind`].
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
+        let desk = Desk {
+            path: None,
+            max_payload: MAX_PAYLOAD,
+            handshake_timeout: HEAD_TIME,
+            heartbeat: None,
+            verify_client: Box::new(|_| Ok(())),
+            handle_protocols: Box::new(|offered, _| offered.first().map(|first| first.to_string())),
+            page: Box::new(|_| Response::text(426, "Upgrade Required")),
+        };
+        let net = net::Server::bind(address)?.farewell(FULL);
+        Ok(Server { net, clients: Clients::default(), desk })
+    }
+
+    /// Serves WebSockets on this path alone; without it, on every one.
+    pub fn path(mut self, path: &str) -> Server {
+        self.desk.path = Some(path.to_string());
+        self
+    }
+
+    /// The most bytes that a message may have; 16 MiB at first.
+    pub fn max_payload(mut self, bytes: usize) -> Server {
+        self.desk.max_payload = bytes;
+        self
+    }
+
+    /// How many clients may be connected at a time; 10,000 at first. One more gets a 503.
+    pub fn max_connections(mut self, clients: usize) -> Server {
+        self.net = self.net.max_connections(clients);
+        self
+    }
+
+    /// How long a client may take to say what it wants; 10 s at first.
+    pub fn handshake_timeout(mut self, time: Duration) -> Server {
+        self.desk.handshake_timeout = time;
+        self
+    }
+
+    /// Pings every client at this interval, and cuts off who has not answered by the next one; at
+    /// first nobody is pinged.
+    pub fn heartbeat(mut self, interval: Duration) -> Server {
+        self.desk.heartbeat = Some(interval);
+        self
+    }
+
+    /// Judges each request for a WebSocket, such as by its `Origin`: a client that may not come in
+    /// gets the response (401 and 403 are usual).
+    pub fn verify_client(
+        mut self,
+        judge: impl Fn(&Request) -> Result<(), Response> + Send + Sync + 'static,
+    ) -> Server {
+        self.desk.verify_client = Box::new(judge);
+        self
+    }
+
+    /// Chooses a subprotocol among those that a client offers, or none. At first it is the first.
+    pub fn handle_protocols(
+        mut self,
+        choose: impl Fn(&[&str], &Request) -> Option<String> + Send + Sync + 'static,
+    ) -> Server {
+        self.desk.handle_protocols = Box::new(choose);
+        self
+    }
+
+    /// Answers requests that do not want a WebSocket. At first they get a 426.
+    pub fn page(mut self, page: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
+        self.desk.page = Box::new(page);
+        self
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.net.address()
+    }
+
+    /// What stops the server, and counts its connections, from any thread.
+    pub fn handle(&self) -> Handle {
+        self.net.handle()
+    }
+
+    /// The clients that have a WebSocket, now and later.
+    pub fn clients(&self) -> Clients {
+        self.clients.clone()
+    }
+
+    /// Accepts clients until [`Handle::close`], runs `handler` for each WebSocket on a thread of its
+    /// own, and returns when the last of them has returned.
+    ///
+    /// The connection ends when `handler` returns. An error that it returns, like a panic, ends that
+    /// connection alone, and is said on stderr.
+    pub fn serve<H>(self, handler: H)
+    where
+        H: Fn(Socket) -> Result<(), Error> + Send + Sync + 'static,
+    {
+        let Server { net, clients, desk } = self;
+        if let Some(interval) = desk.heartbeat {
+            clients.beat(interval);
+        }
+        net.serve(move |stream| Ok(desk.receive(stream, &clients, &handler)?));
+    }
+}
+
+impl Desk {
+    /// One connection: pages as long as it asks for pages, and then perhaps a WebSocket.
+    fn receive<H>(&self, stream: Stream, clients: &Clients, handler: &H) -> Result<(), Error>
+    where
+        H: Fn(Socket) -> Result<(), Error>,
+    {
+        let mut connection = Connection::new(stream)?;
+        while let Some(request) = connection.next(self.handshake_timeout)? {
+            if self.is_for_us(&request) {
+                let (response, protocol) = match self.judge(&request) {
+                    Ok(accepted) => accepted,
+                    Err(refusal) => return Ok(connection.finish(refusal)?),
+                };
+                connection.respond(response)?;
+                let Connection { reader, outbox, .. } = connection;
+                let max = self.max_payload;
+                let socket = Socket::new(reader, outbox, Role::Server, max, request, protocol);
+                let _listed_until_the_end = clients.enter(socket.sender());
+                return handler(socket);
+            }
+            match request.body(&mut connection.reader, MAX_BODY) {
+                Ok(_) => connection.respond((self.page)(&request))?,
+                Err(http::Error::Refused(status, why)) => {
+                    return Ok(connection.finish(Response::text(status, why))?);
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn is_for_us(&self, request: &Request) -> bool {
+        handshake::is_wanted(request)
+            && self.path.as_ref().is_none_or(|path| path == request.path())
+    }
+
+    /// The response that opens a WebSocket, with the subprotocol; or the one that refuses it.
+    fn judge(&self, request: &Request) -> Result<(Response, Option<String>), Response> {
+        handshake::accept(request, None)?;
+        (self.verify_client)(request)?;
+        let protocol = (self.handle_protocols)(&handshake::offered(request), request);
+        Ok((handshake::accept(request, protocol.as_deref())?, protocol))
+    }
+}
+
+/// Those who have a WebSocket to a [`Server`]. A clone is the same list.
+#[derive(Clone, Default)]
+pub struct Clients(Arc<Mutex<List>>);
+
+#[derive(Default)]
+struct List {
+    senders: Vec<Sender>,
+    /// When the next heartbeat is due.
+    heartbeat: Option<Timer>,
+}
+
+impl Clients {
+    /// Everyone who is connected now.
+    pub fn all(&self) -> Vec<Sender> {
+        self.lock().senders.clone()
+    }
+
+    /// Sends a message to everyone. It is encoded once.
+    pub fn broadcast(&self, message: impl Into<Message>) {
+        self.broadcast_except(None, message);
+    }
+
+    /// Sends a message to everyone but one, who has often said it.
+    pub fn broadcast_except(&self, except: Option<&Sender>, message: impl Into<Message>) {
+        let frame: Arc<[u8]> = message.into().encode(None).into();
+        for sender in self.all().iter().filter(|sender| Some(*sender) != except) {
+            _ = sender.send_encoded(frame.clone()); // who cannot be sent to is about to leave
+        }
+    }
+
+    fn enter(&self, sender: Sender) -> Listed<'_> {
+        self.lock().senders.push(sender.clone());
+        Listed { clients: self, sender }
+    }
+
+    /// Checks on everyone after `interval`, and again and again, as long as there is a list.
+    fn beat(&self, interval: Duration) {
+        let list = Arc::downgrade(&self.0);
+        let timer = clock::after(interval, move || {
+            let Some(clients) = list.upgrade().map(Clients) else { return };
+            clients.all().iter().for_each(Sender::check_alive);
+            clients.beat(interval);
+        });
+        self.lock().heartbeat = Some(timer);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        // Nothing that is done under the lock can panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client that is in the list until its handler has returned, however it does.
+struct Listed<'a> {
+    clients: &'a Clients,
+    sender: Sender,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.clients.lock().senders.retain(|sender| *sender != self.sender);
+    }
+}

@@ -43,6 +43,14 @@ impl Response {
         response
     }
 
+    /// A page.
+    pub fn html(page: &str) -> Response {
+        let mut response = Response::new(200);
+        response.headers.push("Content-Type", "text/html; charset=utf-8");
+        response.body = page.into();
+        response
+    }
+
     /// Reads one response. Those that only promise another (100, 103) are skipped.
     ///
     /// # Errors

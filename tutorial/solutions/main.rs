@@ -5,6 +5,9 @@
 mod c01_1;
 mod c01_2;
 mod c01_3;
+mod c06_1;
+mod c06_2;
+mod c06_3;
 
 use std::net::{TcpListener, TcpStream};
 

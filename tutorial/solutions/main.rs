@@ -5,6 +5,9 @@
 mod c01_1;
 mod c01_2;
 mod c01_3;
+mod c02_1;
+mod c02_2;
+mod c02_3;
 
 use std::net::{TcpListener, TcpStream};
 

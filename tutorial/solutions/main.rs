@@ -8,6 +8,9 @@ mod c01_3;
 mod c06_1;
 mod c06_2;
 mod c06_3;
+mod c02_1;
+mod c02_2;
+mod c02_3;
 
 use std::net::{TcpListener, TcpStream};
 

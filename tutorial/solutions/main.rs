@@ -5,6 +5,13 @@
 mod c01_1;
 mod c01_2;
 mod c01_3;
+mod c04_1;
+mod c04_2;
+mod c04_3;
+mod c05_1;
+mod c05_2;
+#[cfg(unix)]
+mod c05_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -65,6 +65,7 @@ fn a_length_takes_the_bytes_that_it_needs() {
 fn a_length_without_an_end_is_refused() {
     let read = |wire: &[u8]| read_frame(&mut &wire[..], 1000);
     assert!(matches!(read(&[0x80; 100]), Err(Error::TooLong { max: 1000 })));
+    assert!(matches!(read(&[0x80, 0x80, 0x80, 0x80, 0x80, 0]), Err(Error::TooLong { .. })));
     assert!(matches!(read(&[0xff, 0xff, 0xff, 0xff, 0x7f]), Err(Error::TooLong { max: 1000 })));
 }
 

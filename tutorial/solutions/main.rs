@@ -11,6 +11,13 @@ mod c06_3;
 mod c02_1;
 mod c02_2;
 mod c02_3;
+mod c04_1;
+mod c04_2;
+mod c04_3;
+mod c05_1;
+mod c05_2;
+#[cfg(unix)]
+mod c05_3;
 
 use std::net::{TcpListener, TcpStream};
 

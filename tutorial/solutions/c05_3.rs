@@ -1,0 +1,66 @@
+//! Chapter 05, exercise 3: a tunnel.
+//!
+//! Whoever connects to the Unix socket talks to a TCP server. Each direction needs a thread, and
+//! each passes on the end of its side, and no more: the other may still have something to say.
+
+use sockets_by_hand::net::{Server, Stream};
+use std::io;
+use std::net::SocketAddr;
+use std::thread;
+
+fn tunnel(front: Server, back: SocketAddr) {
+    front.serve(move |near| {
+        let far = Stream::connect(back)?;
+        let (listening, speaking) = (near.clone(), far.clone());
+        let there = thread::Builder::new().spawn(move || pass(listening, speaking))?;
+        let back = pass(far, near);
+        _ = there.join();
+        back
+    });
+}
+
+/// Passes on all that comes, and then its end.
+fn pass(mut from: Stream, mut to: Stream) -> io::Result<()> {
+    let result = io::copy(&mut from, &mut to).and_then(|_| to.end());
+    if result.is_err() {
+        // So that the other direction does not wait for ever.
+        from.destroy();
+        to.destroy();
+    }
+    result
+}
+
+#[test]
+fn what_goes_in_at_one_end_comes_out_at_the_other_and_back() {
+    use std::io::{Read, Write};
+
+    // This server answers only once its client has ended its side.
+    let server = Server::bind("127.0.0.1:0").unwrap();
+    let (address, server_handle) = (server.address().unwrap(), server.handle());
+    let serving = thread::spawn(|| {
+        server.serve(|mut stream| {
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard)?;
+            heard.reverse();
+            stream.write_all(&heard)
+        });
+    });
+    let path = std::env::temp_dir().join(format!("c05-3-{}.sock", std::process::id()));
+    let front = Server::bind_path(&path).unwrap();
+    let front_handle = front.handle();
+    let tunneling = thread::spawn(move || tunnel(front, address));
+
+    let sent: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let mut client = Stream::connect_path(&path).unwrap();
+    client.write_all(&sent).unwrap();
+    client.end().unwrap();
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).unwrap();
+    received.reverse();
+    assert_eq!(received, sent);
+
+    for (handle, thread) in [(front_handle, tunneling), (server_handle, serving)] {
+        handle.close();
+        thread.join().unwrap();
+    }
+}

@@ -191,7 +191,7 @@ mod a_page_is_refused {
     fn when_a_program_answers_otherwise() {
         let right = "```console terminal=server\n$ cargo run\nServer listening on port 3000\n```\n\
                      ```console\n$ cargo run --bin client | head -1\nConnected to server\n```\n\
-                     ```console terminal=server\n…\n^C\n```\n";
+                     ```console terminal=server\n…\nClient disconnected\n^C\n```\n";
         assert_none(terminal::problems(right, "tutorial/page.md", None));
         when_typed(
             "Server listening on port 3000",

@@ -25,10 +25,17 @@ pub const MAX_QUEUED: usize = 1024 * 1024;
 /// How long a client may take no byte at all while messages wait for it.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long a sender itself waits for room before it leaves the rest to the drain thread. (Windows
+/// How long a sender itself waits for room before it leaves the rest to the drain thread. (On a Unix
+/// socket, so long for each piece of a large message that the reader does take. Windows
 /// does not say how much of a `write` that timed out was sent, so there a sender never waits, the
 /// drain thread does all the writing, and a timeout is the end.)
 const PATIENCE: Duration = Duration::from_millis(5);
+
+/// How long the drain thread waits for room before it looks at the deadline.
+const LONG_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a message takes that waits, besides its bytes: many small ones are a lot too.
+const ENVELOPE: usize = 64;
 
 /// How many messages go into one `write`.
 const BATCH: usize = 64;
@@ -136,9 +143,10 @@ impl Outbox {
         max_queued: usize,
         deadline: Duration,
     ) -> io::Result<Outbox> {
-        stream.set_write_timeout(Some(if cfg!(windows) { deadline } else { PATIENCE }))?;
         let (state, progress) = (Mutex::default(), Condvar::new());
-        Ok(Outbox(Arc::new(Shared { stream, max_queued, deadline, state, progress })))
+        let shared = Shared { stream, max_queued, deadline, state, progress };
+        shared.be_patient_for(PATIENCE)?;
+        Ok(Outbox(Arc::new(shared)))
     }
 
     /// Sends `message` after all that were sent before, whole or, if the client is dropped, not.
@@ -210,7 +218,7 @@ impl Shared {
                 return Err(self.drop_client(state, Dropped::TooSlow { max_queued }));
             }
             if !state.queue.is_empty() {
-                state.waiting += len;
+                state.waiting += len + ENVELOPE;
             }
             state.queue.push_back(message.into());
             return Ok(());
@@ -237,9 +245,11 @@ impl Shared {
     /// The drain thread: writes what is queued, waiting as long as it takes, and ends.
     fn drain(&self) {
         let mut progress = Instant::now();
+        _ = self.be_patient_for(LONG_PATIENCE.min(self.deadline)); // a failure shows below
         loop {
             let mut state = self.lock();
             if state.queue.is_empty() {
+                _ = self.be_patient_for(PATIENCE);
                 state.draining = false;
                 if state.ending {
                     _ = self.stream.end();
@@ -261,12 +271,17 @@ impl Shared {
                     continue;
                 }
                 Err(e) if e.kind() != ErrorKind::TimedOut => Dropped::Lost(e.kind()),
-                Err(_) if progress.elapsed() < self.deadline => continue,
+                Err(_) if !cfg!(windows) && progress.elapsed() < self.deadline => continue,
                 Err(_) => Dropped::Stalled { deadline: self.deadline },
             };
             self.drop_client(&mut state, why);
             return;
         }
+    }
+
+    /// How long a `write` waits for room.
+    fn be_patient_for(&self, time: Duration) -> io::Result<()> {
+        self.stream.set_write_timeout(Some(if cfg!(windows) { self.deadline } else { time }))
     }
 
     /// Ends the connection, which wakes the client's own thread; that one cleans up.
@@ -290,7 +305,7 @@ impl State {
         while let Some(first) = self.queue.front().filter(|first| self.sent >= first.len()) {
             self.sent -= first.len();
             self.queue.pop_front();
-            self.waiting -= self.queue.front().map_or(0, |next| next.len());
+            self.waiting -= self.queue.front().map_or(0, |next| next.len() + ENVELOPE);
         }
     }
 }

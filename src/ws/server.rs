@@ -167,7 +167,9 @@ impl Server {
         if let Some(interval) = desk.heartbeat {
             clients.beat(interval);
         }
-        net.serve(move |stream| Ok(desk.receive(stream, &clients, &handler)?));
+        let served = clients.clone();
+        net.serve(move |stream| Ok(desk.receive(stream, &served, &handler)?));
+        clients.lock().heartbeat = None;
     }
 }
 

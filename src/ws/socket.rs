@@ -216,6 +216,14 @@ impl Sender {
     /// The code may not be sent or the reason is too long ([`Error::Invalid`]); or the connection
     /// has ended.
     pub fn close(&self, code: u16, reason: &str) -> Result<(), Error> {
+        self.close_within(code, reason, CLOSE_TIMEOUT)
+    }
+
+    /// The same, with another time that the other end has to return the goodbye.
+    ///
+    /// # Errors
+    /// As for [`close`](Sender::close).
+    pub fn close_within(&self, code: u16, reason: &str, time: Duration) -> Result<(), Error> {
         let payload = Close { code, reason: reason.to_string() }.encode()?;
         let frame = encode(true, Opcode::Close, &payload, self.mask());
         match self.0.outbox.send_last(frame) {
@@ -223,7 +231,7 @@ impl Sender {
             sent => sent?,
         }
         let stream = self.0.stream.clone();
-        let deadline = clock::after(CLOSE_TIMEOUT, move || stream.destroy());
+        let deadline = clock::after(time, move || stream.destroy());
         *self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
         Ok(())
     }

@@ -5,9 +5,6 @@
 mod c01_1;
 mod c01_2;
 mod c01_3;
-mod c06_1;
-mod c06_2;
-mod c06_3;
 mod c02_1;
 mod c02_2;
 mod c02_3;
@@ -18,6 +15,9 @@ mod c05_1;
 mod c05_2;
 #[cfg(unix)]
 mod c05_3;
+mod c06_1;
+mod c06_2;
+mod c06_3;
 
 use std::net::{TcpListener, TcpStream};
 

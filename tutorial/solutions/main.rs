@@ -5,6 +5,9 @@
 mod c01_1;
 mod c01_2;
 mod c01_3;
+mod c09_1;
+mod c09_2;
+mod c09_3;
 
 use std::net::{TcpListener, TcpStream};
 

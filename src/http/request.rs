@@ -73,7 +73,7 @@ impl Request {
             (None, _) => return Err(Refused(501, "a body must come with a Content-Length here")),
             _ => return Err(Refused(400, "there are both Content-Length and Transfer-Encoding")),
         }
-        // curl then sends the request once more, without asking first whether it may.
+        // It asks for an answer before the body comes. This one says: send again, without asking.
         if minor > 0 && headers.get("expect").is_some() {
             return Err(Refused(417, "there is no answer to Expect here"));
         }

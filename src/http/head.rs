@@ -47,10 +47,7 @@ impl Headers {
             // A space before the colon, or at the beginning (a "folded" line), is no token either.
             let (name, value) = line.split_once(':').unwrap_or_default();
             if !is_token(name) {
-                return Err(Refused(
-                    400,
-                    "a header is not a name, a colon right behind it, and a value",
-                ));
+                return Err(Refused(400, "a header is not a name, a colon at once, and a value"));
             }
             if headers.0.len() == MAX_HEADERS {
                 return Err(Refused(431, "there are more than 100 headers"));
@@ -130,5 +127,6 @@ pub(super) fn is_token(name: &str) -> bool {
 }
 
 pub(super) fn is_token_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
+    c.is_ascii_alphanumeric()
+        || matches!(c, '!' | '#'..='\'' | '*' | '+' | '-' | '.' | '^'..='`' | '|' | '~')
 }

@@ -52,10 +52,7 @@ impl Request {
             return Err(Refused(400, "the first line is not a method, a target and a version"));
         };
         if !is_token(method) || target.is_empty() || !target.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Refused(
-                400,
-                "the method or the target has bytes that do not belong there",
-            ));
+            return Err(Refused(400, "the method or the target has odd bytes"));
         }
         let minor = match version.as_bytes() {
             [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9'] => minor - b'0',
@@ -76,7 +73,7 @@ impl Request {
             (None, _) => return Err(Refused(501, "a body must come with a Content-Length here")),
             _ => return Err(Refused(400, "there are both Content-Length and Transfer-Encoding")),
         }
-        // curl then sends the request once more, without asking first whether it may.
+        // It asks for an answer before the body comes. This one says: send again, without asking.
         if minor > 0 && headers.get("expect").is_some() {
             return Err(Refused(417, "there is no answer to Expect here"));
         }

@@ -18,6 +18,9 @@ mod c05_3;
 mod c06_1;
 mod c06_2;
 mod c06_3;
+mod c09_1;
+mod c09_2;
+mod c09_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -1,0 +1,60 @@
+//! A small web server: a greeting under `/hello`, and many requests on one connection. Chapter 09.
+
+use std::io::{self, BufReader, Write};
+use std::time::Instant;
+
+use sockets_by_hand::http::{Error, HEAD_TIME, Request, Response, Timed};
+use sockets_by_hand::net::{Server, Stream};
+
+fn main() -> io::Result<()> {
+    let addr = std::env::args().nth(1).unwrap_or("127.0.0.1:3000".into());
+    let server = Server::bind(&addr)?;
+    println!("Server listening on {addr}");
+    server.serve(serve);
+    Ok(())
+}
+
+fn answer(request: &Request) -> Response {
+    match request.path() {
+        "/hello" => {
+            let name = request.query("name").unwrap_or("stranger".into());
+            Response::text(200, &format!("Hello, {name}\n"))
+        }
+        _ => Response::text(404, "Nothing here\n"),
+    }
+}
+
+/// One client, from its first request to its last.
+fn serve(stream: Stream) -> io::Result<()> {
+    let mut writer = stream.clone();
+    let mut reader = Timed::buffered(stream);
+    loop {
+        let request = match next(&mut reader) {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(()),
+            Err(e) => return refuse(writer, e),
+        };
+        let response = answer(&request);
+        let head_only = request.method == "HEAD";
+        writer.write_all(&if head_only { response.encode_head() } else { response.encode() })?;
+        if !request.keep_alive() {
+            return Ok(());
+        }
+    }
+}
+
+/// The next request. Its body is of no use here, but it stands before the next head.
+fn next(reader: &mut BufReader<Timed>) -> Result<Option<Request>, Error> {
+    reader.get_mut().deadline = Some(Instant::now() + HEAD_TIME);
+    let Some(request) = Request::read(reader)? else { return Ok(None) };
+    request.body(reader, 1000)?;
+    Ok(Some(request))
+}
+
+/// Says why, once, and has done with this client.
+fn refuse(mut writer: Stream, e: Error) -> io::Result<()> {
+    let Some(status) = e.status() else { return Err(e.into()) };
+    let mut response = Response::text(status, &format!("{e}\n"));
+    response.headers.push("Connection", "close");
+    writer.write_all(&response.encode())
+}

@@ -67,8 +67,8 @@ impl Server {
     /// Listens on a TCP address; port 0 takes any free one, which [`Server::address`] tells.
     ///
     /// # Errors
-    /// The address is not `HOST:PORT` ([`ErrorKind::InvalidInput`](io::ErrorKind::InvalidInput)),
-    /// is not one of this machine, or is taken ([`AddrInUse`](io::ErrorKind::AddrInUse)).
+    /// The address is not `HOST:PORT` ([`io::ErrorKind::InvalidInput`]),
+    /// is not one of this machine, or is taken ([`io::ErrorKind::AddrInUse`]).
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
         let listener = TcpListener::bind(address)?;
         let mut door = listener.local_addr()?;

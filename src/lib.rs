@@ -11,6 +11,7 @@
 //! Everything blocks, and every client has a thread: a function reads from top to bottom in the
 //! order in which things happen. The book under `tutorial/` climbs the stairs, a chapter a file.
 
+pub mod engineio;
 pub mod http;
 pub mod net;
 pub mod ws;

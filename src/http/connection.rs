@@ -1,6 +1,7 @@
 //! One request after the other on a connection, each with its response.
 
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::{Error, Request, Response, Timed};
@@ -13,6 +14,10 @@ pub struct Connection {
     pub reader: BufReader<Timed>,
     /// What the client is sent.
     pub outbox: Outbox,
+    /// How long the client may take to begin its next request; 5 s at first, as in Node.
+    pub keep_alive: Duration,
+    /// A request has come before.
+    used: bool,
     /// The last request was a `HEAD`: its response has no body.
     head: bool,
     /// No request follows the last one.
@@ -26,11 +31,18 @@ impl Connection {
     /// The connection has already ended.
     pub fn new(stream: Stream) -> io::Result<Connection> {
         let outbox = Outbox::new(stream.clone())?;
-        Ok(Connection { reader: Timed::buffered(stream), outbox, head: false, last: false })
+        Ok(Connection {
+            reader: Timed::buffered(stream),
+            outbox,
+            keep_alive: Duration::from_secs(5),
+            used: false,
+            head: false,
+            last: false,
+        })
     }
 
-    /// Waits for a request, for all of which the client has the time `within`; `None` when no more
-    /// come. A client whose head is refused has been told so.
+    /// Waits for a request, whose whole head the client has the time `within` to send; `None` when
+    /// no more come. A client whose head is refused has been told so.
     ///
     /// # Errors
     /// The connection failed, or the client has been dropped.
@@ -40,6 +52,17 @@ impl Connection {
             return Ok(None);
         }
         self.outbox.wait_for_room().map_err(io::Error::other)?;
+        if mem::replace(&mut self.used, true) {
+            self.reader.get_mut().deadline = Some(Instant::now() + self.keep_alive);
+            match self.reader.fill_buf() {
+                Err(e) if e.kind() == ErrorKind::TimedOut => {
+                    self.hang_up(); // nobody is told anything that they have not asked for
+                    return Ok(None);
+                }
+                Err(e) => return Err(e.into()),
+                Ok(_) => {}
+            }
+        }
         self.reader.get_mut().deadline = Some(Instant::now() + within);
         match Request::read(&mut self.reader) {
             Ok(Some(request)) => {

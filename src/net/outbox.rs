@@ -193,6 +193,12 @@ impl Outbox {
         state.unwrap_or_else(PoisonError::into_inner).dropped.map_or(Ok(()), Err)
     }
 
+    /// Whether what is sent now would leave at once.
+    pub fn is_writable(&self) -> bool {
+        let state = self.0.lock();
+        !state.draining && !state.last_sent && state.dropped.is_none()
+    }
+
     /// Why the client was dropped, if it was: its own thread asks when its `read` has ended.
     pub fn dropped(&self) -> Option<Dropped> {
         self.0.lock().dropped

@@ -250,6 +250,11 @@ impl Sender {
         }
     }
 
+    /// Whether what is sent now would leave at once: nothing waits, and nobody has said goodbye.
+    pub fn is_writable(&self) -> bool {
+        self.0.outbox.is_writable()
+    }
+
     /// The address of the other end; `None` once the connection has ended.
     pub fn remote_address(&self) -> Option<std::net::SocketAddr> {
         self.0.stream.remote_address()

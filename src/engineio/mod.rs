@@ -1,0 +1,133 @@
+//! The landing between messages and events: Engine.IO 4, a session that outlives its connections.
+//!
+//! Not every network lets a WebSocket through. So a session begins with plain HTTP: a `GET` that is
+//! held until there is something to say, and a `POST` for each thing that the client says
+//! (*long-polling*). If a WebSocket can be had, the session moves over to it, and nothing is lost
+//! on the way. The server pings, so that both ends notice when the other is gone.
+//!
+//! | file | idea | chapter |
+//! | --- | --- | --- |
+//! | [`packet`] | what is said, in two forms | 16 |
+//! | [`session`] | what waits for whom, and when it is over | 16, 17 |
+//! | [`server`] | whose request is it? | 16, 17 |
+
+pub mod packet;
+pub mod server;
+pub mod session;
+
+use std::time::Duration;
+
+use crate::http::{HEAD_TIME, Headers, Request, Response};
+use crate::net;
+
+pub use packet::{Outgoing, Packet};
+pub use server::{Handle, Server};
+pub use session::{Event, Session};
+
+/// What can be set, with the defaults of Socket.IO's server (its names in snake_case).
+pub struct Options {
+    /// Where the sessions are; everything else is for [`page`](Options::page). `/socket.io/`.
+    pub path: String,
+    /// The transports that a client may use: both.
+    pub transports: Vec<&'static str>,
+    /// How long after a pong the next ping is sent. 25 s.
+    pub ping_interval: Duration,
+    /// How long a client may take to answer it. 20 s.
+    pub ping_timeout: Duration,
+    /// How long the change to a WebSocket may take. 10 s.
+    pub upgrade_timeout: Duration,
+    /// How long a request may take to arrive. 10 s.
+    pub handshake_timeout: Duration,
+    /// The most bytes that a client may send at once (`maxHttpBufferSize`). 1,000,000.
+    pub max_payload: usize,
+    /// How many connections there may be at a time. 10,000.
+    pub max_connections: usize,
+    /// The pages of other origins that may send requests: none.
+    pub cors: Option<Cors>,
+    /// Whether whoever asks for a session gets one: everybody does.
+    pub allow_request: Box<dyn Fn(&Request) -> bool + Send + Sync>,
+    /// What other requests get: a 404.
+    pub page: Box<dyn Fn(&Request) -> Response + Send + Sync>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            path: "/socket.io/".to_string(),
+            transports: vec!["polling", "websocket"],
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            handshake_timeout: HEAD_TIME,
+            max_payload: 1_000_000,
+            max_connections: net::server::MAX_CONNECTIONS,
+            cors: None,
+            allow_request: Box::new(|_| true),
+            page: Box::new(|_| Response::text(404, "There is nothing here")),
+        }
+    }
+}
+
+/// Which pages of other origins a browser may let send requests (Cross-Origin Resource Sharing).
+#[derive(Clone, Debug, Default)]
+pub struct Cors {
+    /// The origins, such as `https://example.com`; a `*` among them stands for all.
+    pub origins: Vec<String>,
+    /// Whether cookies come along.
+    pub credentials: bool,
+}
+
+impl Options {
+    /// The headers by which a browser knows whether the page that sent `request` may see the answer.
+    fn cors(&self, request: &Request) -> Headers {
+        let mut headers = Headers::default();
+        let Some(cors) = &self.cors else { return headers };
+        let origin = request.headers.get("origin").unwrap_or_default();
+        if cors.origins.iter().any(|allowed| allowed == "*") {
+            headers.push("Access-Control-Allow-Origin", "*");
+        } else {
+            headers.push("Vary", "Origin");
+            if cors.origins.iter().any(|allowed| allowed == origin) {
+                headers.push("Access-Control-Allow-Origin", origin);
+            }
+        }
+        if cors.credentials {
+            headers.push("Access-Control-Allow-Credentials", "true");
+        }
+        if request.method == "OPTIONS" {
+            headers.push("Access-Control-Allow-Methods", "GET,POST");
+            if let Some(wanted) = request.headers.get("access-control-request-headers") {
+                headers.push("Access-Control-Allow-Headers", wanted);
+            }
+        }
+        headers
+    }
+}
+
+/// Why a request is refused, with the numbers and the words of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    UnknownTransport,
+    UnknownSid,
+    BadHandshakeMethod,
+    BadRequest,
+    Forbidden,
+    UnsupportedProtocolVersion,
+}
+
+impl Refusal {
+    fn response(self, mut headers: Headers) -> Response {
+        let message = match self {
+            Refusal::UnknownTransport => "Transport unknown",
+            Refusal::UnknownSid => "Session ID unknown",
+            Refusal::BadHandshakeMethod => "Bad handshake method",
+            Refusal::BadRequest => "Bad request",
+            Refusal::Forbidden => "Forbidden",
+            Refusal::UnsupportedProtocolVersion => "Unsupported protocol version",
+        };
+        headers.push("Content-Type", "application/json");
+        let body = format!(r#"{{"code":{},"message":"{message}"}}"#, self as u8);
+        let status = if self == Refusal::Forbidden { 403 } else { 400 };
+        Response { status, headers, body: body.into_bytes() }
+    }
+}

@@ -1,0 +1,302 @@
+//! An Engine.IO server: finds the session that a request belongs to, or opens one.
+//!
+//! Picture the desk of floor 2, where people now come again and again. Each shows a ticket (`sid`),
+//! or gets one; each says through which door they come (`transport`). Whoever has a ticket that
+//! does not fit is told so in the words that the protocol has for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{io, net::SocketAddr, net::ToSocketAddrs};
+
+use super::session::{Listener, Session};
+use super::{Options, Outgoing, Packet, Refusal};
+use crate::http::{Connection, Error, Request, Response};
+use crate::net::{self, Stream, clock};
+use crate::ws::random::random_bytes;
+use crate::ws::socket::{Role, Socket};
+use crate::ws::{self, base64, handshake};
+
+/// A server that listens, and accepts nobody before [`serve`](Server::serve).
+pub struct Server {
+    net: net::Server,
+    shared: Arc<Shared>,
+}
+
+/// What all connections and sessions of a server share.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    sessions: Mutex<HashMap<String, Session>>,
+}
+
+type Open = dyn Fn(&Session) -> Listener + Send + Sync;
+
+impl Server {
+    /// Listens on a TCP address; port 0 takes any free one, which [`Server::address`] tells.
+    ///
+    /// # Errors
+    /// As for [`net::Server::bind`].
+    pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
+        let net = net::Server::bind(address)?
+            .max_connections(options.max_connections)
+            .farewell(ws::server::FULL);
+        Ok(Server { net, shared: Arc::new(Shared { options, sessions: Mutex::default() }) })
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.net.address()
+    }
+
+    /// What stops the server, and counts its clients, from any thread.
+    pub fn handle(&self) -> Handle {
+        Handle { net: self.net.handle(), shared: self.shared.clone() }
+    }
+
+    /// Accepts clients until [`Handle::close`], calls `open` for each new session, and the listener
+    /// that it returns for what happens there. Returns when the last connection has ended.
+    pub fn serve(self, open: impl Fn(&Session) -> Listener + Send + Sync + 'static) {
+        let Server { net, shared } = self;
+        net.serve(move |stream| Ok(shared.receive(stream, &open)?));
+    }
+}
+
+/// Stops a [`Server`] from any thread, and counts its clients. A clone is the same handle.
+#[derive(Clone)]
+pub struct Handle {
+    net: net::server::Handle,
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// Closes the door, and ends all sessions: they are told, with `server shutting down`.
+    pub fn close(&self) {
+        self.net.close();
+        let sessions: Vec<Session> = self.shared.lock().values().cloned().collect();
+        sessions.iter().for_each(|session| session.close("server shutting down"));
+    }
+
+    /// Waits until the server has been closed and its last connection has ended.
+    pub fn wait(&self) {
+        self.net.wait();
+    }
+
+    /// How many sessions there are now (`engine.clientsCount`).
+    pub fn sessions(&self) -> usize {
+        self.shared.lock().len()
+    }
+}
+
+/// A `GET` that is held on a connection: its session, and its number there.
+type Held = Option<(Session, u64)>;
+
+impl Shared {
+    /// One connection: one request after the other, and then perhaps a WebSocket.
+    fn receive(self: &Arc<Shared>, stream: Stream, open: &Open) -> Result<(), Error> {
+        let mut connection = Connection::new(stream)?;
+        let mut held: Held = None;
+        loop {
+            let next = connection.next(self.options.handshake_timeout);
+            if let Some((session, number)) = held.take() {
+                session.left(number);
+            }
+            let Some(request) = next? else { return Ok(()) };
+            let ours = request.path().starts_with(&self.options.path);
+            if ours && handshake::is_wanted(&request) {
+                return self.websocket(connection, request, open);
+            }
+            let max = self.options.max_payload;
+            let answer = match ours {
+                true => self.answer(&request, &mut connection, &mut held, open),
+                false => body(&request, &mut connection, max)
+                    .map(|_| Some((self.options.page)(&request))),
+            };
+            match answer {
+                Ok(Some(response)) => connection.respond(response)?,
+                Ok(None) => {}
+                Err(refusal) => return connection.finish(refusal),
+            }
+        }
+    }
+
+    /// The response to a request of long-polling, or none if it is held. `Err` is a response too: the
+    /// last one on its connection.
+    fn answer(
+        self: &Arc<Shared>,
+        request: &Request,
+        connection: &mut Connection,
+        held: &mut Held,
+        open: &Open,
+    ) -> Result<Option<Response>, Response> {
+        let mut response = Response { headers: self.options.cors(request), ..Response::new(200) };
+        if request.method == "OPTIONS" && self.options.cors.is_some() {
+            response.status = 204;
+            return Ok(Some(response));
+        }
+        let refuse = |refusal: Refusal| refusal.response(self.options.cors(request));
+        let session = self.find(request, false).map_err(refuse)?;
+        response.headers.push("Content-Type", "text/plain; charset=UTF-8");
+        response.headers.push("Cache-Control", "no-store");
+        match (&*request.method, session) {
+            (_, None) => {
+                let remote_address = connection.reader.get_ref().stream.remote_address();
+                let session = self.open(request.clone(), remote_address, None, open);
+                response.body = Outgoing::from(self.hello(&session)).payload().as_bytes().into();
+                Ok(Some(response))
+            }
+            ("GET", Some(session)) => {
+                // The server has something to say at the next ping, at the latest.
+                connection.keep_alive = self.options.ping_interval + self.options.ping_timeout;
+                let number = session
+                    .poll(&connection.outbox, response.headers, request.keep_alive())
+                    .map_err(refuse)?;
+                *held = Some((session, number));
+                Ok(None)
+            }
+            ("POST", Some(session)) => {
+                let body = body(request, connection, self.options.max_payload)
+                    .inspect_err(|_| session.close("transport error"))?;
+                let packets =
+                    String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
+                if !session.receive_all(packets) {
+                    return Err(refuse(Refusal::BadRequest));
+                }
+                response.body = b"ok".to_vec();
+                Ok(Some(response))
+            }
+            (_, Some(_)) => Err(refuse(Refusal::BadRequest)),
+        }
+    }
+
+    /// The session that a request is for; none if it asks for a new one.
+    fn find(&self, request: &Request, upgrade: bool) -> Result<Option<Session>, Refusal> {
+        let transport = request.query("transport").unwrap_or_default();
+        if !self.options.transports.contains(&&*transport) {
+            return Err(Refusal::UnknownTransport);
+        }
+        if let Some(sid) = request.query("sid") {
+            let session = self.lock().get(&sid).cloned().ok_or(Refusal::UnknownSid)?;
+            let fits = upgrade || session.transport() == transport;
+            return if fits { Ok(Some(session)) } else { Err(Refusal::BadRequest) };
+        }
+        if request.method != "GET" {
+            return Err(Refusal::BadHandshakeMethod);
+        }
+        if upgrade != (transport == "websocket") {
+            return Err(Refusal::BadRequest);
+        }
+        if !(self.options.allow_request)(request) {
+            return Err(Refusal::Forbidden);
+        }
+        if request.query("EIO").as_deref() != Some("4") {
+            return Err(Refusal::UnsupportedProtocolVersion);
+        }
+        Ok(None)
+    }
+
+    fn open(
+        self: &Arc<Shared>,
+        request: Request,
+        remote_address: Option<SocketAddr>,
+        websocket: Option<ws::Sender>,
+        open: &Open,
+    ) -> Session {
+        let id = base64::encode(&random_bytes::<15>()).replace('+', "-").replace('/', "_");
+        let session = Session::new(self, id.clone(), request, remote_address, websocket);
+        self.lock().insert(id, session.clone());
+        if session.transport() == "websocket" {
+            session.send(&Arc::new(self.hello(&session).into()));
+        }
+        session.listen(open(&session));
+        session
+    }
+
+    /// The first packet of a session: its ticket, and what was agreed on.
+    fn hello(&self, session: &Session) -> Packet {
+        let polling = session.transport() == "polling";
+        let upgrade = polling && self.options.transports.contains(&"websocket");
+        Packet::Open(format!(
+            r#"{{"sid":"{}","upgrades":[{}],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+            session.id(),
+            if upgrade { r#""websocket""# } else { "" },
+            self.options.ping_interval.as_millis(),
+            self.options.ping_timeout.as_millis(),
+            self.options.max_payload,
+        ))
+    }
+
+    /// A connection that becomes a WebSocket: a session of its own, or another door to one.
+    fn websocket(
+        self: &Arc<Shared>,
+        mut connection: Connection,
+        request: Request,
+        open: &Open,
+    ) -> Result<(), Error> {
+        let session = match self.find(&request, true) {
+            Ok(session) => session,
+            Err(refusal) => {
+                return connection.finish(refusal.response(self.options.cors(&request)));
+            }
+        };
+        match handshake::accept(&request, None) {
+            Ok(response) => connection.respond(response)?,
+            Err(refusal) => return connection.finish(refusal),
+        }
+        let Connection { reader, outbox, .. } = connection;
+        let max = self.options.max_payload;
+        let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
+        let session = match session {
+            Some(session) => match self.take_over(&mut socket, &session) {
+                true => session,
+                false => return Ok(()),
+            },
+            None => {
+                let (remote_address, sender) = (socket.remote_address(), socket.sender());
+                self.open(request, remote_address, Some(sender), open)
+            }
+        };
+        let reason = loop {
+            let message = match socket.read() {
+                Ok(Some(message)) => message,
+                Ok(None) => break "transport close",
+                Err(_) => break "transport error",
+            };
+            if !session.receive(Packet::from_message(message)) {
+                break "parse error";
+            }
+        };
+        session.close(reason);
+        Ok(())
+    }
+
+    /// The upgrade: the WebSocket is tried out, then the client changes over to it.
+    fn take_over(&self, socket: &mut Socket, session: &Session) -> bool {
+        let (sender, slow) = (socket.sender(), socket.sender());
+        let _limit = clock::after(self.options.upgrade_timeout, move || slow.terminate());
+        let mut next = || socket.read().ok().flatten().and_then(Packet::from_message);
+        if next() != Some(Packet::Ping("probe".to_string())) || !session.probe() {
+            return false;
+        }
+        _ = sender.send("3probe"); // if it fails, there is no next packet
+        if next() == Some(Packet::Upgrade) && session.upgrade(sender) {
+            return true;
+        }
+        session.end_probe();
+        false
+    }
+
+    pub(super) fn forget(&self, id: &str) {
+        let forgotten = self.lock().remove(id);
+        drop(forgotten); // not under the lock: it may be the last of it
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+        // Nothing that is done under the lock can panic half-way.
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The body of a request; or the response that its sender gets if there is none to be had.
+fn body(request: &Request, connection: &mut Connection, max: usize) -> Result<Vec<u8>, Response> {
+    let body = request.body(&mut connection.reader, max);
+    body.map_err(|e| Response::text(e.status().unwrap_or(400), &e.to_string()))
+}

@@ -1,0 +1,370 @@
+//! A session: one conversation, however many requests or WebSockets carry it.
+//!
+//! Picture a guest with a cloakroom ticket. Each time somebody comes with that number, it is the same
+//! guest, through whichever door. What is meant for the guest waits at the desk until they ask (a
+//! `GET` that is held until there is something to say), or is handed over at once if they have a
+//! line of their own (a WebSocket).
+//!
+//! A held `GET` is not a sleeping thread. Its thread has gone back to `read`, so that it notices at
+//! once when the client leaves; the response is written by whoever has something to say.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{mem, net::SocketAddr, thread};
+
+use super::packet::SEPARATOR;
+use super::server::Shared;
+use super::{Outgoing, Packet, Refusal};
+use crate::http::{Headers, Request, Response};
+use crate::net::clock::{self, Timer};
+use crate::net::{Outbox, outbox::MAX_QUEUED};
+use crate::ws::{self, Message};
+
+/// The ends after which a client may still fetch what was meant for it.
+const GRACEFUL: [&str; 2] = ["forced close", "server shutting down"];
+
+/// What happens in a session, after it was opened.
+#[derive(Debug)]
+pub enum Event {
+    /// A message came.
+    Message(Message),
+    /// It is over, and why: `transport close`, `ping timeout`, … Nothing follows.
+    Close(&'static str),
+}
+
+/// What is told of all that happens in one session, in order.
+pub type Listener = Box<dyn Fn(Event) + Send + Sync>;
+
+/// A session. A clone is the same one; any thread may use it.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    id: String,
+    request: Request,
+    remote_address: Option<SocketAddr>,
+    server: Arc<Shared>,
+    listener: Mutex<Option<Arc<Listener>>>,
+    /// A post is being read.
+    receiving: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    transport: Transport,
+    /// A WebSocket has been probed, and will take over: no `GET` is held any more.
+    upgrading: bool,
+    closed: bool,
+    /// The next ping, or the end of the time for a pong.
+    alarm: Option<Timer>,
+}
+
+enum Transport {
+    Polling(Polling),
+    Websocket(ws::Sender),
+}
+
+#[derive(Default)]
+struct Polling {
+    /// The `GET` that is held.
+    get: Option<Get>,
+    gets: u64,
+    /// What waits for the next one.
+    queue: Vec<Arc<Outgoing>>,
+}
+
+/// A request whose response is still to be written.
+struct Get {
+    number: u64,
+    outbox: Outbox,
+    headers: Headers,
+    keep_alive: bool,
+}
+
+impl Session {
+    pub(super) fn new(
+        server: &Arc<Shared>,
+        id: String,
+        request: Request,
+        remote_address: Option<SocketAddr>,
+        websocket: Option<ws::Sender>,
+    ) -> Session {
+        let transport = match websocket {
+            Some(sender) => Transport::Websocket(sender),
+            None => Transport::Polling(Polling::default()),
+        };
+        let state = State { transport, upgrading: false, closed: false, alarm: None };
+        let session = Session(Arc::new(Inner {
+            id,
+            request,
+            remote_address,
+            server: server.clone(),
+            listener: Mutex::new(None),
+            receiving: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }));
+        session.schedule_ping(&mut session.lock());
+        session
+    }
+
+    /// What it goes by: 20 characters that cannot be guessed.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The request that opened it.
+    pub fn request(&self) -> &Request {
+        &self.0.request
+    }
+
+    /// The address of the client, or of a proxy before it.
+    pub fn remote_address(&self) -> Option<SocketAddr> {
+        self.0.remote_address
+    }
+
+    /// `polling` or `websocket`.
+    pub fn transport(&self) -> &'static str {
+        match self.lock().transport {
+            Transport::Polling(_) => "polling",
+            Transport::Websocket(_) => "websocket",
+        }
+    }
+
+    /// Sends packets, after all that were sent before. To a session that is over, nothing is sent.
+    pub fn send(&self, outgoing: &Arc<Outgoing>) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        match &mut state.transport {
+            Transport::Websocket(sender) => {
+                let sender = sender.clone();
+                drop(state);
+                _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread sees it too
+            }
+            Transport::Polling(polling) => {
+                polling.queue.push(outgoing.clone());
+                polling.flush();
+                let queued: usize = polling.queue.iter().map(|o| o.payload().len() + 64).sum();
+                drop(state);
+                if queued > MAX_QUEUED {
+                    self.close("transport error");
+                }
+            }
+        }
+    }
+
+    /// Whether what is sent now would leave at once.
+    pub fn is_writable(&self) -> bool {
+        match &self.lock().transport {
+            Transport::Polling(polling) => polling.get.is_some(),
+            Transport::Websocket(sender) => sender.is_writable(),
+        }
+    }
+
+    /// Ends the session; the client is told. What was sent before still arrives.
+    pub fn close(&self, reason: &'static str) {
+        let mut state = self.lock();
+        if mem::replace(&mut state.closed, true) {
+            return;
+        }
+        state.alarm = None;
+        let mut waits = false;
+        match &mut state.transport {
+            Transport::Websocket(sender) if reason == "ping timeout" => sender.terminate(),
+            Transport::Websocket(sender) => _ = sender.close(1000, ""),
+            Transport::Polling(polling) => {
+                let last = if reason == "transport close" { Packet::Noop } else { Packet::Close };
+                polling.push(last);
+                waits = !polling.queue.is_empty() && GRACEFUL.contains(&reason);
+            }
+        }
+        if waits {
+            // The next `GET` fetches it; if none comes in time, it is forgotten.
+            let session = self.clone();
+            let forget = move || session.0.server.forget(&session.0.id);
+            state.alarm = Some(clock::after(self.0.server.options.ping_timeout, forget));
+        }
+        drop(state);
+        if !waits {
+            self.0.server.forget(&self.0.id);
+        }
+        self.tell(Event::Close(reason));
+        *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(super) fn listen(&self, listener: Listener) {
+        *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(listener));
+    }
+
+    /// What the client has sent, from whichever transport. Answers whether it made sense; if not,
+    /// the session is over.
+    pub(super) fn receive(&self, packet: Option<Packet>) -> bool {
+        match packet {
+            Some(Packet::Message(message)) => self.tell(Event::Message(message)),
+            Some(Packet::Pong(_)) => self.schedule_ping(&mut self.lock()),
+            Some(Packet::Close) => self.close("transport close"),
+            _ => {
+                self.close("parse error");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What a client has posted: several packets, or none that make sense. Two posts at a time would
+    /// have no order: the second ends the session.
+    pub(super) fn receive_all(&self, packets: Option<Vec<Packet>>) -> bool {
+        if self.0.receiving.swap(true, Relaxed) {
+            self.close("transport error");
+            return false;
+        }
+        let good = match packets {
+            Some(packets) => packets.into_iter().all(|packet| self.receive(Some(packet))),
+            None => self.receive(None),
+        };
+        self.0.receiving.store(false, Relaxed);
+        good
+    }
+
+    /// Holds a `GET` until there is something to say, and returns its number. Two of them at a time
+    /// end the session.
+    pub(super) fn poll(
+        &self,
+        outbox: &Outbox,
+        headers: Headers,
+        keep_alive: bool,
+    ) -> Result<u64, Refusal> {
+        let mut state = self.lock();
+        let (upgrading, closed) = (state.upgrading, state.closed);
+        let Transport::Polling(polling) = &mut state.transport else {
+            return Err(Refusal::BadRequest);
+        };
+        if closed && polling.queue.is_empty() {
+            return Err(Refusal::UnknownSid);
+        }
+        if polling.get.is_some() {
+            drop(state);
+            self.close("transport error");
+            return Err(Refusal::BadRequest);
+        }
+        polling.gets += 1;
+        let number = polling.gets;
+        polling.get = Some(Get { number, outbox: outbox.clone(), headers, keep_alive });
+        match upgrading && polling.queue.is_empty() {
+            true => polling.push(Packet::Noop),
+            false => polling.flush(),
+        }
+        drop(state);
+        if closed {
+            self.0.server.forget(&self.0.id);
+        }
+        Ok(number)
+    }
+
+    /// The connection of this `GET` has ended, or brought another request: if it is still held, the
+    /// client has broken the rules, or left.
+    pub(super) fn left(&self, number: u64) {
+        let mut state = self.lock();
+        let Transport::Polling(polling) = &mut state.transport else { return };
+        if polling.get.take_if(|get| get.number == number).is_some() {
+            drop(state);
+            self.close("transport error");
+        }
+    }
+
+    /// A WebSocket asks whether it could take over: until it does, no `GET` is held.
+    pub(super) fn probe(&self) -> bool {
+        let mut state = self.lock();
+        let State { transport: Transport::Polling(polling), closed: false, .. } = &mut *state
+        else {
+            return false;
+        };
+        if polling.get.is_some() {
+            polling.push(Packet::Noop);
+        }
+        !mem::replace(&mut state.upgrading, true)
+    }
+
+    /// The WebSocket did not take over after all.
+    pub(super) fn end_probe(&self) {
+        self.lock().upgrading = false;
+    }
+
+    /// The WebSocket takes over: all that still waits goes out through it, in order.
+    pub(super) fn upgrade(&self, sender: ws::Sender) -> bool {
+        let mut state = self.lock();
+        if state.closed {
+            return false;
+        }
+        let Transport::Polling(polling) = &mut state.transport else { return false };
+        let queue = mem::take(&mut polling.queue);
+        if polling.get.is_some() {
+            polling.push(Packet::Noop);
+        }
+        for outgoing in queue {
+            _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread sees it too
+        }
+        state.transport = Transport::Websocket(sender);
+        true
+    }
+
+    fn schedule_ping(&self, state: &mut State) {
+        if state.closed {
+            return;
+        }
+        let session = self.clone();
+        let interval = self.0.server.options.ping_interval;
+        state.alarm = Some(clock::after(interval, move || session.ping()));
+    }
+
+    fn ping(&self) {
+        self.send(&Arc::new(Packet::Ping(String::new()).into()));
+        let session = self.clone();
+        let end = move || {
+            // Handlers run at the end, which may take their time: not on the clock's thread.
+            _ = thread::Builder::new().spawn(move || session.close("ping timeout"));
+        };
+        let mut state = self.lock();
+        if !state.closed {
+            state.alarm = Some(clock::after(self.0.server.options.ping_timeout, end));
+        }
+    }
+
+    /// Tells the listener. If it panics, this session ends, and no other.
+    fn tell(&self, event: Event) {
+        let listener = self.0.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(listener) = listener else { return };
+        if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
+            self.close("forced close");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No listener runs under the lock: the state is whole.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Polling {
+    fn push(&mut self, packet: Packet) {
+        self.queue.push(Arc::new(packet.into()));
+        self.flush();
+    }
+
+    /// Answers the held `GET` with all that waits, if there is both.
+    fn flush(&mut self) {
+        if self.queue.is_empty() {
+            return;
+        }
+        let Some(get) = self.get.take() else { return };
+        let payloads: Vec<Arc<str>> = self.queue.drain(..).map(|o| o.payload()).collect();
+        let body = payloads.join(SEPARATOR).into_bytes();
+        let response = Response { status: 200, headers: get.headers, body };
+        _ = get.outbox.send(response.encode()); // if it fails, the connection's thread sees it too
+        if !get.keep_alive {
+            get.outbox.end();
+        }
+    }
+}

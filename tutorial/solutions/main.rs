@@ -5,6 +5,9 @@
 mod c01_1;
 mod c01_2;
 mod c01_3;
+mod c03_1;
+mod c03_2;
+mod c03_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -21,6 +21,9 @@ mod c06_3;
 mod c09_1;
 mod c09_2;
 mod c09_3;
+mod c03_1;
+mod c03_2;
+mod c03_3;
 
 use std::net::{TcpListener, TcpStream};
 

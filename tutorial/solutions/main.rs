@@ -8,6 +8,9 @@ mod c01_3;
 mod c02_1;
 mod c02_2;
 mod c02_3;
+mod c03_1;
+mod c03_2;
+mod c03_3;
 mod c04_1;
 mod c04_2;
 mod c04_3;
@@ -21,9 +24,6 @@ mod c06_3;
 mod c09_1;
 mod c09_2;
 mod c09_3;
-mod c03_1;
-mod c03_2;
-mod c03_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -155,6 +155,11 @@ impl Session {
         }
     }
 
+    /// Whether it is over.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Whether what is sent now would leave at once.
     pub fn is_writable(&self) -> bool {
         match &self.lock().transport {

@@ -10,3 +10,4 @@
 //! order in which things happen. The book under `tutorial/` climbs the stairs, a chapter a file.
 
 pub mod net;
+pub mod socketio;

@@ -373,15 +373,34 @@ impl fmt::Display for Value {
     }
 }
 
-/// ECMA-262 §6.1.6.1.20: as few digits as lead back to the same number; an exponent for what is
-/// very large or very small; no sign for `-0`; and `null` for what JSON has no digits for.
+/// ECMA-262 §6.1.6.1.20: as few digits as lead back to the same number, and an exponent only where
+/// the point is far away. No sign for `-0`, and `null` for what JSON has no digits for.
 fn write_number(n: f64, f: &mut fmt::Formatter) -> fmt::Result {
-    match n.abs() {
-        _ if !n.is_finite() => f.write_str("null"),
-        size if size < 1e15 && n.trunc() == n => write!(f, "{}", n as i64),
-        size if size >= 1e21 => f.write_str(&format!("{n:e}").replace('e', "e+")),
-        size if size < 1e-6 => write!(f, "{n:e}"),
-        _ => write!(f, "{n}"),
+    if !n.is_finite() {
+        return f.write_str("null");
+    }
+    if n.trunc() == n && n.abs() < 1e15 {
+        return write!(f, "{}", n as i64);
+    }
+    let mut text = format!("{:e}", n.abs());
+    let decimals = text.find('e').unwrap_or(0).saturating_sub(2);
+    if decimals >= 14 {
+        // Two may be equally near. Rust takes the larger, and JavaScript the even one, as does
+        // Rust where it is told how many digits to write.
+        let even = format!("{:.decimals$e}", n.abs());
+        text = if even.parse() == Ok(n.abs()) { even } else { text };
+    }
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let plain = digits.replace('.', "");
+    f.write_str(if n < 0.0 { "-" } else { "" })?;
+    match exponent.parse::<isize>().unwrap_or(0) {
+        21.. => write!(f, "{digits}e+{exponent}"),
+        ..-6 => write!(f, "{digits}e{exponent}"),
+        e @ -6..0 => write!(f, "0.{}{plain}", &"00000"[..e.unsigned_abs() - 1]),
+        e => match plain.split_at_checked(e.unsigned_abs() + 1) {
+            Some((whole, fraction)) if !fraction.is_empty() => write!(f, "{whole}.{fraction}"),
+            _ => write!(f, "{plain:0<0$}", e.unsigned_abs() + 1),
+        },
     }
 }
 

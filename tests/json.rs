@@ -603,7 +603,7 @@ mod at_random {
     fn a_value_cut_short_is_no_value() {
         let mut random = Random::new();
         for _ in 0..20 {
-            let text = Value::Array(vec![random.value(3)]).to_string();
+            let text = Value::Array(vec![random.value(2)]).to_string();
             for (end, _) in text.char_indices() {
                 Value::parse(&text[..end]).expect_err(&text[..end]);
             }

@@ -5,6 +5,9 @@
 mod c01_1;
 mod c01_2;
 mod c01_3;
+mod c15_1;
+mod c15_2;
+mod c15_3;
 
 use std::net::{TcpListener, TcpStream};
 

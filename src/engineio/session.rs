@@ -366,7 +366,10 @@ impl Polling {
         let Some(get) = self.get.take() else { return };
         let payloads: Vec<Arc<str>> = self.queue.drain(..).map(|o| o.payload()).collect();
         let body = payloads.join(SEPARATOR).into_bytes();
-        let response = Response { status: 200, headers: get.headers, body };
+        let mut response = Response { status: 200, headers: get.headers, body };
+        if !get.keep_alive {
+            response.headers.push("Connection", "close");
+        }
         _ = get.outbox.send(response.encode()); // if it fails, the connection's thread sees it too
         if !get.keep_alive {
             get.outbox.end();

@@ -44,7 +44,7 @@ pub enum Value {
     /// Values in a row.
     Array(Vec<Value>),
     /// Named values, in the order in which they came. (JavaScript moves names such as `"7"` to the
-    /// front.)
+    /// front.) Two objects are equal if their members are, in the same order.
     Object(Vec<(String, Value)>),
     /// Bytes, anywhere among an event's arguments. The text of JSON has none: they are written as
     /// `null`, unless they have been taken out before, to travel beside the text.

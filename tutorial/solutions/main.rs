@@ -24,6 +24,9 @@ mod c06_3;
 mod c09_1;
 mod c09_2;
 mod c09_3;
+mod c15_1;
+mod c15_2;
+mod c15_3;
 
 use std::net::{TcpListener, TcpStream};
 

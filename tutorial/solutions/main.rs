@@ -24,6 +24,12 @@ mod c06_3;
 mod c09_1;
 mod c09_2;
 mod c09_3;
+mod c12_1;
+mod c12_2;
+mod c12_3;
+mod c13_1;
+mod c13_2;
+mod c13_3;
 
 use std::net::{TcpListener, TcpStream};
 

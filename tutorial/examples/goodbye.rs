@@ -50,7 +50,7 @@ fn good_ends(address: &str) -> Result<(), Error> {
     line.receive()?;
 
     println!("The server says goodbye");
-    let mut line = Line::open(address)?;
+    line = Line::open(address)?;
     line.send(true, Opcode::Text, b"bye")?;
     line.receive()?;
     line.send(true, Opcode::Text, b"wait, one more thing")?;
@@ -66,7 +66,7 @@ fn bad_ends(address: &str) -> Result<(), Error> {
     line.receive()?;
 
     println!("Something to continue, where nothing has begun");
-    let mut line = Line::open(address)?;
+    line = Line::open(address)?;
     line.send(true, Opcode::Continuation, b"lo")?;
     line.receive()?;
     line.receive()

@@ -5,6 +5,9 @@
 mod c01_1;
 mod c01_2;
 mod c01_3;
+mod c07_1;
+mod c07_2;
+mod c07_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -8,6 +8,9 @@ mod c01_3;
 mod c07_1;
 mod c07_2;
 mod c07_3;
+mod c08_1;
+mod c08_2;
+mod c08_3;
 
 use std::net::{TcpListener, TcpStream};
 

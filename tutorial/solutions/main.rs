@@ -33,6 +33,12 @@ mod c13_3;
 mod c15_1;
 mod c15_2;
 mod c15_3;
+mod c07_1;
+mod c07_2;
+mod c07_3;
+mod c08_1;
+mod c08_2;
+mod c08_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -21,6 +21,12 @@ mod c05_3;
 mod c06_1;
 mod c06_2;
 mod c06_3;
+mod c07_1;
+mod c07_2;
+mod c07_3;
+mod c08_1;
+mod c08_2;
+mod c08_3;
 mod c09_1;
 mod c09_2;
 mod c09_3;
@@ -33,12 +39,6 @@ mod c13_3;
 mod c15_1;
 mod c15_2;
 mod c15_3;
-mod c07_1;
-mod c07_2;
-mod c07_3;
-mod c08_1;
-mod c08_2;
-mod c08_3;
 
 use std::net::{TcpListener, TcpStream};
 

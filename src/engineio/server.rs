@@ -92,6 +92,34 @@ type Held = Option<(Session, u64)>;
 impl Shared {
     /// One connection: one request after the other, and then perhaps a WebSocket.
     fn receive(self: &Arc<Shared>, stream: Stream, open: &Open) -> Result<(), Error> {
+        let Some((connection, request)) = self.requests(stream, open)? else { return Ok(()) };
+        let Some((mut socket, session)) = self.websocket(connection, request, open)? else {
+            return Ok(());
+        };
+        let reason = loop {
+            let message = match socket.read() {
+                Ok(Some(message)) => message,
+                Ok(None) => break "transport close",
+                Err(_) => break "transport error",
+            };
+            if !session.receive(Packet::from_message(message)) {
+                break "parse error";
+            }
+        };
+        session.close(reason);
+        Ok(())
+    }
+
+    // Neither of the next two is to be part of `receive`: the stack of a thread is memory that it
+    // keeps, and what they need there is needed only at the beginning.
+
+    /// Answers requests, until one asks for a WebSocket.
+    #[inline(never)]
+    fn requests(
+        self: &Arc<Shared>,
+        stream: Stream,
+        open: &Open,
+    ) -> Result<Option<(Connection, Request)>, Error> {
         let mut connection = Connection::new(stream)?;
         let mut held: Held = None;
         loop {
@@ -99,10 +127,10 @@ impl Shared {
             if let Some((session, number)) = held.take() {
                 session.left(number);
             }
-            let Some(request) = next? else { return Ok(()) };
+            let Some(request) = next? else { return Ok(None) };
             let ours = request.path().starts_with(&self.options.path);
             if ours && handshake::is_wanted(&request) {
-                return self.websocket(connection, request, open);
+                return Ok(Some((connection, request)));
             }
             let max = self.options.max_payload;
             let answer = match ours {
@@ -113,7 +141,10 @@ impl Shared {
             match answer {
                 Ok(Some(response)) => connection.respond(response)?,
                 Ok(None) => {}
-                Err(refusal) => return connection.finish(refusal),
+                Err(refusal) => {
+                    connection.finish(refusal)?;
+                    return Ok(None);
+                }
             }
         }
     }
@@ -225,48 +256,36 @@ impl Shared {
     }
 
     /// A connection that becomes a WebSocket: a session of its own, or another door to one.
+    #[inline(never)]
     fn websocket(
         self: &Arc<Shared>,
         mut connection: Connection,
         request: Request,
         open: &Open,
-    ) -> Result<(), Error> {
-        let session = match self.find(&request, true) {
-            Ok(session) => session,
+    ) -> Result<Option<(Socket, Session)>, Error> {
+        let accepted = match self.find(&request, true) {
+            Ok(session) => handshake::accept(&request, None).map(|response| (response, session)),
+            Err(refusal) => Err(refusal.response(self.options.cors(&request))),
+        };
+        let session = match accepted {
+            Ok((response, session)) => {
+                connection.respond(response)?;
+                session
+            }
             Err(refusal) => {
-                return connection.finish(refusal.response(self.options.cors(&request)));
+                connection.finish(refusal)?;
+                return Ok(None);
             }
         };
-        match handshake::accept(&request, None) {
-            Ok(response) => connection.respond(response)?,
-            Err(refusal) => return connection.finish(refusal),
-        }
         let Connection { reader, outbox, .. } = connection;
-        let max = self.options.max_payload;
-        let request = Arc::new(request);
+        let (max, request) = (self.options.max_payload, Arc::new(request));
         let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
         let session = match session {
-            Some(session) => match self.take_over(&mut socket, &session) {
-                true => session,
-                false => return Ok(()),
-            },
-            None => {
-                let (remote_address, sender) = (socket.remote_address(), socket.sender());
-                self.open(request, remote_address, Some(sender), open)
-            }
+            Some(session) if self.take_over(&mut socket, &session) => session,
+            Some(_) => return Ok(None),
+            None => self.open(request, socket.remote_address(), Some(socket.sender()), open),
         };
-        let reason = loop {
-            let message = match socket.read() {
-                Ok(Some(message)) => message,
-                Ok(None) => break "transport close",
-                Err(_) => break "transport error",
-            };
-            if !session.receive(Packet::from_message(message)) {
-                break "parse error";
-            }
-        };
-        session.close(reason);
-        Ok(())
+        Ok(Some((socket, session)))
     }
 
     /// The upgrade: the WebSocket is tried out, then the client changes over to it.

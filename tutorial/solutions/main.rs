@@ -24,6 +24,9 @@ mod c06_3;
 mod c09_1;
 mod c09_2;
 mod c09_3;
+mod c14_1;
+mod c14_2;
+mod c14_3;
 
 use std::net::{TcpListener, TcpStream};
 

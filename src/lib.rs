@@ -14,4 +14,5 @@
 pub mod engineio;
 pub mod http;
 pub mod net;
+pub mod socketio;
 pub mod ws;

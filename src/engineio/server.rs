@@ -146,6 +146,7 @@ impl Shared {
             ("GET", Some(session)) => {
                 // The server has something to say at the next ping, at the latest.
                 connection.keep_alive = self.options.ping_interval + self.options.ping_timeout;
+                connection.answered_later();
                 let number = session
                     .poll(&connection.outbox, response.headers, request.keep_alive())
                     .map_err(refuse)?;

@@ -155,6 +155,11 @@ impl Session {
         }
     }
 
+    /// Whether it is over.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Whether what is sent now would leave at once.
     pub fn is_writable(&self) -> bool {
         match &self.lock().transport {
@@ -361,7 +366,10 @@ impl Polling {
         let Some(get) = self.get.take() else { return };
         let payloads: Vec<Arc<str>> = self.queue.drain(..).map(|o| o.payload()).collect();
         let body = payloads.join(SEPARATOR).into_bytes();
-        let response = Response { status: 200, headers: get.headers, body };
+        let mut response = Response { status: 200, headers: get.headers, body };
+        if !get.keep_alive {
+            response.headers.push("Connection", "close");
+        }
         _ = get.outbox.send(response.encode()); // if it fails, the connection's thread sees it too
         if !get.keep_alive {
             get.outbox.end();

@@ -102,6 +102,11 @@ impl Connection {
         Ok(())
     }
 
+    /// The last request is answered later, by whoever ends the connection then if it asked for that.
+    pub fn answered_later(&mut self) {
+        self.last = false;
+    }
+
     fn hang_up(&mut self) {
         self.outbox.end();
         self.reader.get_mut().hang_up();

@@ -59,6 +59,12 @@ impl<T> Emitter<T> {
         self.lock().cards.retain(|card| card.id != listener);
     }
 
+    /// Takes all listeners away.
+    pub fn remove_all(&self) {
+        let cards = std::mem::take(&mut self.lock().cards);
+        drop(cards); // not under the lock: what they hold may use this board
+    }
+
     /// Calls every listener of `event` with `value`, one after the other, on this thread. Returns
     /// whether there was any.
     ///

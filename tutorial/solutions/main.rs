@@ -27,6 +27,9 @@ mod c09_3;
 mod c14_1;
 mod c14_2;
 mod c14_3;
+mod c15_1;
+mod c15_2;
+mod c15_3;
 
 use std::net::{TcpListener, TcpStream};
 

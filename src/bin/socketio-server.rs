@@ -1,0 +1,64 @@
+//! A chat on Socket.IO, for the official client and for a page of its own. Chapters 18 and 19.
+
+mod terminal;
+
+use std::io::ErrorKind;
+
+use sockets_by_hand::http::{Request, Response};
+use sockets_by_hand::socketio::{Options, Server, Socket};
+use terminal::{fail, say};
+
+const USAGE: &str = "usage: socketio-server [HOST:PORT] (127.0.0.1:3000 if left out)";
+
+fn main() {
+    let address = terminal::argument(USAGE, "127.0.0.1:3000");
+    let mut options = Options::default();
+    options.engine.page = Box::new(page);
+    let server = Server::bind(&address, options).unwrap_or_else(|e| match e.kind() {
+        ErrorKind::InvalidInput => fail(2, USAGE),
+        _ => fail(1, &format!("cannot listen on {address}: {e}")),
+    });
+    let port = server.address().map_or(0, |address| address.port());
+    say(&format!("Server listening on port {port}"));
+
+    server.io().on_connection(|socket| {
+        say("Client connected");
+        chat(&socket);
+        socket.on("disconnect", |event| {
+            say(&format!("Client disconnected ({})", event.args[0].as_str().unwrap_or_default()));
+        });
+    });
+    server.serve();
+}
+
+/// What a client may ask for.
+fn chat(socket: &Socket) {
+    socket.on("echo", |event| event.ack(&event.args));
+    socket.on("say", |event| event.socket.namespace().emit("said", &event.args));
+    socket.on("join", |event| {
+        if let Some(room) = event.args.first().and_then(|room| room.as_str()) {
+            event.socket.join(room);
+        }
+        event.ack([]);
+    });
+    socket.on("leave", |event| {
+        if let Some(room) = event.args.first().and_then(|room| room.as_str()) {
+            event.socket.leave(room);
+        }
+        event.ack([]);
+    });
+    socket.on("tell", |event| {
+        if let [room, text, ..] = &event.args[..] {
+            let room = room.as_str().unwrap_or_default();
+            event.socket.namespace().to(room).emit("said", [text.clone()]);
+        }
+    });
+}
+
+fn page(request: &Request) -> Response {
+    match (&*request.method, request.path()) {
+        ("GET" | "HEAD", "/") => Response::html(include_str!("pages/chat.html")),
+        ("GET" | "HEAD", _) => Response::text(404, "There is one page here: /"),
+        _ => Response::text(405, "Pages are read with GET"),
+    }
+}

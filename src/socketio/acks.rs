@@ -1,0 +1,80 @@
+//! Answers that are awaited: a number for each, and a time after which none is awaited any more.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{error, fmt, thread};
+
+use super::json::Value;
+use crate::net::clock::{self, Timer};
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// None came in time.
+    Timeout,
+    /// The other end has gone.
+    Disconnected,
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            NoAnswer::Timeout => "operation has timed out",
+            NoAnswer::Disconnected => "socket has been disconnected",
+        })
+    }
+}
+
+impl error::Error for NoAnswer {}
+
+/// What is called with an answer, or without one; once in any case.
+pub type Callback = Box<dyn FnOnce(Result<Vec<Value>, NoAnswer>) + Send>;
+
+/// The answers that one socket awaits.
+#[derive(Clone, Default)]
+pub struct Acks(Arc<Mutex<Awaited>>);
+
+#[derive(Default)]
+struct Awaited {
+    callbacks: HashMap<u64, (Callback, Timer)>,
+    numbers: u64,
+}
+
+impl Acks {
+    /// Awaits an answer for `time`, and returns the number under which it is to be asked for.
+    pub fn expect(&self, time: Duration, callback: Callback) -> u64 {
+        let mut awaited = self.lock();
+        let id = awaited.numbers;
+        awaited.numbers += 1;
+        let acks = Arc::downgrade(&self.0);
+        let timer = clock::after(time, move || {
+            let Some(acks) = acks.upgrade().map(Acks) else { return };
+            // A callback may take its time: not on the clock's thread.
+            _ = thread::Builder::new().spawn(move || acks.settle(id, Err(NoAnswer::Timeout)));
+        });
+        awaited.callbacks.insert(id, (callback, timer));
+        id
+    }
+
+    /// Hands over an answer. One that nobody awaits, or no longer, is ignored.
+    pub fn settle(&self, id: u64, answer: Result<Vec<Value>, NoAnswer>) {
+        let awaited = self.lock().callbacks.remove(&id);
+        if let Some((callback, _)) = awaited {
+            callback(answer);
+        }
+    }
+
+    /// The other end has gone: no answer will come any more.
+    pub fn disconnected(&self) {
+        let awaited = std::mem::take(&mut self.lock().callbacks);
+        for (callback, _) in awaited.into_values() {
+            callback(Err(NoAnswer::Disconnected));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Awaited> {
+        // No callback runs under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

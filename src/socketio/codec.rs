@@ -1,0 +1,172 @@
+//! Values to packets, and packets to values: bytes leave the JSON here, and come back into it.
+//!
+//! Picture a form with "see enclosure 1" where a picture should be. JSON has no bytes, so each piece
+//! of bytes is taken out of the values, a placeholder with its number left behind, and sent as a
+//! message of its own right after. The other end waits until all of them have come, and puts them in.
+
+use super::json::Value;
+use super::packet::{Kind, Packet};
+use crate::engineio::{self, Outgoing};
+use crate::ws::Message;
+
+/// The most pieces of bytes in one packet.
+pub const MAX_ATTACHMENTS: usize = 10;
+
+/// The packets of Engine.IO that carry an event or an answer (`kind` without bytes), with `values`.
+pub fn encode(kind: Kind, namespace: &str, id: Option<u64>, values: &[&Value]) -> Outgoing {
+    let mut attachments = Vec::new();
+    let mut data = String::from("[");
+    for (i, value) in values.iter().enumerate() {
+        if i > 0 {
+            data.push(',');
+        }
+        match has_bytes(value) {
+            true => data += &take_out((*value).clone(), &mut attachments).to_string(),
+            false => data += &value.to_string(),
+        }
+    }
+    data.push(']');
+    let kind = match kind {
+        Kind::Event if !attachments.is_empty() => Kind::BinaryEvent,
+        Kind::Ack if !attachments.is_empty() => Kind::BinaryAck,
+        kind => kind,
+    };
+    let packet = Packet { kind, attachments: attachments.len(), namespace, id, data: &data };
+    let messages = attachments.into_iter().map(Message::Binary);
+    let messages = std::iter::once(Message::Text(packet.encode())).chain(messages);
+    Outgoing::new(messages.map(engineio::Packet::Message).collect())
+}
+
+/// A packet that has come, whole.
+#[derive(Debug, PartialEq)]
+pub struct Decoded {
+    /// What it is for, [`Kind::BinaryEvent`] and [`Kind::BinaryAck`] being like those without bytes.
+    pub kind: Kind,
+    /// The namespace.
+    pub namespace: String,
+    /// The number under which an answer is wanted, or given.
+    pub id: Option<u64>,
+    /// The values of an event or an answer, or the one value of another packet, if any.
+    pub values: Vec<Value>,
+}
+
+/// A message came that cannot be one of Socket.IO: `parse error`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Nonsense;
+
+/// Puts packets together out of messages.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// A packet whose bytes have not all come yet, and those that have.
+    waiting: Option<(Decoded, usize, Vec<Vec<u8>>)>,
+}
+
+impl Decoder {
+    /// Takes a message, and returns the packet that is whole with it, if one is.
+    ///
+    /// # Errors
+    /// The message is not a packet, or not one that may come now.
+    pub fn add(&mut self, message: Message) -> Result<Option<Decoded>, Nonsense> {
+        match (message, self.waiting.take()) {
+            (Message::Text(text), None) => {
+                let packet = Packet::parse(&text).ok_or(Nonsense)?;
+                let decoded = decode(&packet)?;
+                if packet.attachments == 0 {
+                    return Ok(Some(decoded));
+                }
+                if packet.attachments > MAX_ATTACHMENTS {
+                    return Err(Nonsense);
+                }
+                self.waiting = Some((decoded, packet.attachments, Vec::new()));
+                Ok(None)
+            }
+            (Message::Binary(bytes), Some((mut decoded, expected, mut attachments))) => {
+                attachments.push(bytes);
+                if attachments.len() < expected {
+                    self.waiting = Some((decoded, expected, attachments));
+                    return Ok(None);
+                }
+                decoded.values.iter_mut().try_for_each(|value| put_back(value, &attachments))?;
+                Ok(Some(decoded))
+            }
+            _ => Err(Nonsense), // bytes that nobody announced, or text where bytes were
+        }
+    }
+}
+
+/// Names that the library itself emits: a client that could send them could pretend things.
+const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+fn decode(packet: &Packet) -> Result<Decoded, Nonsense> {
+    let value = match packet.data {
+        "" => None,
+        data => Some(Value::parse(data).map_err(|_| Nonsense)?),
+    };
+    let (kind, values) = match (packet.kind, value) {
+        (Kind::Event | Kind::BinaryEvent, Some(Value::Array(values))) => {
+            let named = values.first().and_then(Value::as_str);
+            if named.is_none_or(|name| RESERVED.contains(&name)) {
+                return Err(Nonsense);
+            }
+            (Kind::Event, values)
+        }
+        (Kind::Ack | Kind::BinaryAck, Some(Value::Array(values))) => (Kind::Ack, values),
+        (Kind::Connect, value @ (None | Some(Value::Object(_)))) => {
+            (Kind::Connect, Vec::from_iter(value))
+        }
+        (Kind::ConnectError, Some(value @ (Value::Object(_) | Value::String(_)))) => {
+            (Kind::ConnectError, vec![value])
+        }
+        (Kind::Disconnect, None) => (Kind::Disconnect, Vec::new()),
+        _ => return Err(Nonsense),
+    };
+    Ok(Decoded { kind, namespace: packet.namespace.to_string(), id: packet.id, values })
+}
+
+fn has_bytes(value: &Value) -> bool {
+    match value {
+        Value::Binary(_) => true,
+        Value::Array(items) => items.iter().any(has_bytes),
+        Value::Object(members) => members.iter().any(|(_, value)| has_bytes(value)),
+        _ => false,
+    }
+}
+
+/// Moves all bytes out of `value`, in the order of its text.
+fn take_out(value: Value, attachments: &mut Vec<Vec<u8>>) -> Value {
+    match value {
+        Value::Binary(bytes) => {
+            attachments.push(bytes);
+            Value::Object(vec![
+                ("_placeholder".to_string(), true.into()),
+                ("num".to_string(), (attachments.len() - 1).into()),
+            ])
+        }
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| take_out(item, attachments)).collect())
+        }
+        Value::Object(members) => {
+            let take = |(name, value)| (name, take_out(value, attachments));
+            Value::Object(members.into_iter().map(take).collect())
+        }
+        value => value,
+    }
+}
+
+/// Puts bytes in where the placeholders are.
+fn put_back(value: &mut Value, attachments: &[Vec<u8>]) -> Result<(), Nonsense> {
+    if value["_placeholder"] == Value::Bool(true) {
+        let number = value["num"].as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
+        let bytes = number.and_then(|n| attachments.get(n as usize)).ok_or(Nonsense)?;
+        *value = Value::Binary(bytes.clone());
+        return Ok(());
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|item| put_back(item, attachments)),
+        Value::Object(members) => {
+            members.iter_mut().try_for_each(|(_, value)| put_back(value, attachments))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,29 @@
+//! Floor 3, events: Socket.IO 5. Names and values instead of messages, answers, rooms, namespaces.
+//!
+//! A session of the landing below carries messages, whatever happens to its connections. Here a
+//! message becomes an event with a name and values, which may be answered; a client can be in
+//! several namespaces over one session; and in each, in rooms.
+//!
+//! | file | idea | chapter |
+//! | --- | --- | --- |
+//! | [`json`] | values as text | 15 |
+//! | [`packet`], [`codec`] | what stands around the values, and bytes among them | 18, 21 |
+//! | [`acks`] | answers that are awaited | 18 |
+//! | [`socket`] | one client in one namespace | 18 |
+//! | [`namespace`], [`rooms`] | who hears what | 19 |
+//! | [`server`] | who comes in where | 19 |
+
+pub mod acks;
+pub mod codec;
+pub mod json;
+pub mod namespace;
+pub mod packet;
+pub mod rooms;
+pub mod server;
+pub mod socket;
+
+pub use acks::NoAnswer;
+pub use json::Value;
+pub use namespace::{Broadcast, ConnectError, Namespace};
+pub use server::{Io, Options, Server};
+pub use socket::{Event, Socket};

@@ -1,0 +1,247 @@
+//! A namespace: a house of its own over the same connections, with rooms, and people who hear.
+//!
+//! Picture a house with a doorkeeper (middleware), a hall (everybody), and rooms, which are there as
+//! long as someone is in them. What is called out in a room is written down once, and the same sheet
+//! handed to each who is there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::json::Value;
+use super::rooms::Rooms;
+use super::socket::{Socket, event};
+
+/// Why a client may not come into a namespace: what its `connect_error` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectError {
+    /// For people.
+    pub message: String,
+    /// For programs.
+    pub data: Option<Value>,
+}
+
+impl From<&str> for ConnectError {
+    fn from(message: &str) -> ConnectError {
+        ConnectError { message: message.to_string(), data: None }
+    }
+}
+
+type Middleware = dyn Fn(&Socket) -> Result<(), ConnectError> + Send + Sync;
+type OnConnection = dyn Fn(Socket) + Send + Sync;
+
+/// A namespace. A clone is the same one; any thread may use it.
+#[derive(Clone)]
+pub struct Namespace(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    rules: Mutex<Rules>,
+    members: Mutex<Members>,
+}
+
+/// What was set at the beginning, before clients came.
+#[derive(Default)]
+struct Rules {
+    middleware: Vec<Arc<Middleware>>,
+    on_connection: Vec<Arc<OnConnection>>,
+}
+
+#[derive(Default)]
+struct Members {
+    sockets: HashMap<String, Socket>,
+    rooms: Rooms,
+}
+
+impl Namespace {
+    pub(super) fn new(name: &str) -> Namespace {
+        Namespace(Arc::new(Inner {
+            name: name.to_string(),
+            rules: Mutex::default(),
+            members: Mutex::default(),
+        }))
+    }
+
+    /// Its name, such as `/admin`.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Asks `middleware` whether a client may come in, after those that were set before (`io.use`).
+    /// It may wait (for a database): only that client waits with it.
+    pub fn use_middleware(
+        &self,
+        middleware: impl Fn(&Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
+    ) {
+        self.rules().middleware.push(Arc::new(middleware));
+    }
+
+    /// Calls `listener` for each client that has come in (`io.on("connection", …)`).
+    pub fn on_connection(&self, listener: impl Fn(Socket) + Send + Sync + 'static) {
+        self.rules().on_connection.push(Arc::new(listener));
+    }
+
+    /// Everybody in the namespace.
+    pub fn everyone(&self) -> Broadcast {
+        let namespace = self.clone();
+        Broadcast { namespace, rooms: Vec::new(), except: Vec::new(), volatile: false }
+    }
+
+    /// Everybody in a room.
+    pub fn to(&self, room: &str) -> Broadcast {
+        self.everyone().to(room)
+    }
+
+    /// The same as [`to`](Namespace::to).
+    pub fn r#in(&self, room: &str) -> Broadcast {
+        self.to(room)
+    }
+
+    /// Everybody but those in a room.
+    pub fn except(&self, room: &str) -> Broadcast {
+        self.everyone().except(room)
+    }
+
+    /// Emits an event to everybody in the namespace.
+    pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
+        self.everyone().emit(name, values);
+    }
+
+    /// Everybody's sockets.
+    pub fn fetch_sockets(&self) -> Vec<Socket> {
+        self.everyone().fetch_sockets()
+    }
+
+    /// Puts everybody into a room.
+    pub fn sockets_join(&self, room: &str) {
+        self.everyone().sockets_join(room);
+    }
+
+    /// Takes everybody out of a room.
+    pub fn sockets_leave(&self, room: &str) {
+        self.everyone().sockets_leave(room);
+    }
+
+    /// Disconnects everybody; see [`Socket::disconnect`].
+    pub fn disconnect_sockets(&self, close: bool) {
+        self.everyone().disconnect_sockets(close);
+    }
+
+    /// Asks all middleware, one after the other, until one refuses.
+    pub(super) fn judge(&self, socket: &Socket) -> Result<(), ConnectError> {
+        let middleware = self.rules().middleware.clone(); // it is not called under the lock
+        middleware.iter().try_for_each(|middleware| middleware(socket))
+    }
+
+    /// Lets a client in, and into the room that is its own.
+    pub(super) fn add(&self, socket: &Socket) {
+        let mut members = self.members();
+        members.rooms.join(socket.id(), socket.id());
+        members.sockets.insert(socket.id().to_string(), socket.clone());
+    }
+
+    pub(super) fn connected(&self, socket: &Socket) {
+        let listeners = self.rules().on_connection.clone();
+        listeners.iter().for_each(|listener| listener(socket.clone()));
+    }
+
+    pub(super) fn remove(&self, socket: &Socket) {
+        let mut members = self.members();
+        members.rooms.leave_all(socket.id());
+        let removed = members.sockets.remove(socket.id());
+        drop((members, removed)); // the lock first
+    }
+
+    pub(super) fn join(&self, socket: &Socket, room: &str) {
+        let mut members = self.members();
+        if members.sockets.contains_key(socket.id()) {
+            members.rooms.join(socket.id(), room);
+        }
+    }
+
+    pub(super) fn leave(&self, socket: &Socket, room: &str) {
+        self.members().rooms.leave(socket.id(), room);
+    }
+
+    pub(super) fn rooms(&self, socket: &Socket) -> Vec<String> {
+        self.members().rooms.rooms(socket.id())
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.0.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        // Nothing of a user's runs under the lock: what it guards is whole.
+        self.0.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Some of those in a namespace, chosen step by step, and then what is to happen to them.
+#[derive(Clone)]
+#[must_use = "nothing happens to those who are chosen before `emit` or another call"]
+pub struct Broadcast {
+    namespace: Namespace,
+    rooms: Vec<String>,
+    except: Vec<String>,
+    volatile: bool,
+}
+
+impl Broadcast {
+    /// Those in this room as well (those in no other, if it is the first).
+    pub fn to(mut self, room: &str) -> Broadcast {
+        self.rooms.push(room.to_string());
+        self
+    }
+
+    /// The same as [`to`](Broadcast::to).
+    pub fn r#in(self, room: &str) -> Broadcast {
+        self.to(room)
+    }
+
+    /// But not those in this room.
+    pub fn except(mut self, room: &str) -> Broadcast {
+        self.except.push(room.to_string());
+        self
+    }
+
+    /// And only those whom it would reach at once.
+    pub fn volatile(mut self) -> Broadcast {
+        self.volatile = true;
+        self
+    }
+
+    /// Emits an event to them, each once. It is encoded once.
+    pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
+        let outgoing = Arc::new(event(self.namespace.name(), None, name, values.as_ref()));
+        for socket in self.fetch_sockets() {
+            if !self.volatile || socket.session().is_writable() {
+                socket.session().send(&outgoing);
+            }
+        }
+    }
+
+    /// Their sockets.
+    pub fn fetch_sockets(&self) -> Vec<Socket> {
+        let members = self.namespace.members();
+        if self.rooms.is_empty() && self.except.is_empty() {
+            return members.sockets.values().cloned().collect();
+        }
+        let ids = members.rooms.members(&self.rooms, &self.except);
+        ids.iter().filter_map(|id| members.sockets.get(id)).cloned().collect()
+    }
+
+    /// Puts them into a room.
+    pub fn sockets_join(&self, room: &str) {
+        self.fetch_sockets().iter().for_each(|socket| socket.join(room));
+    }
+
+    /// Takes them out of a room.
+    pub fn sockets_leave(&self, room: &str) {
+        self.fetch_sockets().iter().for_each(|socket| socket.leave(room));
+    }
+
+    /// Disconnects them; see [`Socket::disconnect`].
+    pub fn disconnect_sockets(&self, close: bool) {
+        self.fetch_sockets().iter().for_each(|socket| socket.disconnect(close));
+    }
+}

@@ -1,0 +1,233 @@
+//! A Socket.IO server: leads each client of a session into the namespaces that it asks for.
+//!
+//! Picture a street with houses. A session is a guest who has arrived in the street; for each house
+//! that it wants to visit it knocks at the door, and has a seat there, or is told why not.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{io, net::SocketAddr, net::ToSocketAddrs};
+
+use super::codec::{Decoded, Decoder};
+use super::json::Value;
+use super::namespace::{ConnectError, Namespace};
+use super::packet::Kind;
+use super::socket::{Socket, packet};
+use crate::engineio::{self, Event, Handle, Session};
+use crate::net::clock::{self, Timer};
+use crate::ws::{base64, random::random_bytes};
+
+/// What can be set, with the defaults of Socket.IO's server.
+pub struct Options {
+    /// Of the sessions: path, transports, times, limits, CORS.
+    pub engine: engineio::Options,
+    /// How long a client may take to join its first namespace. 45 s.
+    pub connect_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        let engine = engineio::Options::default();
+        Options { engine, connect_timeout: Duration::from_secs(45) }
+    }
+}
+
+/// A server that listens, and accepts nobody before [`serve`](Server::serve).
+///
+/// ```
+/// use sockets_by_hand::socketio::{Options, Server};
+///
+/// let server = Server::bind("127.0.0.1:0", Options::default())?;
+/// let io = server.io();
+/// io.on_connection({
+///     let io = io.clone();
+///     move |socket| {
+///         let io = io.clone();
+///         socket.on("say", move |event| io.emit("said", &event.args));
+///     }
+/// });
+/// let handle = server.handle();
+/// let street = std::thread::spawn(|| server.serve());
+/// handle.close();
+/// street.join().unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Server {
+    engine: engineio::Server,
+    io: Io,
+    connect_timeout: Duration,
+}
+
+impl Server {
+    /// Listens on a TCP address; port 0 takes any free one, which [`Server::address`] tells.
+    ///
+    /// # Errors
+    /// As for [`net::Server::bind`](crate::net::Server::bind).
+    pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
+        let engine = engineio::Server::bind(address, options.engine)?;
+        Ok(Server { engine, io: Io::new(), connect_timeout: options.connect_timeout })
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.engine.address()
+    }
+
+    /// What stops the server, and counts its clients, from any thread.
+    pub fn handle(&self) -> Handle {
+        self.engine.handle()
+    }
+
+    /// The namespaces, and so all that the server does with its clients.
+    pub fn io(&self) -> Io {
+        self.io.clone()
+    }
+
+    /// Accepts clients until [`Handle::close`], and returns when the last has gone.
+    pub fn serve(self) {
+        let Server { engine, io, connect_timeout } = self;
+        engine.serve(move |session| {
+            let client = Client::new(session.clone(), io.clone(), connect_timeout);
+            Box::new(move |event| client.receive(event))
+        });
+    }
+}
+
+/// All namespaces of a server; it derefs to the one that is called `/`, as in `io.emit(…)`. A clone
+/// is the same one; any thread may use it.
+#[derive(Clone)]
+pub struct Io {
+    main: Namespace,
+    others: Arc<Mutex<HashMap<String, Namespace>>>,
+}
+
+impl Io {
+    fn new() -> Io {
+        Io { main: Namespace::new("/"), others: Arc::default() }
+    }
+
+    /// The namespace of that name (with or without its `/`), which is there from now on.
+    pub fn of(&self, name: &str) -> Namespace {
+        let name = format!("/{}", name.trim_start_matches('/'));
+        if name == "/" {
+            return self.main.clone();
+        }
+        self.others().entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
+    }
+
+    fn find(&self, name: &str) -> Option<Namespace> {
+        if name == "/" { Some(self.main.clone()) } else { self.others().get(name).cloned() }
+    }
+
+    fn others(&self) -> MutexGuard<'_, HashMap<String, Namespace>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deref for Io {
+    type Target = Namespace;
+
+    fn deref(&self) -> &Namespace {
+        &self.main
+    }
+}
+
+/// A session, with the sockets that it has in namespaces.
+pub(super) struct Client {
+    session: Session,
+    io: Io,
+    sockets: Mutex<HashMap<String, Socket>>,
+    decoder: Mutex<Decoder>,
+    /// Ends the session if it joins no namespace in time.
+    deadline: Mutex<Option<Timer>>,
+}
+
+impl Client {
+    fn new(session: Session, io: Io, connect_timeout: Duration) -> Arc<Client> {
+        let idle = session.clone();
+        let deadline = clock::after(connect_timeout, move || idle.close("forced server close"));
+        Arc::new(Client {
+            session,
+            io,
+            sockets: Mutex::default(),
+            decoder: Mutex::default(),
+            deadline: Mutex::new(Some(deadline)),
+        })
+    }
+
+    fn receive(self: &Arc<Client>, event: Event) {
+        match event {
+            Event::Message(message) => {
+                // (Let go before the packet is acted on: no lock is held while handlers run.)
+                let decoded = lock(&self.decoder).add(message);
+                match decoded {
+                    Ok(Some(packet)) => self.act_on(packet),
+                    Ok(None) => {}
+                    Err(_) => self.session.close("parse error"),
+                }
+            }
+            Event::Close(reason) => {
+                *lock(&self.deadline) = None;
+                self.all().iter().for_each(|socket| socket.end(reason));
+            }
+        }
+    }
+
+    fn act_on(self: &Arc<Client>, mut packet: Decoded) {
+        let socket = lock(&self.sockets).get(&packet.namespace).cloned();
+        match (packet.kind, socket, packet.id) {
+            (Kind::Connect, None, _) => self.connect(&packet.namespace, packet.values.pop()),
+            (Kind::Event, Some(socket), id) => socket.receive(packet.values, id),
+            (Kind::Ack, Some(socket), Some(id)) => socket.settle(id, packet.values),
+            (Kind::Disconnect, Some(socket), _) => socket.end("client namespace disconnect"),
+            // It speaks where it never came in, or says what only a server may say.
+            _ => self.session.close("forced server close"),
+        }
+    }
+
+    fn connect(self: &Arc<Client>, name: &str, auth: Option<Value>) {
+        let refuse = |error: ConnectError| {
+            let mut reason = vec![("message".to_string(), Value::from(error.message))];
+            reason.extend(error.data.map(|data| ("data".to_string(), data)));
+            let reason = Value::Object(reason).to_string();
+            self.session.send(&Arc::new(packet(Kind::ConnectError, name, &reason)));
+        };
+        let Some(namespace) = self.io.find(name) else { return refuse("Invalid namespace".into()) };
+        let id = base64::encode(&random_bytes::<15>()).replace('+', "-").replace('/', "_");
+        let auth = auth.unwrap_or(Value::Object(Vec::new()));
+        let client = Arc::downgrade(self);
+        let socket = Socket::new(id, namespace.clone(), self.session.clone(), client, auth);
+        if let Err(error) = namespace.judge(&socket) {
+            return refuse(error);
+        }
+        *lock(&self.deadline) = None;
+        lock(&self.sockets).insert(name.to_string(), socket.clone());
+        socket.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"}}"#, socket.id()));
+        namespace.add(&socket);
+        if self.session.is_closed() {
+            return socket.end("transport close"); // it left while the middleware thought
+        }
+        namespace.connected(&socket);
+    }
+
+    /// Out of all namespaces, and out of the street.
+    pub(super) fn disconnect(&self) {
+        self.all().iter().for_each(|socket| socket.disconnect(false));
+        self.session.close("forced close");
+    }
+
+    pub(super) fn remove(&self, socket: &Socket) {
+        let removed = lock(&self.sockets).remove(socket.namespace().name());
+        drop(removed);
+    }
+
+    fn all(&self) -> Vec<Socket> {
+        lock(&self.sockets).values().cloned().collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No handler runs under any of these locks: what they guard is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,300 @@
+//! One client in one namespace, as the server sees it: `on`, `emit`, `join`, `disconnect`.
+//!
+//! Picture a conversation at one table of the house. The same guest may sit at several tables (a
+//! socket in each namespace, all over one session); what is said at one is not heard at another.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use super::acks::{Acks, NoAnswer};
+use super::codec::encode;
+use super::json::Value;
+use super::namespace::{Broadcast, Namespace};
+use super::packet::{Kind, Packet};
+use super::server::Client;
+use crate::engineio::{self, Outgoing, Session};
+use crate::http::Request;
+use crate::net::Emitter;
+use crate::net::events::Listener;
+use crate::ws::Message;
+
+/// A client in a namespace. A clone is the same one; any thread may use it.
+#[derive(Clone)]
+pub struct Socket(Arc<Inner>);
+
+struct Inner {
+    id: String,
+    namespace: Namespace,
+    session: Session,
+    client: Weak<Client>,
+    auth: Value,
+    data: Mutex<Value>,
+    events: Emitter<Event>,
+    any: Emitter<Event>,
+    acks: Acks,
+    connected: AtomicBool,
+}
+
+/// An event that a client has emitted.
+pub struct Event {
+    /// What it is called.
+    pub name: String,
+    /// The values that came with it.
+    pub args: Vec<Value>,
+    /// The socket that it came to.
+    pub socket: Socket,
+    ack: Option<u64>,
+    answered: AtomicBool,
+}
+
+impl Event {
+    /// Answers the event, if its sender wants an answer; the first time only.
+    pub fn ack(&self, values: impl AsRef<[Value]>) {
+        let Some(id) = self.ack.filter(|_| !self.answered.swap(true, Relaxed)) else { return };
+        let values: Vec<&Value> = values.as_ref().iter().collect();
+        self.socket.send(encode(Kind::Ack, self.socket.namespace().name(), Some(id), &values));
+    }
+
+    /// Whether its sender wants an answer.
+    pub fn wants_ack(&self) -> bool {
+        self.ack.is_some()
+    }
+}
+
+/// What a client came with (`socket.handshake`).
+#[derive(Clone, Copy, Debug)]
+pub struct Handshake<'a> {
+    /// The request that opened its session: headers, path, query.
+    pub request: &'a Request,
+    /// What it gave as `auth`; an empty object, if nothing.
+    pub auth: &'a Value,
+    /// Its address, or that of a proxy before it.
+    pub address: Option<SocketAddr>,
+}
+
+impl Socket {
+    pub(super) fn new(
+        id: String,
+        namespace: Namespace,
+        session: Session,
+        client: Weak<Client>,
+        auth: Value,
+    ) -> Socket {
+        Socket(Arc::new(Inner {
+            id,
+            namespace,
+            session,
+            client,
+            auth,
+            data: Mutex::new(Value::Object(Vec::new())),
+            events: Emitter::new(),
+            any: Emitter::new(),
+            acks: Acks::default(),
+            connected: AtomicBool::new(true),
+        }))
+    }
+
+    /// What it goes by, in this namespace: 20 characters, new with every connection.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The namespace that it is in (`socket.nsp`).
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
+    }
+
+    /// Whether it has not been disconnected yet.
+    pub fn is_connected(&self) -> bool {
+        self.0.connected.load(Relaxed)
+    }
+
+    /// What the client came with.
+    pub fn handshake(&self) -> Handshake<'_> {
+        let session = &self.0.session;
+        let address = session.remote_address();
+        Handshake { request: session.request(), auth: &self.0.auth, address }
+    }
+
+    /// How it is connected now: `polling` or `websocket`.
+    pub fn transport(&self) -> &'static str {
+        self.0.session.transport()
+    }
+
+    /// What you have noted about it (`socket.data`): at first an empty object.
+    pub fn data(&self) -> Value {
+        self.0.data.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes something about it.
+    pub fn set_data(&self, data: impl Into<Value>) {
+        *self.0.data.lock().unwrap_or_else(PoisonError::into_inner) = data.into();
+    }
+
+    /// Calls `listener` for each event of that name. Its own are `disconnecting` (it is still in its
+    /// rooms) and `disconnect`, both with the reason.
+    pub fn on(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        self.0.events.on(name, listener)
+    }
+
+    /// Calls `listener` for the next event of that name alone.
+    pub fn once(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        self.0.events.once(name, listener)
+    }
+
+    /// Calls `listener` for each event that the client emits, before those for its name.
+    pub fn on_any(&self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        self.0.any.on("", listener)
+    }
+
+    /// Takes away what `on` or `once` has set.
+    pub fn off(&self, listener: Listener) {
+        self.0.events.off(listener);
+    }
+
+    /// Takes away what `on_any` has set.
+    pub fn off_any(&self, listener: Listener) {
+        self.0.any.off(listener);
+    }
+
+    /// Emits an event to the client, with any number of values.
+    pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
+        self.send(event(self.0.namespace.name(), None, name, values.as_ref()));
+    }
+
+    /// Emits an event that may be lost: if it cannot leave at once, it is (`socket.volatile.emit`).
+    pub fn emit_volatile(&self, name: &str, values: impl AsRef<[Value]>) {
+        if self.0.session.is_writable() {
+            self.emit(name, values);
+        }
+    }
+
+    /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
+    /// there is none, on another thread.
+    pub fn emit_with_ack(
+        &self,
+        name: &str,
+        values: impl AsRef<[Value]>,
+        timeout: Duration,
+        callback: impl FnOnce(Result<Vec<Value>, NoAnswer>) + Send + 'static,
+    ) {
+        let id = self.0.acks.expect(timeout, Box::new(callback));
+        self.send(event(self.0.namespace.name(), Some(id), name, values.as_ref()));
+        if !self.is_connected() {
+            self.0.acks.disconnected();
+        }
+    }
+
+    /// Puts it into a room. It leaves all rooms when it disconnects.
+    pub fn join(&self, room: &str) {
+        self.0.namespace.join(self, room);
+    }
+
+    /// Takes it out of a room.
+    pub fn leave(&self, room: &str) {
+        self.0.namespace.leave(self, room);
+    }
+
+    /// The rooms that it is in, among them its own, which is called like itself.
+    pub fn rooms(&self) -> Vec<String> {
+        self.0.namespace.rooms(self)
+    }
+
+    /// Everybody in the namespace but this one.
+    pub fn broadcast(&self) -> Broadcast {
+        self.0.namespace.everyone().except(&self.0.id)
+    }
+
+    /// Everybody in a room but this one.
+    pub fn to(&self, room: &str) -> Broadcast {
+        self.broadcast().to(room)
+    }
+
+    /// Everybody but this one and those in a room.
+    pub fn except(&self, room: &str) -> Broadcast {
+        self.broadcast().except(room)
+    }
+
+    /// Sends it out of the namespace; and out of all others as well, its connection closed, if
+    /// `close`.
+    pub fn disconnect(&self, close: bool) {
+        if close {
+            if let Some(client) = self.0.client.upgrade() {
+                client.disconnect();
+            }
+            return;
+        }
+        if self.is_connected() {
+            self.send_packet(Kind::Disconnect, "");
+            self.end("server namespace disconnect");
+        }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.0.session
+    }
+
+    pub(super) fn send_packet(&self, kind: Kind, data: &str) {
+        self.send(packet(kind, self.0.namespace.name(), data));
+    }
+
+    fn send(&self, outgoing: Outgoing) {
+        self.0.session.send(&Arc::new(outgoing));
+    }
+
+    /// An event has come.
+    pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
+        let Value::String(name) = values.remove(0) else { return };
+        let event = self.event(name, values, ack);
+        self.0.any.emit("", &event);
+        self.0.events.emit(&event.name, &event);
+    }
+
+    /// An answer has come.
+    pub(super) fn settle(&self, id: u64, values: Vec<Value>) {
+        self.0.acks.settle(id, Ok(values));
+    }
+
+    /// It is over: out of its rooms, out of its namespace, and its listeners told why.
+    pub(super) fn end(&self, reason: &str) {
+        if !self.0.connected.swap(false, Relaxed) {
+            return;
+        }
+        let mut event = self.event("disconnecting".to_string(), vec![reason.into()], None);
+        self.0.events.emit("disconnecting", &event);
+        self.0.namespace.remove(self);
+        if let Some(client) = self.0.client.upgrade() {
+            client.remove(self);
+        }
+        self.0.acks.disconnected();
+        event.name = "disconnect".to_string();
+        self.0.events.emit("disconnect", &event);
+        // Listeners often hold the socket that holds them: without this, neither would ever go.
+        self.0.events.remove_all();
+        self.0.any.remove_all();
+    }
+
+    fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
+        Event { name, args, socket: self.clone(), ack, answered: AtomicBool::new(false) }
+    }
+}
+
+/// Two sockets are equal if they are the same client in the same namespace.
+impl PartialEq for Socket {
+    fn eq(&self, other: &Socket) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+pub(super) fn event(namespace: &str, id: Option<u64>, name: &str, values: &[Value]) -> Outgoing {
+    let name = Value::from(name);
+    let values: Vec<&Value> = std::iter::once(&name).chain(values).collect();
+    encode(Kind::Event, namespace, id, &values)
+}
+
+pub(super) fn packet(kind: Kind, namespace: &str, data: &str) -> Outgoing {
+    let text = Packet::new(kind, namespace, data).encode();
+    engineio::Packet::Message(Message::Text(text)).into()
+}

@@ -1,0 +1,18 @@
+//! Reads lines of JSON and writes each again, or says where it stops being JSON.
+
+use sockets_by_hand::socketio::json::Value;
+use std::io::{self, Write};
+
+fn main() -> io::Result<()> {
+    for line in io::stdin().lines() {
+        let line = line?;
+        match Value::parse(&line) {
+            Ok(value) => writeln!(io::stdout(), "{value}")?,
+            Err(e) => {
+                let indent = line[..e.at].chars().count();
+                writeln!(io::stdout(), "{line}\n{:indent$}^ {e}", "")?;
+            }
+        }
+    }
+    Ok(())
+}

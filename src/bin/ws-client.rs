@@ -35,7 +35,7 @@ fn main() {
     }
     match socket.closed() {
         Some(close) if close.code == 1006 => fail(1, "lost the server: it left without a goodbye"),
-        Some(close) if close.code != 1000 => {
+        Some(close) if !matches!(close.code, 1000 | 1001 | 1005) => {
             fail(1, &format!("the server has ended: {} {}", close.code, close.reason))
         }
         _ => {}

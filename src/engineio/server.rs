@@ -12,9 +12,9 @@ use super::session::{Listener, Session};
 use super::{Options, Outgoing, Packet, Refusal};
 use crate::http::{Connection, Error, Request, Response};
 use crate::net::{self, Stream, clock};
-use crate::ws::random::random_bytes;
+use crate::ws::random::random_id;
 use crate::ws::socket::{Role, Socket};
-use crate::ws::{self, base64, handshake};
+use crate::ws::{self, handshake};
 
 /// A server that listens, and accepts nobody before [`serve`](Server::serve).
 pub struct Server {
@@ -139,7 +139,7 @@ impl Shared {
         match (&*request.method, session) {
             (_, None) => {
                 let remote_address = connection.reader.get_ref().stream.remote_address();
-                let session = self.open(request.clone(), remote_address, None, open);
+                let session = self.open(request.clone().into(), remote_address, None, open);
                 response.body = Outgoing::from(self.hello(&session)).payload().as_bytes().into();
                 Ok(Some(response))
             }
@@ -196,14 +196,13 @@ impl Shared {
 
     fn open(
         self: &Arc<Shared>,
-        request: Request,
+        request: Arc<Request>,
         remote_address: Option<SocketAddr>,
         websocket: Option<ws::Sender>,
         open: &Open,
     ) -> Session {
-        let id = base64::encode(&random_bytes::<15>()).replace('+', "-").replace('/', "_");
-        let session = Session::new(self, id.clone(), request, remote_address, websocket);
-        self.lock().insert(id, session.clone());
+        let session = Session::new(self, random_id(), request, remote_address, websocket);
+        self.lock().insert(session.id().to_string(), session.clone());
         if session.transport() == "websocket" {
             session.send(&Arc::new(self.hello(&session).into()));
         }
@@ -244,6 +243,7 @@ impl Shared {
         }
         let Connection { reader, outbox, .. } = connection;
         let max = self.options.max_payload;
+        let request = Arc::new(request);
         let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
         let session = match session {
             Some(session) => match self.take_over(&mut socket, &session) {

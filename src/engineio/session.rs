@@ -42,7 +42,7 @@ pub struct Session(Arc<Inner>);
 
 struct Inner {
     id: String,
-    request: Request,
+    request: Arc<Request>,
     remote_address: Option<SocketAddr>,
     server: Arc<Shared>,
     listener: Mutex<Option<Arc<Listener>>>,
@@ -86,7 +86,7 @@ impl Session {
     pub(super) fn new(
         server: &Arc<Shared>,
         id: String,
-        request: Request,
+        request: Arc<Request>,
         remote_address: Option<SocketAddr>,
         websocket: Option<ws::Sender>,
     ) -> Session {
@@ -149,7 +149,7 @@ impl Session {
                 let queued: usize = polling.queue.iter().map(|o| o.payload().len() + 64).sum();
                 drop(state);
                 if queued > MAX_QUEUED {
-                    self.close("transport error");
+                    self.close_elsewhere("transport error");
                 }
             }
         }
@@ -327,14 +327,18 @@ impl Session {
     fn ping(&self) {
         self.send(&Arc::new(Packet::Ping(String::new()).into()));
         let session = self.clone();
-        let end = move || {
-            // Handlers run at the end, which may take their time: not on the clock's thread.
-            _ = thread::Builder::new().spawn(move || session.close("ping timeout"));
-        };
+        let end = move || session.close_elsewhere("ping timeout");
         let mut state = self.lock();
         if !state.closed {
             state.alarm = Some(clock::after(self.0.server.options.ping_timeout, end));
         }
+    }
+
+    /// Ends the session on a thread of its own: at the end handlers run, which may take their time,
+    /// and who notices that the end has come (the clock, a broadcast) has other things to do.
+    fn close_elsewhere(&self, reason: &'static str) {
+        let session = self.clone();
+        _ = thread::Builder::new().spawn(move || session.close(reason));
     }
 
     /// Tells the listener. If it panics, this session ends, and no other.

@@ -30,6 +30,7 @@ impl Connection {
     /// # Errors
     /// The connection has already ended.
     pub fn new(stream: Stream) -> io::Result<Connection> {
+        stream.set_no_delay(true)?;
         let outbox = Outbox::new(stream.clone())?;
         Ok(Connection {
             reader: Timed::buffered(stream),
@@ -109,6 +110,7 @@ impl Connection {
 
     fn hang_up(&mut self) {
         self.outbox.end();
+        self.outbox.wait_until_sent();
         self.reader.get_mut().hang_up();
     }
 }

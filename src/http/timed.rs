@@ -33,9 +33,9 @@ pub struct Timed {
 }
 
 impl Timed {
-    /// A reader of `stream` without a deadline, with a buffer of 2 KiB: one for each client.
+    /// A reader of `stream` without a deadline, with a buffer of 1 KiB: one for each client.
     pub fn buffered(stream: Stream) -> BufReader<Timed> {
-        BufReader::with_capacity(2048, Timed { stream, deadline: None, limited: false })
+        BufReader::with_capacity(1024, Timed { stream, deadline: None, limited: false })
     }
 
     /// Ends the connection after a last word: reads and forgets what still comes, for a moment.

@@ -60,9 +60,11 @@ impl Backoff {
     /// The pause after `attempts` failures: doubled for each, moved by `random` (0 moves it down
     /// by all of the jitter, 1 up by all of it), and at most `max`.
     pub fn pause(&self, attempts: u32, random: f64) -> Duration {
+        let jitter = self.jitter.clamp(0.0, 1.0);
         let doubled = self.min.as_secs_f64() * 2f64.powf(attempts.into());
-        let moved = doubled * (1.0 + self.jitter * (2.0 * random - 1.0));
-        Duration::from_secs_f64(moved.clamp(0.0, self.max.as_secs_f64()))
+        let moved = doubled * (1.0 + jitter * (2.0 * random - 1.0));
+        let pause = Duration::try_from_secs_f64(moved.clamp(0.0, self.max.as_secs_f64()));
+        pause.unwrap_or(self.max) // options that are not numbers give none
     }
 }
 

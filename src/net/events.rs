@@ -25,7 +25,6 @@ struct Board<T> {
     pinned: u64,
 }
 
-#[derive(Clone)]
 struct Card<T> {
     id: Listener,
     event: String,

@@ -41,8 +41,7 @@ const ENVELOPE: usize = 64;
 const BATCH: usize = 64;
 
 /// Sends messages to one client. A clone is the same outbox; all its methods may be called from
-/// any thread, and none but [`wait_for_room`](Outbox::wait_for_room) waits longer than a few
-/// milliseconds.
+/// any thread, and none but those called `wait_…` waits longer than a few milliseconds.
 ///
 /// ```
 /// use sockets_by_hand::net::{Outbox, Stream};
@@ -193,6 +192,12 @@ impl Outbox {
         state.unwrap_or_else(PoisonError::into_inner).dropped.map_or(Ok(()), Err)
     }
 
+    /// Waits until all that was sent has left, or the client has been dropped.
+    pub fn wait_until_sent(&self) {
+        let busy = |s: &mut State| s.draining && s.dropped.is_none();
+        drop(self.0.progress.wait_while(self.0.lock(), busy));
+    }
+
     /// Whether what is sent now would leave at once.
     pub fn is_writable(&self) -> bool {
         let state = self.0.lock();
@@ -257,6 +262,7 @@ impl Shared {
             if state.queue.is_empty() {
                 _ = self.be_patient_for(PATIENCE);
                 state.draining = false;
+                self.progress.notify_all();
                 if state.ending {
                     _ = self.stream.end();
                 }

@@ -78,7 +78,8 @@ impl Server {
             IpAddr::V6(ip) if ip.is_unspecified() => door.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        Ok(Server::new(Listener::Tcp(listener), move || drop(Stream::connect(door))))
+        let spare = listener.try_clone().ok().map(|spare| Box::new(spare) as Box<dyn Send>);
+        Ok(Server::new(Listener::Tcp(listener), spare, move || drop(Stream::connect(door))))
     }
 
     /// Listens on a Unix socket: a file at `path`, which goes away with the server.
@@ -103,14 +104,20 @@ impl Server {
             UnixListener::bind(path)
         })?;
         let door = path.to_owned();
+        let spare = listener.try_clone().ok().map(|spare| Box::new(spare) as Box<dyn Send>);
         let listener = Listener::Unix(listener, door.clone());
-        Ok(Server::new(listener, move || drop(Stream::connect_path(&door))))
+        Ok(Server::new(listener, spare, move || drop(Stream::connect_path(&door))))
     }
 
-    fn new(listener: Listener, knock: impl Fn() + Send + Sync + 'static) -> Server {
+    fn new(
+        listener: Listener,
+        spare: Option<Box<dyn Send>>,
+        knock: impl Fn() + Send + Sync + 'static,
+    ) -> Server {
         let handle = Handle(Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
+            spare: Mutex::new(spare),
             knock: Box::new(knock),
         }));
         Server { listener, max_connections: MAX_CONNECTIONS, farewell: b"", handle }
@@ -227,6 +234,8 @@ pub struct Handle(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// A descriptor to be had when all are in use: without one, nobody can knock.
+    spare: Mutex<Option<Box<dyn Send>>>,
     /// Connects to the server itself: nothing else in `std` wakes a thread that waits in `accept`.
     knock: Box<dyn Fn() + Send + Sync>,
 }
@@ -242,6 +251,7 @@ impl Handle {
     /// Closes the door: when this returns, no new client is accepted, and the port is free. Those
     /// who are connected stay; [`wait`](Handle::wait) for them.
     pub fn close(&self) {
+        drop(self.0.spare.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut state = self.lock();
         state.closing = true;
         while state.serving {

@@ -5,9 +5,10 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
 #[cfg(unix)]
 use std::{os::unix::net::UnixStream, path::Path};
-use std::{sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering::Relaxed};
 
 /// A connection: reads what the other end wrote, and writes what the other end will read.
 ///
@@ -64,14 +65,17 @@ impl Stream {
         TcpStream::connect(address).map(Stream::from)
     }
 
-    /// The same, but gives each address at most `time` to answer.
+    /// The same, but takes at most `time` (and what it takes to look up a name).
     ///
     /// # Errors
     /// As for [`connect`](Stream::connect); or nobody answered ([`ErrorKind::TimedOut`]).
     pub fn connect_within(address: impl ToSocketAddrs, time: Duration) -> io::Result<Stream> {
         let mut last = ErrorKind::AddrNotAvailable.into(); // the host has no address at all
-        for address in address.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, time) {
+        let addresses = address.to_socket_addrs()?;
+        let deadline = Instant::now() + time;
+        for address in addresses {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match TcpStream::connect_timeout(&address, left.max(Duration::from_millis(1))) {
                 Ok(socket) => return Ok(socket.into()),
                 Err(e) => last = e,
             }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::json::Value;
+use super::packet::Kind;
 use super::rooms::Rooms;
 use super::socket::{Socket, event};
 
@@ -37,6 +38,8 @@ struct Inner {
     name: String,
     rules: Mutex<Rules>,
     members: Mutex<Members>,
+    /// One broadcast at a time, so that all who hear two hear them in the same order.
+    round: Mutex<()>,
 }
 
 /// What was set at the beginning, before clients came.
@@ -58,6 +61,7 @@ impl Namespace {
             name: name.to_string(),
             rules: Mutex::default(),
             members: Mutex::default(),
+            round: Mutex::default(),
         }))
     }
 
@@ -132,11 +136,13 @@ impl Namespace {
         middleware.iter().try_for_each(|middleware| middleware(socket))
     }
 
-    /// Lets a client in, and into the room that is its own.
+    /// Lets a client in, and into the room that is its own. Once told that it is in, it hears all that
+    /// is said from then on.
     pub(super) fn add(&self, socket: &Socket) {
         let mut members = self.members();
         members.rooms.join(socket.id(), socket.id());
         members.sockets.insert(socket.id().to_string(), socket.clone());
+        socket.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"}}"#, socket.id()));
     }
 
     pub(super) fn connected(&self, socket: &Socket) {
@@ -213,6 +219,7 @@ impl Broadcast {
     /// Emits an event to them, each once. It is encoded once.
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         let outgoing = Arc::new(event(self.namespace.name(), None, name, values.as_ref()));
+        let _round = self.namespace.0.round.lock().unwrap_or_else(PoisonError::into_inner);
         for socket in self.fetch_sockets() {
             if !self.volatile || socket.session().is_writable() {
                 socket.session().send(&outgoing);

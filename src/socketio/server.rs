@@ -16,7 +16,7 @@ use super::packet::Kind;
 use super::socket::{Socket, packet};
 use crate::engineio::{self, Event, Handle, Session};
 use crate::net::clock::{self, Timer};
-use crate::ws::{base64, random::random_bytes};
+use crate::ws::random::random_id;
 
 /// What can be set, with the defaults of Socket.IO's server.
 pub struct Options {
@@ -194,16 +194,15 @@ impl Client {
             self.session.send(&Arc::new(packet(Kind::ConnectError, name, &reason)));
         };
         let Some(namespace) = self.io.find(name) else { return refuse("Invalid namespace".into()) };
-        let id = base64::encode(&random_bytes::<15>()).replace('+', "-").replace('/', "_");
         let auth = auth.unwrap_or(Value::Object(Vec::new()));
         let client = Arc::downgrade(self);
-        let socket = Socket::new(id, namespace.clone(), self.session.clone(), client, auth);
+        let socket =
+            Socket::new(random_id(), namespace.clone(), self.session.clone(), client, auth);
         if let Err(error) = namespace.judge(&socket) {
             return refuse(error);
         }
         *lock(&self.deadline) = None;
         lock(&self.sockets).insert(name.to_string(), socket.clone());
-        socket.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"}}"#, socket.id()));
         namespace.add(&socket);
         if self.session.is_closed() {
             return socket.end("transport close"); // it left while the middleware thought

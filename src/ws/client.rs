@@ -61,10 +61,12 @@ impl Client {
         let deadline = Instant::now() + self.handshake_timeout;
         let (authority, target) = split_url(url)?;
         let address = match authority.rsplit_once(':') {
+            Some((host, "")) => format!("{host}:80"),
             Some((_, port)) if port.bytes().all(|b| b.is_ascii_digit()) => authority.to_string(),
             _ => format!("{authority}:80"),
         };
         let stream = Stream::connect_within(&*address, self.handshake_timeout)?;
+        stream.set_no_delay(true)?;
 
         let mut request = Request::new("GET", &target);
         request.headers.push("Host", authority);
@@ -79,7 +81,7 @@ impl Client {
         reader.get_mut().deadline = Some(deadline);
         let response = Response::read(&mut reader, MAX_REFUSAL)?;
         let protocol = handshake::check(&request, &response)?;
-        Ok(Socket::new(reader, outbox, Role::Client, self.max_payload, request, protocol))
+        Ok(Socket::new(reader, outbox, Role::Client, self.max_payload, request.into(), protocol))
     }
 }
 

@@ -59,10 +59,10 @@ impl fmt::Display for Error {
                 write!(f, "the server refused the handshake with status {status}: {text}")
             }
             Error::Handshake(what) => write!(f, "the server does not speak WebSocket: {what}"),
-            Error::Protocol(what) => write!(f, "the other end broke RFC 6455: {what}"),
-            Error::NotUtf8 => write!(f, "the other end sent text that is not UTF-8"),
+            Error::Protocol(what) => write!(f, "protocol error: {what}"),
+            Error::NotUtf8 => write!(f, "text that is not UTF-8 arrived"),
             Error::TooBig { max } => {
-                write!(f, "the other end sent a message of more than {max} bytes")
+                write!(f, "a message of more than {max} bytes arrived")
             }
             Error::Dropped(why) => why.fmt(f),
             Error::Invalid(what) => f.write_str(what),

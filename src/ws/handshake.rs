@@ -48,9 +48,7 @@ pub fn accept(request: &Request, protocol: Option<&str>) -> Result<Response, Res
         return Err(Response::text(400, "Connection: Upgrade and Upgrade: websocket are expected"));
     }
     if header("sec-websocket-version") != "13" {
-        let mut response = Response::text(426, "Sec-WebSocket-Version: 13 is expected");
-        response.headers.push("Upgrade", "websocket");
-        response.headers.push("Connection", "Upgrade");
+        let mut response = upgrade_required("Sec-WebSocket-Version: 13 is expected");
         response.headers.push("Sec-WebSocket-Version", "13");
         return Err(response);
     }
@@ -66,6 +64,14 @@ pub fn accept(request: &Request, protocol: Option<&str>) -> Result<Response, Res
         response.headers.push("Sec-WebSocket-Protocol", protocol);
     }
     Ok(response)
+}
+
+/// The answer to a request that should have asked for a WebSocket (RFC 9110 §15.5.22).
+pub fn upgrade_required(text: &str) -> Response {
+    let mut response = Response::text(426, text);
+    response.headers.push("Upgrade", "websocket");
+    response.headers.push("Connection", "Upgrade");
+    response
 }
 
 /// The client's side (RFC 6455 §4.1): adds to a `GET` what asks for a WebSocket.

@@ -77,7 +77,7 @@ impl Server {
             heartbeat: None,
             verify_client: Box::new(|_| Ok(())),
             handle_protocols: Box::new(|offered, _| offered.first().map(|first| first.to_string())),
-            page: Box::new(|_| Response::text(426, "Upgrade Required")),
+            page: Box::new(|_| handshake::upgrade_required("Upgrade Required")),
         };
         let net = net::Server::bind(address)?.farewell(FULL);
         Ok(Server { net, clients: Clients::default(), desk })
@@ -186,11 +186,15 @@ impl Desk {
                     Ok(accepted) => accepted,
                     Err(refusal) => return Ok(connection.finish(refusal)?),
                 };
+                // Once told that it is in, a client hears all that is said from then on.
+                let mut list = clients.lock();
                 connection.respond(response)?;
                 let Connection { reader, outbox, .. } = connection;
-                let max = self.max_payload;
+                let (max, request) = (self.max_payload, request.into());
                 let socket = Socket::new(reader, outbox, Role::Server, max, request, protocol);
-                let _listed_until_the_end = clients.enter(socket.sender());
+                list.senders.push(socket.sender());
+                drop(list);
+                let _listed_until_the_end = Listed { clients, sender: socket.sender() };
                 return handler(socket);
             }
             match request.body(&mut connection.reader, MAX_BODY) {
@@ -243,14 +247,10 @@ impl Clients {
     /// Sends a message to everyone but one, who has often said it.
     pub fn broadcast_except(&self, except: Option<&Sender>, message: impl Into<Message>) {
         let frame: Arc<[u8]> = message.into().encode(None).into();
-        for sender in self.all().iter().filter(|sender| Some(*sender) != except) {
+        // Under the lock: all who hear two broadcasts hear them in the same order.
+        for sender in self.lock().senders.iter().filter(|sender| Some(*sender) != except) {
             _ = sender.send_encoded(frame.clone()); // who cannot be sent to is about to leave
         }
-    }
-
-    fn enter(&self, sender: Sender) -> Listed<'_> {
-        self.lock().senders.push(sender.clone());
-        Listed { clients: self, sender }
     }
 
     /// Checks on everyone after `interval`, and again and again, as long as there is a list.

@@ -39,7 +39,7 @@ pub struct Socket {
     sender: Sender,
     closed: Option<Close>,
     /// The request that opened it: its path, its query, its headers.
-    pub request: Request,
+    pub request: Arc<Request>,
     /// The subprotocol that was agreed on.
     pub protocol: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Socket {
         outbox: Outbox,
         role: Role,
         max_payload: usize,
-        request: Request,
+        request: Arc<Request>,
         protocol: Option<String>,
     ) -> Socket {
         reader.get_mut().deadline = None;
@@ -135,6 +135,7 @@ impl Drop for Socket {
             _ = self.sender.close(if thread::panicking() { 1011 } else { 1000 }, "");
         }
         self.sender.0.outbox.end();
+        self.sender.0.outbox.wait_until_sent();
         self.reader.get_mut().get_mut().hang_up();
     }
 }
@@ -150,7 +151,7 @@ struct Shared {
     stream: Stream,
     outbox: Outbox,
     role: Role,
-    /// Something has been heard since the last [`Sender::check_alive`].
+    /// A pong has come since the last [`Sender::check_alive`].
     alive: AtomicBool,
     /// Cuts off the other end if it does not return our goodbye.
     deadline: Mutex<Option<Timer>>,

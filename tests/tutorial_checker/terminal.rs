@@ -42,6 +42,8 @@ cargo() {
     done
     case $program-$# in
         server-0 | client-0) set -- "127.0.0.1:$PORT_3000" ;;
+        ws-server-0) set -- "127.0.0.1:$PORT_8080" ;;
+        ws-client-0) set -- "ws://127.0.0.1:$PORT_8080/" ;;
     esac
     "$dir/$program" "$@"
 }

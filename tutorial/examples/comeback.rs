@@ -1,3 +1,89 @@
-//! A demonstration.
+//! A client whose server leaves and opens again; it comes back, and in the end gives up. Chapter 07.
 
-fn main() {}
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::{thread, time::Duration};
+
+use sockets_by_hand::net::{Backoff, Server, Stream};
+
+/// How many times in a row the client tries again before it gives up.
+const ATTEMPTS: u32 = 4;
+
+fn main() -> io::Result<()> {
+    let address = open(([127, 0, 0, 1], 0).into())?;
+    let backoff = Backoff {
+        min: Duration::from_millis(50),
+        max: Duration::from_millis(200),
+        jitter: 0.0, // so that every run prints the same
+        ..Backoff::default()
+    };
+    let mut pauses = 0;
+    stay(address, backoff, |pause| {
+        pauses += 1;
+        if pauses == 3 {
+            open(address)?;
+            println!("(The server has opened again)");
+        }
+        thread::sleep(pause);
+        Ok(())
+    })
+}
+
+/// Talks to the server, and comes back when it has gone, until it is gone for good.
+fn stay(
+    address: SocketAddr,
+    mut backoff: Backoff,
+    mut wait: impl FnMut(Duration) -> io::Result<()>,
+) -> io::Result<()> {
+    loop {
+        match talk(address, &mut backoff) {
+            Ok(()) => println!("Disconnected from server"),
+            Err(e) if is_hopeless(&e) => return Err(e),
+            Err(e) => println!("No server: {}", e.kind()),
+        }
+        if backoff.attempts == ATTEMPTS {
+            println!("Giving up");
+            return Ok(());
+        }
+        let pause = backoff.next_pause();
+        println!("Trying again in {pause:?}");
+        wait(pause)?;
+    }
+}
+
+/// One connection, from `connect` to its end.
+fn talk(address: SocketAddr, backoff: &mut Backoff) -> io::Result<()> {
+    let mut stream = Stream::connect(address)?;
+    println!("Connected to server");
+    stream.write_all(b"Hello from client")?;
+    let mut buffer = [0; 4096];
+    loop {
+        let n = stream.read(&mut buffer)?;
+        if n == 0 {
+            return Ok(());
+        }
+        backoff.reset(); // it answers: the next trouble begins at the beginning
+        println!("Received from server: {}", String::from_utf8_lossy(&buffer[..n]));
+    }
+}
+
+/// Whether the next try would fail in the same way.
+fn is_hopeless(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied)
+}
+
+/// The other side: a server that answers one client, and then leaves.
+fn open(address: SocketAddr) -> io::Result<SocketAddr> {
+    let server = Server::bind(address)?;
+    let address = server.address().unwrap_or(address);
+    let handle = server.handle();
+    let serve = move |mut stream: Stream| {
+        if stream.read(&mut [0; 4096])? > 0 {
+            stream.write_all(b"Hello from server")?;
+            handle.close(); // before the client hears of the end, so that it finds nobody
+        }
+        Ok(())
+    };
+    thread::spawn(|| server.serve(serve));
+    Ok(address)
+}

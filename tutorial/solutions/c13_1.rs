@@ -1,0 +1,36 @@
+//! Chapter 13, exercise 1: only from our own page.
+//!
+//! A browser always sends the `Origin` of the page, and the page cannot change it. Programs that are
+//! no browsers may send none, or a lie: this protects the users of browsers, and nothing else.
+
+use sockets_by_hand::http::{Request, Response};
+use sockets_by_hand::ws::Server;
+
+fn only_from(server: Server, ours: &'static str) -> Server {
+    server.verify_client(move |request: &Request| match request.headers.get("origin") {
+        Some(origin) if origin == ours => Ok(()),
+        None => Ok(()), // not a browser: whoever that is needs a password, not an origin
+        Some(_) => Err(Response::text(403, "This is not for your page")),
+    })
+}
+
+#[test]
+fn a_page_from_elsewhere_gets_a_403() {
+    use sockets_by_hand::ws::{Client, Error, connect};
+    use std::thread;
+
+    let server = only_from(Server::bind("127.0.0.1:0").unwrap(), "http://localhost:8080");
+    let url = format!("ws://{}/", server.address().unwrap());
+    thread::spawn(|| server.serve(|mut socket| socket.read().map(drop)));
+
+    let from = |origin| {
+        let mut client = Client::default();
+        client.headers.push("Origin", origin);
+        client.connect(&url).map(drop)
+    };
+    assert!(from("http://localhost:8080").is_ok());
+    let longer = from("http://localhost:8080.example");
+    assert!(matches!(longer, Err(Error::Refused { status: 403, .. })), "{longer:?}");
+    assert!(from("null").is_err()); // a page from a file
+    assert!(connect(&url).is_ok());
+}

@@ -173,13 +173,13 @@ fn an_npm_client_that_breaks_the_rules_is_told_which() {
     let (url, ends) = server_that_watches(bind().max_payload(10));
     for (what, code, reason) in [
         (["raw", "810161"], 1002, "a client sent a frame without a mask"),
-        (["raw", "818100000000ff"], 1007, "text that is not UTF-8"),
-        (["send", "eleven char"], 1009, "a message of more than 10 bytes"),
+        (["raw", "818100000000ff"], 1007, "not UTF-8"),
+        (["send", "eleven char"], 1009, "10 bytes"),
     ] {
         let heard = client(&url, &what).finish();
         assert_eq!(heard.len(), 1, "{heard:?}");
         assert!(heard[0].starts_with(&closed(code, "")), "{heard:?}");
-        assert!(heard[0].ends_with(reason), "{heard:?}");
+        assert!(heard[0].contains(reason), "{heard:?}");
         assert_eq!(ends.recv().unwrap(), close(1006, ""));
     }
 }
@@ -352,15 +352,15 @@ fn an_npm_server_that_breaks_the_rules_is_told_which() {
     let picky = Client { max_payload: 10, ..Client::default() };
     for (hex, code, reason) in [
         ("81810000000061", 1002, "a server sent a frame with a mask"),
-        ("8101ff", 1007, "text that is not UTF-8"),
-        ("810b", 1009, "a message of more than 10 bytes"),
+        ("8101ff", 1007, "not UTF-8"),
+        ("810b", 1009, "10 bytes"),
     ] {
         let mut socket = picky.connect(&format!("{url}/raw/{hex}")).unwrap();
         assert_eq!(socket.read().unwrap_err().close_code(), Some(code));
         drop(socket);
         let heard = server.line();
         assert!(heard.starts_with(&closed(code, "")), "{heard:?}");
-        assert!(heard.ends_with(reason), "{heard:?}");
+        assert!(heard.contains(reason), "{heard:?}");
     }
 }
 

@@ -1,0 +1,45 @@
+//! The page in a real browser: headless Chromium, driven by `page.js` with npm's playwright-core.
+
+use super::node::Peer;
+
+/// Drives the page of the server that `start` starts on an address, twice.
+fn drive(start: impl Fn(&str) -> Peer) {
+    // SCREENSHOTS may name a folder that gets pictures of the page.
+    let folder = std::env::var("SCREENSHOTS").unwrap_or_default();
+    let server = start("127.0.0.1:0");
+    let line = server.line();
+    let port = line.strip_prefix("Server listening on port ").expect(&line);
+    let address = format!("127.0.0.1:{port}");
+
+    let page = Peer::node("page.js", &[&format!("http://{address}/"), &folder]);
+    assert_eq!(page.line(), "status: connected");
+    assert_eq!(page.line(), "echo: Hello from the browser");
+
+    drop(server);
+    assert_eq!(page.line(), "status: no server");
+    assert_eq!(page.line(), "the button is disabled: true");
+
+    let _server = start(&address);
+    assert_eq!(page.line(), "status: connected");
+    assert_eq!(page.line(), "echo: 안녕하세요, again");
+    assert_eq!(
+        page.finish(),
+        [
+            "echo: a line that is longer than any phone is wide",
+            "of 360 pixels it takes 360",
+            "status, last line and button are in view: true,true,true",
+        ]
+    );
+}
+
+#[test]
+#[ignore = "needs Chromium; .ci/run runs it"]
+fn the_page_talks_and_says_that_our_server_has_gone_and_is_back() {
+    drive(|address| Peer::ours("ws-server", &[address]));
+}
+
+#[test]
+#[ignore = "needs Chromium; .ci/run runs it"]
+fn the_page_does_the_same_with_npms_server() {
+    drive(|address| Peer::node("ws-page.js", &[address]));
+}

@@ -888,7 +888,7 @@ mod outbox {
         let outbox = outbox(ours);
         let large = "large ".repeat(3 << 20);
         outbox.send(large.as_bytes()).unwrap();
-        outbox.send(*b"" as [u8; 0]).unwrap(); // nothing at all is a message too
+        outbox.send([0; 0]).unwrap(); // nothing at all is a message too
         outbox.send(b"small".to_vec()).unwrap();
         outbox.end();
         assert!(behind_the_dots(theirs) == large + "small");

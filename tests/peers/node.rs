@@ -1,0 +1,88 @@
+//! A program at the other end, ours or a script that Node runs: started, read a line at a time, and
+//! ended with the test.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+/// How long a line may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A program that runs until it has ended, or the test has.
+pub struct Peer {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Peer {
+    /// Starts a script of `tests/peers`; what npm installed there is at its disposal.
+    pub fn node(script: &str, arguments: &[&str]) -> Peer {
+        let path = format!("{}/tests/peers/{script}", env!("CARGO_MANIFEST_DIR"));
+        Peer::start(Command::new("node").arg(path).args(arguments))
+    }
+
+    /// Starts one of our programs.
+    pub fn ours(name: &str, arguments: &[&str]) -> Peer {
+        let path = assert_cmd::Command::cargo_bin(name).unwrap().get_program().to_owned();
+        Peer::start(Command::new(path).args(arguments))
+    }
+
+    fn start(command: &mut Command) -> Peer {
+        let name = format!("{command:?}");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{name} does not start: {e}"));
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                _ = sender.send(line);
+            }
+        });
+        Peer { name, child, stdin, lines }
+    }
+
+    /// The next line that it prints.
+    #[track_caller]
+    pub fn line(&self) -> String {
+        self.lines.recv_timeout(LIMIT).unwrap_or_else(|e| panic!("no line from {}: {e}", self.name))
+    }
+
+    /// Types a line.
+    #[allow(dead_code)] // for floors whose programs listen
+    #[track_caller]
+    pub fn say(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Waits until it has ended, which must be a success, and returns all that it still printed.
+    #[track_caller]
+    pub fn finish(mut self) -> Vec<String> {
+        self.stdin = None; // there is nothing more to type
+        let mut rest = Vec::new();
+        loop {
+            match self.lines.recv_timeout(LIMIT) {
+                Ok(line) => rest.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(e) => panic!("{} does not end: {e}", self.name),
+            }
+        }
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{} ended with {status}, after {rest:?}", self.name);
+        rest
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}

@@ -12,11 +12,17 @@ use sockets_by_hand::net::{Server, Stream};
 /// So long a thing may take that happens at once, on a machine that has much else to do.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// After so long a `read` gives up: a test that would hang fails.
+const PATIENCE: Option<Duration> = Some(LIMIT.saturating_mul(2));
+
 /// Both ends of a new connection on this machine.
 fn connection() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (listener.accept().unwrap().0, client)
+    let server = listener.accept().unwrap().0;
+    client.set_read_timeout(PATIENCE).unwrap();
+    server.set_read_timeout(PATIENCE).unwrap();
+    (server, client)
 }
 
 /// The same with both ends ours, of each kind that there is.
@@ -27,6 +33,8 @@ fn pairs() -> Vec<(Stream, Stream)> {
     #[cfg(unix)]
     {
         let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+        one.set_read_timeout(PATIENCE).unwrap();
+        other.set_read_timeout(PATIENCE).unwrap();
         pairs.push((one.into(), other.into()));
     }
     pairs
@@ -85,9 +93,15 @@ mod server {
         Server::bind("127.0.0.1:0").unwrap()
     }
 
+    fn connect(address: SocketAddr) -> Stream {
+        let client = Stream::connect(address).unwrap();
+        client.set_timeout(PATIENCE).unwrap();
+        client
+    }
+
     /// A client that has been served once: it is counted, and its handler runs.
     fn served(address: SocketAddr) -> Stream {
-        let mut client = Stream::connect(address).unwrap();
+        let mut client = connect(address);
         assert!(echoes(&mut client), "the server ended the connection");
         client
     }
@@ -105,7 +119,7 @@ mod server {
         let (mut first, second) = (served(address), served(address));
         assert_eq!(handle.connections(), 2);
 
-        let mut third = Stream::connect(address).unwrap();
+        let mut third = connect(address);
         assert_eq!(third.read(&mut [0; 1]).unwrap(), 0);
         assert!(echoes(&mut first));
 
@@ -121,7 +135,7 @@ mod server {
     fn one_client_too_many_hears_the_farewell() {
         let (address, handle, door) = start(bind().max_connections(0).farewell(b"Full"), echo);
         let mut heard = String::new();
-        Stream::connect(address).unwrap().read_to_string(&mut heard).unwrap();
+        connect(address).read_to_string(&mut heard).unwrap();
         assert_eq!(heard, "Full");
         handle.close();
         door.join().unwrap();
@@ -158,7 +172,7 @@ mod server {
             Ok(())
         });
         let mut heard = String::new();
-        Stream::connect(address).unwrap().read_to_string(&mut heard).unwrap();
+        connect(address).read_to_string(&mut heard).unwrap();
         handle.close();
         let waiting = apart(move || handle.wait());
         assert!(waiting.try_recv().is_err(), "the handler still runs");
@@ -172,7 +186,7 @@ mod server {
         let server = bind();
         let address = server.address().unwrap();
         server.handle().close();
-        let mut early = Stream::connect(address).unwrap();
+        let mut early = connect(address);
         server.serve(|_| panic!("nobody may be served"));
         // Whoever was in the kernel's queue is sent away with it.
         assert!(matches!(early.read(&mut [0; 1]), Ok(0) | Err(_)));
@@ -186,7 +200,7 @@ mod server {
             handle.close();
             Ok(())
         });
-        Stream::connect(address).unwrap();
+        connect(address);
         door.join().unwrap();
     }
 
@@ -203,7 +217,7 @@ mod server {
         });
         let mut neighbour = served(address);
         for first in [b"p", b"e"] {
-            let mut client = Stream::connect(address).unwrap();
+            let mut client = connect(address);
             client.write_all(first).unwrap();
             assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
             until(|| handle.connections() == 1);

@@ -5,6 +5,7 @@
 //! | ```` ```rust file=PATH ````, or any other language with `file=` | stands in that file, to the letter, up to indentation |
 //! | ```` ```rust compile_fail=E0382 ```` | does not compile, for that reason |
 //! | ```` ```console terminal=NAME ```` | is typed into a shell, which answers as shown (`needs=node`: by an ignored test) |
+//! | ```` ```console run=ci ```` | is what `.ci/run` runs, in README.md alone: a test cannot run the tests |
 //! | any other block | is an error: nothing in the book goes unchecked |
 //! | a link or a picture | leads to a file that is there |
 //! | an exercise | links a solution that is compiled and tested |
@@ -113,6 +114,20 @@ fn every_terminal_with_node_answers_as_shown() {
     assert_none(type_all(Some("node")));
 }
 
+/// What `.ci/run` will run of the README; here it only says so.
+#[cfg(unix)]
+#[test]
+fn the_commands_that_no_test_can_type_are_run_by_ci() {
+    let ci = std::process::Command::new(".ci/run").arg("--readme").output().unwrap();
+    let marked = |page: &str| -> String {
+        let blocks = blocks::split(&read(page)).1;
+        let lines = blocks.into_iter().filter(|b| b.mark("run").is_some()).flat_map(|b| b.lines);
+        lines.map(|line| line.replacen("$ ", "", 1) + "\n").collect()
+    };
+    assert_eq!(String::from_utf8_lossy(&ci.stdout), marked("README.md"));
+    assert_eq!(pages().iter().map(|page| marked(page)).collect::<String>(), marked("README.md"));
+}
+
 /// The checker itself: a page with one thing wrong, and what must be said of it.
 mod a_page_is_refused {
     use super::*;
@@ -136,6 +151,13 @@ mod a_page_is_refused {
         because("nothing checks it", "```rust\nfn main() {}\n```\n");
         because("nothing checks it", "```\nwhatever\n```\n");
         because("cannot be read", "```rust file=src/no-such.rs\nfn main() {}\n```\n");
+    }
+
+    #[test]
+    fn when_what_ci_runs_is_not_marked_so() {
+        assert_none(blocks::problems("```console run=ci\n$ true\n```\n", "tutorial/page.md"));
+        because("says run=ci", "```console run=yes\n$ true\n```\n");
+        because("says run=ci", "```console run=ci\n$ echo one\none\n```\n");
     }
 
     #[test]

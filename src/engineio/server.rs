@@ -263,6 +263,10 @@ impl Shared {
         request: Request,
         open: &Open,
     ) -> Result<Option<(Socket, Session)>, Error> {
+        if let Err(refusal) = body(&request, &mut connection, 0) {
+            connection.finish(refusal)?;
+            return Ok(None);
+        }
         let accepted = match self.find(&request, true) {
             Ok(session) => handshake::accept(&request, None).map(|response| (response, session)),
             Err(refusal) => Err(refusal.response(self.options.cors(&request))),

@@ -70,7 +70,7 @@ impl Client {
 
         let mut request = Request::new("GET", &target);
         request.headers.push("Host", authority);
-        handshake::ask(&mut request, &self.protocols);
+        handshake::ask(&mut request, &self.protocols)?;
         for (name, value) in self.headers.iter() {
             request.headers.push(name, value);
         }

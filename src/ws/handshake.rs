@@ -38,9 +38,16 @@ pub fn offered(request: &Request) -> Vec<&str> {
 /// # Errors
 /// The request is not a right one; the response says why, and is to be sent instead.
 pub fn accept(request: &Request, protocol: Option<&str>) -> Result<Response, Response> {
-    let header = |name| request.headers.get(name).unwrap_or_default();
-    if request.method != "GET" || request.minor == 0 {
-        let mut response = Response::text(405, "A WebSocket begins with a GET of HTTP/1.1");
+    // Each of these may be there once (§11.3).
+    let header = |name: &str| {
+        let mut all = request.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        all.next().filter(|_| all.next().is_none()).map_or("", |(_, value)| value)
+    };
+    if request.minor == 0 {
+        return Err(Response::text(400, "A WebSocket begins with HTTP/1.1"));
+    }
+    if request.method != "GET" {
+        let mut response = Response::text(405, "A WebSocket begins with a GET");
         response.headers.push("Allow", "GET");
         return Err(response);
     }
@@ -75,7 +82,16 @@ pub fn upgrade_required(text: &str) -> Response {
 }
 
 /// The client's side (RFC 6455 §4.1): adds to a `GET` what asks for a WebSocket.
-pub fn ask(request: &mut Request, protocols: &[String]) {
+///
+/// # Errors
+/// A subprotocol is not a word ([`Error::Invalid`]).
+pub fn ask(request: &mut Request, protocols: &[String]) -> Result<(), Error> {
+    let is_word = |word: &String| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+    };
+    if !protocols.iter().all(is_word) {
+        return Err(Error::Invalid("a subprotocol is a word, without spaces and commas"));
+    }
     request.headers.push("Upgrade", "websocket");
     request.headers.push("Connection", "Upgrade");
     request.headers.push("Sec-WebSocket-Version", "13");
@@ -83,6 +99,7 @@ pub fn ask(request: &mut Request, protocols: &[String]) {
     if !protocols.is_empty() {
         request.headers.push("Sec-WebSocket-Protocol", &protocols.join(", "));
     }
+    Ok(())
 }
 
 /// Judges the server's answer, and returns the subprotocol that it chose.

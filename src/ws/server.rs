@@ -181,7 +181,16 @@ impl Desk {
     {
         let mut connection = Connection::new(stream)?;
         while let Some(request) = connection.next(self.handshake_timeout)? {
-            if self.is_for_us(&request) {
+            let wanted = self.is_for_us(&request);
+            let max = if wanted { 0 } else { MAX_BODY };
+            match request.body(&mut connection.reader, max) {
+                Ok(_) => {}
+                Err(http::Error::Refused(status, why)) => {
+                    return Ok(connection.finish(Response::text(status, why))?);
+                }
+                Err(e) => return Err(e.into()),
+            }
+            if wanted {
                 let (response, protocol) = match self.judge(&request) {
                     Ok(accepted) => accepted,
                     Err(refusal) => return Ok(connection.finish(refusal)?),
@@ -197,13 +206,7 @@ impl Desk {
                 let _listed_until_the_end = Listed { clients, sender: socket.sender() };
                 return handler(socket);
             }
-            match request.body(&mut connection.reader, MAX_BODY) {
-                Ok(_) => connection.respond((self.page)(&request))?,
-                Err(http::Error::Refused(status, why)) => {
-                    return Ok(connection.finish(Response::text(status, why))?);
-                }
-                Err(e) => return Err(e.into()),
-            }
+            connection.respond((self.page)(&request))?;
         }
         Ok(())
     }

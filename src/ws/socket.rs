@@ -84,6 +84,7 @@ impl Socket {
                 Ok(Some(Incoming::Close(close))) => {
                     // The other end has said goodbye: it gets its own code back (§5.5.1).
                     _ = self.sender.close(close.code, "");
+                    self.sender.0.outbox.end();
                     self.closed = Some(close);
                 }
                 Ok(None) => self.closed = Some(abnormal()),
@@ -91,6 +92,7 @@ impl Socket {
                     if let Some(code) = e.close_code() {
                         _ = self.sender.close(code, &e.to_string());
                     }
+                    self.sender.0.outbox.end();
                     self.closed = Some(abnormal());
                     return Err(e);
                 }

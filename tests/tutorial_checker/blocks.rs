@@ -126,7 +126,11 @@ fn check(block: &Block) -> Result<(), String> {
     }
     match (block.language.as_str(), block.mark("compile_fail")) {
         ("rust", Some(code)) => fails_to_compile(&block.lines, code),
-        ("console", _) => Ok(()), // typed by terminal.rs
+        ("console", _) => match block.mark("run") {
+            None => Ok(()), // typed by terminal.rs
+            Some("ci") if block.lines.iter().all(|line| line.starts_with("$ ")) => Ok(()),
+            _ => Err("a block that .ci/run runs says run=ci, and has commands only".to_string()),
+        },
         (language, _) => Err(format!("a block of {language:?} without a file: nothing checks it")),
     }
 }

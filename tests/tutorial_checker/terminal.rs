@@ -56,7 +56,8 @@ node() {
 /// What the page says otherwise than its terminals, one line each; of the blocks that need `needs`.
 pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
     let blocks: Vec<Block> = blocks::split(page).1;
-    let blocks = blocks.iter().filter(|b| b.language == "console" && b.mark("needs") == needs);
+    let typed = |b: &&Block| b.language == "console" && b.mark("run").is_none();
+    let blocks = blocks.iter().filter(typed).filter(|b| b.mark("needs") == needs);
     let scene = Scene::new(path);
     let mut terminals = HashMap::<&str, Terminal>::new();
     let mut problems = Vec::new();

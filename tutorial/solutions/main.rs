@@ -30,6 +30,12 @@ mod c08_3;
 mod c09_1;
 mod c09_2;
 mod c09_3;
+mod c10_1;
+mod c10_2;
+mod c10_3;
+mod c11_1;
+mod c11_2;
+mod c11_3;
 mod c12_1;
 mod c12_2;
 mod c12_3;
@@ -39,12 +45,6 @@ mod c13_3;
 mod c15_1;
 mod c15_2;
 mod c15_3;
-mod c10_1;
-mod c10_2;
-mod c10_3;
-mod c11_1;
-mod c11_2;
-mod c11_3;
 
 use std::net::{TcpListener, TcpStream};
 

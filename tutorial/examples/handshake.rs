@@ -1,0 +1,51 @@
+//! A whole handshake as it goes over the wire, between our own server and a client of ours whose
+//! key is always the same, so that you see the same as the book. Chapter 10.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+
+use sockets_by_hand::http::{Request, Response};
+use sockets_by_hand::ws::{Error, Server, handshake};
+
+fn main() -> Result<(), Error> {
+    let server = Server::bind("127.0.0.1:0")?;
+    let address = server.address().unwrap();
+    thread::spawn(|| server.serve(|socket| socket.send("Hello")));
+
+    // What `handshake::ask` writes, with the key of RFC 6455 §1.3 in place of a new one.
+    let mut request = Request::new("GET", "/chat");
+    for (name, value) in [
+        ("Host", "chat.example"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Protocol", "chat.v2, chat.v1"),
+    ] {
+        request.headers.push(name, value);
+    }
+    let asked = request.encode(b"");
+    show(&asked);
+
+    let mut socket = TcpStream::connect(address)?;
+    socket.write_all(&asked)?;
+    let mut reader = BufReader::new(socket);
+    let mut answered = Vec::new();
+    while !answered.ends_with(b"\r\n\r\n") && reader.read_until(b'\n', &mut answered)? > 0 {}
+    show(&answered);
+
+    let response = Response::read(&mut &answered[..], 0)?;
+    let protocol = handshake::check(&request, &response)?;
+    println!("The client is content. They speak {protocol:?}.");
+
+    let mut frame = [0; 7];
+    reader.read_exact(&mut frame)?;
+    println!("The next bytes are no HTTP any more: {frame:02x?}");
+    Ok(())
+}
+
+/// Prints a head; the `\r` at the end of each line is for the wire alone.
+fn show(head: &[u8]) {
+    print!("{}", String::from_utf8_lossy(head).replace('\r', ""));
+}

@@ -1,0 +1,59 @@
+//! Chapter 10, exercise 2: is it a WebSocket server?
+//!
+//! The status and the `Upgrade` header prove nothing: a yes-man sends whatever it was sent. Only
+//! someone who knows the phrase can answer the key.
+
+use std::io::{BufReader, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use sockets_by_hand::http::{Request, Response};
+use sockets_by_hand::ws::{Error, handshake};
+
+fn speaks_websocket(address: impl ToSocketAddrs) -> Result<(), Error> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut request = Request::new("GET", "/");
+    request.headers.push("Host", "localhost");
+    handshake::ask(&mut request, &[]);
+    socket.write_all(&request.encode(b""))?;
+    let response = Response::read(&mut BufReader::new(socket), 1000)?;
+    handshake::check(&request, &response).map(|_| ())
+}
+
+/// A server that takes one request, and answers it with what `answer` makes of it.
+fn serve(answer: fn(&Request) -> Response) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut socket = listener.accept().unwrap().0;
+        let request = Request::read(&mut BufReader::new(&socket)).unwrap().unwrap();
+        socket.write_all(&answer(&request).encode()).unwrap();
+    });
+    address
+}
+
+#[test]
+fn who_knows_the_phrase_does() {
+    let address = serve(|request| handshake::accept(request, None).unwrap());
+    speaks_websocket(address).unwrap();
+}
+
+#[test]
+fn a_yes_man_does_not() {
+    let address = serve(|request| {
+        let key = request.headers.get("sec-websocket-key").unwrap();
+        let mut response = Response::new(101);
+        response.headers = request.headers.clone();
+        response.headers.push("Sec-WebSocket-Accept", key);
+        response
+    });
+    let error = speaks_websocket(address).unwrap_err();
+    assert!(matches!(error, Error::Handshake(what) if what.contains("not the answer to our key")));
+}
+
+#[test]
+fn a_server_of_pages_does_not() {
+    let address = serve(|_| Response::html("<h1>Hello</h1>"));
+    assert!(matches!(speaks_websocket(address), Err(Error::Refused { status: 200, .. })));
+}

@@ -1,0 +1,48 @@
+//! Chapter 10, exercise 3: pages of our own may come in, and nobody else's.
+//!
+//! A page of ours has been fetched from the host that it now opens a WebSocket to: `Origin` and
+//! `Host` name the same. What sends no `Origin` is not a browser, and so acts for nobody who is
+//! logged in somewhere; it may come in. Compare the whole host: `contains` would let in
+//! `http://chat.example.evil.example`.
+
+use sockets_by_hand::http::{Request, Response};
+
+fn only_our_pages(request: &Request) -> Result<(), Response> {
+    let Some(origin) = request.headers.get("origin") else { return Ok(()) };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    match (host, request.headers.get("host")) {
+        (Some(origin), Some(ours)) if origin.eq_ignore_ascii_case(ours) => Ok(()),
+        _ => Err(Response::text(403, "This page may not open a WebSocket here")),
+    }
+}
+
+#[test]
+fn pages_of_others_are_turned_away_at_the_door() {
+    use sockets_by_hand::ws::{Client, Error, Server};
+    let server = Server::bind("127.0.0.1:0").unwrap().verify_client(only_our_pages);
+    let here = server.address().unwrap().to_string();
+    let handle = server.handle();
+    let serving = std::thread::spawn(|| server.serve(|socket| socket.send("welcome")));
+
+    let connect = |origin: Option<&str>| {
+        let mut client = Client::default();
+        origin.iter().for_each(|origin| client.headers.push("Origin", origin));
+        client.connect(&format!("ws://{here}/"))
+    };
+    for origin in [None, Some(format!("http://{here}"))] {
+        let mut socket = connect(origin.as_deref()).unwrap();
+        assert_eq!(socket.read().unwrap(), Some("welcome".into()), "{origin:?}");
+    }
+    for origin in [
+        "http://evil.example",
+        &format!("http://{here}.evil.example"),
+        &format!("http://evil.example/{here}"),
+        "null", // a page without a home, such as a file
+        "",
+    ] {
+        let refused = connect(Some(origin)).err();
+        assert!(matches!(refused, Some(Error::Refused { status: 403, .. })), "{origin}");
+    }
+    handle.close();
+    serving.join().unwrap();
+}

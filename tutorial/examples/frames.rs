@@ -19,7 +19,7 @@ fn main() -> Result<(), Error> {
     let mut socket = TcpStream::connect(&address)?;
     let mut request = Request::new("GET", "/");
     request.headers.push("Host", &address);
-    handshake::ask(&mut request, &[]);
+    handshake::ask(&mut request, &[])?;
     socket.write_all(&request.encode(b""))?;
     let mut reader = BufReader::new(socket.try_clone()?);
     handshake::check(&request, &Response::read(&mut reader, 1000)?)?;

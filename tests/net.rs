@@ -193,6 +193,19 @@ mod server {
     }
 
     #[test]
+    fn waiting_for_a_server_that_has_not_begun_to_serve_lasts_until_it_is_closed() {
+        let server = bind();
+        let handle = server.handle();
+        let waiting = apart(move || handle.wait());
+        let still_waits = waiting.recv_timeout(Duration::from_millis(50));
+        assert_eq!(still_waits, Err(mpsc::RecvTimeoutError::Timeout));
+        let (_, handle, door) = start(server, echo);
+        handle.close();
+        waiting.recv_timeout(LIMIT).unwrap();
+        door.join().unwrap();
+    }
+
+    #[test]
     fn a_handler_may_close_the_server() {
         let server = bind();
         let handle = server.handle();
@@ -684,6 +697,18 @@ mod backoff {
         let mut backoff = Backoff { attempts: u32::MAX, ..Backoff::default() };
         assert_eq!(backoff.next_pause(), backoff.next_pause());
     }
+
+    #[test]
+    fn whatever_its_fields_say_there_is_a_pause() {
+        let forever = Backoff { max: Duration::MAX, ..Backoff::default() };
+        assert_eq!(forever.pause(100, 0.5), Duration::MAX);
+        let at_once = Backoff { min: Duration::ZERO, ..Backoff::default() };
+        assert!(at_once.pause(u32::MAX, 0.5) <= at_once.max);
+        for jitter in [-1.0, 7.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            let wild = Backoff { jitter, ..Backoff::default() };
+            assert!([0.0, 0.5, 1.0].map(|r| wild.pause(3, r)) <= [wild.max; 3]);
+        }
+    }
 }
 
 mod emitter {
@@ -794,6 +819,23 @@ mod emitter {
         scene.board.on("news", scene.writes("after"));
         scene.board.emit("news", &2);
         assert_eq!(scene.read(), ["once 2", "after 0", "after 1", "after 2"]);
+    }
+
+    #[test]
+    fn what_a_listener_holds_may_use_the_board_as_it_goes() {
+        struct Last(Scene);
+        impl Drop for Last {
+            fn drop(&mut self) {
+                self.0.board.emit("gone", &1);
+            }
+        }
+        let scene = Scene::default();
+        scene.board.on("gone", scene.writes("gone"));
+        let last = Last(scene.clone());
+        let listener = scene.board.on("news", move |_| _ = &last);
+        let also = scene.clone();
+        apart(move || also.board.off(listener)).recv_timeout(LIMIT).unwrap();
+        assert_eq!(scene.read(), ["gone 1"]);
     }
 
     #[test]
@@ -945,6 +987,12 @@ mod outbox {
         assert!(start.elapsed() >= deadline);
         assert_eq!(outbox.dropped(), Some(Dropped::Stalled { deadline }));
         assert_eq!(outbox.send(*b"more"), Err(Dropped::Stalled { deadline }));
+    }
+
+    #[test]
+    fn a_deadline_of_nothing_is_refused() {
+        let refused = Outbox::with_limits(connection().0.into(), 10, Duration::ZERO).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     }
 
     #[test]

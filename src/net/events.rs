@@ -55,7 +55,11 @@ impl<T> Emitter<T> {
 
     /// Takes a listener away. An `emit` that has already begun still calls it.
     pub fn off(&self, listener: Listener) {
-        self.lock().cards.retain(|card| card.id != listener);
+        let mut board = self.lock();
+        let place = board.cards.iter().position(|card| card.id == listener);
+        let card = place.map(|place| board.cards.remove(place));
+        drop(board);
+        drop(card); // only now: what it holds may use the board as it goes
     }
 
     /// Takes all listeners away.

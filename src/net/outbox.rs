@@ -144,7 +144,7 @@ impl Outbox {
     ) -> io::Result<Outbox> {
         let (state, progress) = (Mutex::default(), Condvar::new());
         let shared = Shared { stream, max_queued, deadline, state, progress };
-        shared.be_patient_for(PATIENCE)?;
+        shared.be_patient_for(PATIENCE.min(deadline))?;
         Ok(Outbox(Arc::new(shared)))
     }
 

@@ -254,6 +254,7 @@ impl Handle {
         drop(self.0.spare.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut state = self.lock();
         state.closing = true;
+        self.0.changed.notify_all();
         while state.serving {
             drop(state); // the doorkeeper needs it to open
             (self.0.knock)();
@@ -269,7 +270,7 @@ impl Handle {
     /// Waits until the server has been closed and its last client's handler has returned.
     pub fn wait(&self) {
         let mut state = self.lock();
-        while state.serving || state.connections > 0 {
+        while !state.closing || state.serving || state.connections > 0 {
             state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }

@@ -51,6 +51,9 @@ mod c15_3;
 mod c18_1;
 mod c18_2;
 mod c18_3;
+mod c19_1;
+mod c19_2;
+mod c19_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::socket::{Role, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
 use crate::http::{Headers, Request, Response, Timed};
-use crate::net::{Outbox, Stream};
+use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
 /// The most that is read of the body of a response that refuses.
 const MAX_REFUSAL: usize = 64 * 1024;
@@ -74,7 +74,9 @@ impl Client {
         for (name, value) in self.headers.iter() {
             request.headers.push(name, value);
         }
-        let outbox = Outbox::new(stream.clone())?;
+        // What this program sends, it has itself to thank for: only a server that takes nothing is
+        // given up.
+        let outbox = Outbox::with_limits(stream.clone(), usize::MAX, DEADLINE)?;
         outbox.send(request.encode(b""))?;
 
         let mut reader = Timed::buffered(stream);

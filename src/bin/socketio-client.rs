@@ -19,13 +19,7 @@ fn main() {
         Client::new(&url, Default::default()).unwrap_or_else(|e| fail(2, &format!("{e}; {USAGE}")));
     let rooms = Arc::new(Mutex::new(BTreeSet::<String>::new()));
 
-    let joined = rooms.clone();
-    client.on("connect", move |event| {
-        say("Connected to server");
-        for room in joined.lock().unwrap().iter() {
-            event.socket.emit("join", [json!(room)]); // a new connection is in no room
-        }
-    });
+    client.on("connect", |_| say("Connected to server"));
     client.on("said", |event| match event.args.first() {
         Some(Value::String(text)) => say(text),
         Some(value) => say(&value.to_string()),
@@ -34,8 +28,13 @@ fn main() {
     client.on("connect_error", |event| {
         say(&format!("Cannot connect: {}", event.args[0]["message"].as_str().unwrap_or("refused")));
     });
-    client.on("disconnect", |event| {
+    let joined = rooms.clone();
+    client.on("disconnect", move |event| {
         say(&format!("Disconnected from server ({})", event.args[0].as_str().unwrap_or_default()));
+        // A new connection is in no room: this is the first that it will be told.
+        for room in joined.lock().unwrap().iter() {
+            event.socket.emit("join", [json!(room)]);
+        }
     });
     client.io().on("reconnect_pause", |pause| {
         say(&format!("Trying again in {:.1} s", pause.as_f64().unwrap_or_default()));

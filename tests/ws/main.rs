@@ -1,0 +1,6 @@
+//! Floor 2: RFC 6455, section by section, with a peer that is written by hand at the other end.
+
+mod frames;
+mod leaves;
+mod offences;
+mod wire;

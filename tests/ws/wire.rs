@@ -6,7 +6,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use sockets_by_hand::ws::{Close, Error, Message, Server, Socket, handshake::accept_key};
+use sockets_by_hand::ws::handshake::accept_key;
+use sockets_by_hand::ws::{Close, Error, Message, Server, Socket, connect};
 
 /// A test that waits longer than this for bytes has failed.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -82,14 +83,16 @@ pub fn goodbye(code: u16, reason: &str) -> Vec<u8> {
 /// A connection, seen from the end that is written by hand.
 pub struct Peer {
     socket: BufReader<TcpStream>,
-    by: By,
+    pub by: By,
+    /// The key of the last frame that was read.
+    pub key: [u8; 4],
 }
 
 impl Peer {
     pub fn new(socket: TcpStream, by: By) -> Peer {
         socket.set_read_timeout(Some(LIMIT)).unwrap();
         socket.set_nodelay(true).unwrap();
-        Peer { socket: BufReader::new(socket), by }
+        Peer { socket: BufReader::new(socket), by, key: [0; 4] }
     }
 
     /// A client that has asked for nothing yet.
@@ -155,10 +158,10 @@ impl Peer {
             127 => u64::from_be_bytes(self.take()) as usize,
             len => usize::from(len),
         };
-        let key = if second & 0x80 != 0 { self.take() } else { [0; 4] };
+        self.key = if second & 0x80 != 0 { self.take() } else { [0; 4] };
         let mut payload = vec![0; len];
         self.socket.read_exact(&mut payload).unwrap();
-        payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+        payload.iter_mut().zip(self.key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
         assert_eq!(second & 0x7f, frame(0, &payload, None)[1], "the shortest length: §5.2");
         Some((first, payload))
     }
@@ -271,17 +274,16 @@ pub fn reporting(server: Server) -> (SocketAddr, Receiver<End>) {
     (address, receiver)
 }
 
-/// Both ends of a connection: a client of the library, and a server written by hand.
-pub fn client_and_peer() -> (Socket, Peer) {
+/// A client of the library, and a server written by hand.
+fn client_and_peer() -> (Socket, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let peer = thread::spawn(move || Peer::accept(&listener, b""));
-    let socket = sockets_by_hand::ws::connect(&url).unwrap();
-    (socket, peer.join().unwrap())
+    (connect(&url).unwrap(), peer.join().unwrap())
 }
 
-/// Both ends the other way round: a server of the library that hands out its socket.
-pub fn server_and_peer() -> (Socket, Peer) {
+/// A client written by hand, and the socket that a server of the library has for it.
+fn server_and_peer() -> (Socket, Peer) {
     let (sender, receiver) = mpsc::channel();
     let address = serve(server(), move |socket| {
         _ = sender.send(socket);
@@ -289,4 +291,18 @@ pub fn server_and_peer() -> (Socket, Peer) {
     });
     let peer = Peer::open(address);
     (receiver.recv().unwrap(), peer)
+}
+
+/// A peer of that kind, and the library's socket at the other end. (The peer is to be dropped
+/// first: a socket that is dropped waits a moment for the other end to leave.)
+pub fn against(by: By) -> (Socket, Peer) {
+    match by {
+        By::Client => server_and_peer(),
+        By::Server => client_and_peer(),
+    }
+}
+
+/// Either kind.
+pub fn both() -> [(Socket, Peer); 2] {
+    [against(By::Server), against(By::Client)]
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sockets_by_hand::ws::handshake::accept_key;
 use sockets_by_hand::ws::{Close, Error, Message, Server, Socket, connect};
@@ -205,7 +205,25 @@ impl Peer {
     pub fn rest(&mut self) -> String {
         let mut rest = Vec::new();
         self.socket.read_to_end(&mut rest).unwrap();
-        String::from_utf8(rest).unwrap()
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+
+    /// The next bytes must be these.
+    #[track_caller]
+    pub fn expect_bytes(&mut self, expected: &str) {
+        let mut bytes = vec![0; expected.len()];
+        self.socket.read_exact(&mut bytes).unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+    }
+
+    /// What another thread writes with.
+    pub fn writer(&self) -> TcpStream {
+        self.socket.get_ref().try_clone().unwrap()
+    }
+
+    /// Ends both sides, for every clone.
+    pub fn destroy(&self) {
+        _ = self.socket.get_ref().shutdown(Shutdown::Both);
     }
 
     /// Ends the writing side.
@@ -218,6 +236,16 @@ impl Peer {
 pub fn header(head: &str, name: &str) -> Option<String> {
     let mut lines = head.lines().filter_map(|line| line.split_once(": "));
     lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_string())
+}
+
+/// Waits for what another thread is about to do.
+#[track_caller]
+pub fn wait_until(mut it_is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !it_is_so() {
+        assert!(start.elapsed() < LIMIT, "it never was");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Serves until the tests end.

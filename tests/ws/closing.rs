@@ -225,7 +225,7 @@ fn a_connection_that_is_terminated_ends_without_a_goodbye() {
 
 #[test]
 fn a_long_message_is_out_before_the_goodbye_that_follows_it() {
-    let bytes: Vec<u8> = (0..8 << 20).map(|i| (i >> 8) as u8).collect();
+    let bytes: Vec<u8> = (0..4 << 20).map(|i| (i >> 8) as u8).collect();
     for (socket, mut peer) in both() {
         socket.send(bytes.clone()).unwrap(); // longer than what fits on the way
         socket.close(1000, "").unwrap();

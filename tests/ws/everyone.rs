@@ -111,12 +111,10 @@ fn senders_can_be_told_apart() {
 
 #[test]
 fn a_handler_that_panics_or_fails_hurts_nobody_else() {
-    let server = serve(server(), |mut socket| match socket.request.path() {
+    let server = serve(server(), |socket| match socket.request.path() {
         "/panic" => panic!("as the test wants it"),
         "/fail" => Err(std::io::Error::other("as the test wants it").into()),
-        _ => Ok(while let Some(message) = socket.read()? {
-            socket.send(message)?;
-        }),
+        _ => echo(socket),
     });
     let mut neighbour = enter(server);
     for (path, code) in [("/panic", 1011), ("/fail", 1000)] {

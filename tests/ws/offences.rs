@@ -178,13 +178,13 @@ fn every_illegal_frame_of_a_server_gets_its_code() {
 /// RFC 6455 §7.4, and what has been registered since (1012 to 1014).
 fn may_be_sent(code: u16) -> bool {
     match code {
-        0..=999 => false,                  // never used
-        1000..=1003 => true,               // goodbye, going away, protocol error, unsupported
-        1004..=1006 => false,              // reserved, and two that only describe
-        1007..=1011 => true,               // bad data, policy, too big, extension, failure
-        1012..=1014 => true,               // restart, try again, bad gateway
-        1015..=2999 => false,              // TLS, which only describes; the future
-        3000..=3999 | 4000..=4999 => true, // libraries, applications
+        0..=999 => false,     // never used
+        1000..=1003 => true,  // goodbye, going away, protocol error, unsupported
+        1004..=1006 => false, // reserved, and two that only describe
+        1007..=1011 => true,  // bad data, policy, too big, extension, failure
+        1012..=1014 => true,  // restart, try again, bad gateway
+        1015..=2999 => false, // TLS, which only describes; the future
+        3000..=4999 => true,  // libraries, applications
         _ => false,
     }
 }

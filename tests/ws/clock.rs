@@ -32,6 +32,9 @@ fn an_alarm_that_is_set_later_may_go_off_earlier() {
     let also = sender.clone();
     let _far = clock::after(Duration::from_secs(3600), move || also.send("far").unwrap());
     let _never = clock::after(Duration::MAX, || unreachable!());
+    let also = sender.clone();
+    let _first = clock::after(ms(1), move || also.send("first").unwrap());
+    assert_eq!(receiver.recv_timeout(LIMIT), Ok("first")); // now the clock sleeps until the far one
     let _near = clock::after(ms(1), move || sender.send("near").unwrap());
     assert_eq!(receiver.recv_timeout(LIMIT), Ok("near"));
 }

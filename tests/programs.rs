@@ -451,8 +451,7 @@ fn a_client_that_offends_ws_server_hurts_nobody() {
     drop(offender);
     let mut complaint = String::new();
     server.stderr.read_line(&mut complaint).unwrap();
-    let expected =
-        "Client lost: the other end broke RFC 6455: a client sent a frame without a mask\n";
+    let expected = "Client lost: protocol error: a client sent a frame without a mask\n";
     assert_eq!(complaint, expected);
     typed(&format!("ws://{}/", server.address), "still there?").success().stdout("still there?\n");
     let lines: Vec<String> = (0..3).map(|_| server.line()).collect();

@@ -1,5 +1,6 @@
 //! A WebSocket client: finds the server that a URL names, and asks it for a WebSocket.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::socket::{Role, Socket};
@@ -65,7 +66,13 @@ impl Client {
             Some((_, port)) if port.bytes().all(|b| b.is_ascii_digit()) => authority.to_string(),
             _ => format!("{authority}:80"),
         };
-        let stream = Stream::connect_within(&*address, self.handshake_timeout)?;
+        let stream =
+            Stream::connect_within(&*address, self.handshake_timeout).map_err(|e| {
+                match e.kind() {
+                    ErrorKind::InvalidInput => Error::Invalid("the URL has no port that can be"),
+                    _ => Error::Io(e),
+                }
+            })?;
         stream.set_no_delay(true)?;
 
         let mut request = Request::new("GET", &target);

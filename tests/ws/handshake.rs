@@ -46,7 +46,7 @@ fn each_header_that_is_missing_or_wrong_has_its_status() {
     for (right, wrong, expected) in [
         ("GET / HTTP/1.1", "POST / HTTP/1.1", 405),
         ("GET / HTTP/1.1", "get / HTTP/1.1", 405),
-        ("GET / HTTP/1.1", "GET / HTTP/1.0", 405),
+        ("GET / HTTP/1.1", "GET / HTTP/1.0", 400),
         ("GET / HTTP/1.1", "GET / HTTP/2.0", 505),
         ("GET / HTTP/1.1", "GET /", 400),
         ("Host: a\r\n", "", 400),
@@ -61,6 +61,17 @@ fn each_header_that_is_missing_or_wrong_has_its_status() {
         ("Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version: 8\r\n", 426),
         ("Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version: 130\r\n", 426),
         ("Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version: 013\r\n", 426),
+        (
+            "Sec-WebSocket-Version: 13\r\n",
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13\r\n",
+            426,
+        ),
+        (
+            "Sec-WebSocket-Version: 13\r\n",
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a\r\n",
+            400,
+        ),
+        ("Host: a\r\n", "Host: a\r\nContent-Length: 1\r\n", 413), // a body would be read as frames
         ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400),
         ("dGhlIHNhbXBsZSBub25jZQ==", "", 400),
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", 400), // no padding

@@ -86,7 +86,11 @@ impl Decoder {
                     self.waiting = Some((decoded, expected, attachments));
                     return Ok(None);
                 }
-                decoded.values.iter_mut().try_for_each(|value| put_back(value, &attachments))?;
+                let mut attachments: Vec<_> = attachments.into_iter().map(Some).collect();
+                decoded
+                    .values
+                    .iter_mut()
+                    .try_for_each(|value| put_back(value, &mut attachments))?;
                 Ok(Some(decoded))
             }
             _ => Err(Nonsense), // bytes that nobody announced, or text where bytes were
@@ -95,7 +99,7 @@ impl Decoder {
 }
 
 /// Names that the library itself emits: a client that could send them could pretend things.
-const RESERVED: [&str; 6] =
+pub(super) const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 fn decode(packet: &Packet) -> Result<Decoded, Nonsense> {
@@ -154,12 +158,13 @@ fn take_out(value: Value, attachments: &mut Vec<Vec<u8>>) -> Value {
     }
 }
 
-/// Puts bytes in where the placeholders are.
-fn put_back(value: &mut Value, attachments: &[Vec<u8>]) -> Result<(), Nonsense> {
+/// Puts bytes in where the placeholders are, each in one place: a thousand placeholders for the same
+/// bytes would make a gigabyte of a megabyte.
+fn put_back(value: &mut Value, attachments: &mut [Option<Vec<u8>>]) -> Result<(), Nonsense> {
     if value["_placeholder"] == Value::Bool(true) {
         let number = value["num"].as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
-        let bytes = number.and_then(|n| attachments.get(n as usize)).ok_or(Nonsense)?;
-        *value = Value::Binary(bytes.clone());
+        let place = number.and_then(|n| attachments.get_mut(n as usize)).ok_or(Nonsense)?;
+        *value = Value::Binary(place.take().ok_or(Nonsense)?);
         return Ok(());
     }
     match value {

@@ -180,6 +180,7 @@ impl Client {
             (Kind::Connect, None, _) => self.connect(&packet.namespace, packet.values.pop()),
             (Kind::Event, Some(socket), id) => socket.receive(packet.values, id),
             (Kind::Ack, Some(socket), Some(id)) => socket.settle(id, packet.values),
+            (Kind::Ack, _, _) => {} // an answer to nobody
             (Kind::Disconnect, Some(socket), _) => socket.end("client namespace disconnect"),
             // It speaks where it never came in, or says what only a server may say.
             _ => self.session.close("forced server close"),
@@ -199,10 +200,14 @@ impl Client {
         let socket =
             Socket::new(random_id(), namespace.clone(), self.session.clone(), client, auth);
         if let Err(error) = namespace.judge(&socket) {
+            socket.end("refused"); // nobody hears of it: it never was connected
             return refuse(error);
         }
         *lock(&self.deadline) = None;
-        lock(&self.sockets).insert(name.to_string(), socket.clone());
+        let seat = lock(&self.sockets).entry(name.to_string()).or_insert(socket.clone()).clone();
+        if seat != socket {
+            return self.session.close("forced server close"); // it has asked twice at a time
+        }
         namespace.add(&socket);
         if self.session.is_closed() {
             return socket.end("transport close"); // it left while the middleware thought
@@ -217,8 +222,11 @@ impl Client {
     }
 
     pub(super) fn remove(&self, socket: &Socket) {
-        let removed = lock(&self.sockets).remove(socket.namespace().name());
-        drop(removed);
+        let mut sockets = lock(&self.sockets);
+        let name = socket.namespace().name();
+        let removed = sockets.get(name).is_some_and(|other| other == socket);
+        let removed = removed.then(|| sockets.remove(name));
+        drop((sockets, removed)); // the lock first
     }
 
     fn all(&self) -> Vec<Socket> {

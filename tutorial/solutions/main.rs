@@ -48,6 +48,9 @@ mod c14_3;
 mod c15_1;
 mod c15_2;
 mod c15_3;
+mod c16_1;
+mod c16_2;
+mod c16_3;
 
 use std::net::{TcpListener, TcpStream};
 

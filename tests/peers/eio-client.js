@@ -15,6 +15,7 @@ async function main() {
   await tell('421["echo","Hello"]');
   console.log(await answer);
   await tell("1");
+  console.log("We have left");
 }
 
 main();

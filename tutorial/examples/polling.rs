@@ -140,7 +140,7 @@ impl Line {
 
 /// The id of a session, where it begins: `0{"sid":"…"`.
 fn sid(answer: &Response) -> &str {
-    let hello = str::from_utf8(&answer.body).unwrap_or_default();
+    let hello = std::str::from_utf8(&answer.body).unwrap_or_default();
     let sid = hello.strip_prefix(r#"0{"sid":""#).and_then(|rest| rest.split('"').next());
     sid.unwrap_or_default()
 }

@@ -51,6 +51,9 @@ mod c15_3;
 mod c16_1;
 mod c16_2;
 mod c16_3;
+mod c17_1;
+mod c17_2;
+mod c17_3;
 
 use std::net::{TcpListener, TcpStream};
 

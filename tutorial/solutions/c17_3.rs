@@ -2,7 +2,7 @@
 //!
 //! Four rules. No message is posted during the change. The `GET` that is held is waited for: it may
 //! bring messages. Only then is `5` sent. What comes over the WebSocket is behind all that came
-//! before. No thread is needed for it: the server answers the `GET` when it is asked for a probe.
+//! before. No thread is needed for it: the server answers the `GET` when the probe comes.
 
 use std::io::{BufReader, Write};
 
@@ -45,8 +45,8 @@ impl Polling {
         packets.ok_or(Error::Refused(400, "the answer is no payload"))
     }
 
-    /// Changes over, and returns the packets that came meanwhile, in order.
-    fn upgrade(mut self) -> Result<(Socket, Vec<Packet>), ws::Error> {
+    /// Opens a WebSocket, and tries it out. Returns it, and the packets that came meanwhile.
+    fn probe(mut self) -> Result<(Socket, Vec<Packet>), ws::Error> {
         self.ask()?;
         let Polling { host, sid, .. } = &self;
         let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket&sid={sid}");
@@ -55,10 +55,13 @@ impl Polling {
         if socket.read()? != Some(Message::from("3probe")) {
             return Err(ws::Error::Protocol("the probe was not answered"));
         }
-        let packets = self.hear()?;
-        socket.send("5")?;
-        Ok((socket, packets))
+        Ok((socket, self.hear()?))
     }
+}
+
+/// After this, all that comes is behind what came before.
+fn change_over(socket: &Socket) -> Result<(), ws::Error> {
+    socket.send("5")
 }
 
 #[cfg(test)]
@@ -89,12 +92,15 @@ mod tests {
 
         let mut client = Polling::connect(&address).unwrap();
         let session = sessions.recv().unwrap();
-        let (go_on, gone) = mpsc::channel();
+        let (go_on, told_to_go_on) = mpsc::channel();
+        let (waits, much_waits) = mpsc::channel();
         let counting = thread::spawn(move || {
             for n in 0..3000 {
                 session.send(&Arc::new(Packet::Message(n.to_string().into()).into()));
-                if n == 1000 {
-                    gone.recv().unwrap(); // the client has begun to hear
+                match n {
+                    1000 => told_to_go_on.recv().unwrap(),
+                    2000 => waits.send(()).unwrap(),
+                    _ => {}
                 }
             }
         });
@@ -102,9 +108,11 @@ mod tests {
         let mut heard = Vec::new();
         client.ask().unwrap();
         heard.extend(numbers(client.hear().unwrap()));
-        go_on.send(()).unwrap();
-        let (mut socket, packets) = client.upgrade().unwrap();
+        let (mut socket, packets) = client.probe().unwrap();
         heard.extend(numbers(packets));
+        go_on.send(()).unwrap();
+        much_waits.recv().unwrap(); // in the queue, and the last thousand comes while we change
+        change_over(&socket).unwrap();
         while heard.len() < 3000 {
             let packet = Packet::from_message(socket.read().unwrap().unwrap()).unwrap();
             heard.extend(numbers(vec![packet]));

@@ -183,7 +183,7 @@ impl Socket {
         let id = self.0.acks.expect(timeout, Box::new(callback));
         self.send(event(self.0.namespace.name(), Some(id), name, values.as_ref()));
         if !self.is_connected() {
-            self.0.acks.disconnected();
+            self.0.acks.disconnected(&[]);
         }
     }
 
@@ -268,7 +268,7 @@ impl Socket {
         if let Some(client) = self.0.client.upgrade() {
             client.remove(self);
         }
-        self.0.acks.disconnected();
+        self.0.acks.disconnected(&[]);
         event.name = "disconnect".to_string();
         self.0.events.emit("disconnect", &event);
         // Listeners often hold the socket that holds them: without this, neither would ever go.

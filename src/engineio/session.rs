@@ -325,13 +325,14 @@ impl Session {
     }
 
     fn ping(&self) {
-        self.send(&Arc::new(Packet::Ping(String::new()).into()));
         let session = self.clone();
         let end = move || session.close_elsewhere("ping timeout");
         let mut state = self.lock();
         if !state.closed {
             state.alarm = Some(clock::after(self.0.server.options.ping_timeout, end));
         }
+        drop(state);
+        self.send(&Arc::new(Packet::Ping(String::new()).into())); // only now: the pong is quick
     }
 
     /// Ends the session on a thread of its own: at the end handlers run, which may take their time,

@@ -295,6 +295,9 @@ impl Shared {
     /// The upgrade: the WebSocket is tried out, then the client changes over to it.
     fn take_over(&self, socket: &mut Socket, session: &Session) -> bool {
         let (sender, slow) = (socket.sender(), socket.sender());
+        if session.transport() == "websocket" {
+            return false; // it has one, and waits for no other to speak
+        }
         let _limit = clock::after(self.options.upgrade_timeout, move || slow.terminate());
         let mut next = || socket.read().ok().flatten().and_then(Packet::from_message);
         if next() != Some(Packet::Ping("probe".to_string())) || !session.probe() {

@@ -158,6 +158,9 @@ impl Shared {
         held: &mut Held,
         open: &Open,
     ) -> Result<Option<Response>, Response> {
+        if request.method != "POST" {
+            body(request, connection, 0)?; // unread, it would be taken for the next request
+        }
         let mut response = Response { headers: self.options.cors(request), ..Response::new(200) };
         if request.method == "OPTIONS" && self.options.cors.is_some() {
             response.status = 204;

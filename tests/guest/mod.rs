@@ -187,10 +187,12 @@ impl Polling {
         assert_eq!(answer.short(), (200, "ok"));
     }
 
-    /// Whether the server does not know the session any more.
-    pub fn is_forgotten(&self) -> bool {
-        let answer = Connection::open(self.address).post(&self.target(), "4are you there?");
-        answer.short() == (400, r#"{"code":1,"message":"Session ID unknown"}"#)
+    /// Waits until the server does not know the session any more: it may have its last word before.
+    #[track_caller]
+    pub fn assert_forgotten(&self) {
+        let unknown = (400, r#"{"code":1,"message":"Session ID unknown"}"#);
+        let said = || Connection::open(self.address).post(&self.target(), "4are you there?");
+        until(|| said().short() == unknown);
     }
 
     /// Moves over to a WebSocket, and returns it.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::session::{Listener, Session};
@@ -178,8 +179,9 @@ impl Shared {
                 Ok(Some(response))
             }
             ("GET", Some(session)) => {
-                // The server has something to say at the next ping, at the latest.
-                connection.keep_alive = self.options.ping_interval + self.options.ping_timeout;
+                // The server has something to say at the next ping, at the latest (and a moment).
+                let Options { ping_interval, ping_timeout, .. } = self.options;
+                connection.keep_alive = ping_interval + ping_timeout + Duration::from_secs(5);
                 connection.answered_later();
                 let number = session
                     .poll(&connection.outbox, response.headers, request.keep_alive())
@@ -298,6 +300,9 @@ impl Shared {
     /// The upgrade: the WebSocket is tried out, then the client changes over to it.
     fn take_over(&self, socket: &mut Socket, session: &Session) -> bool {
         let (sender, slow) = (socket.sender(), socket.sender());
+        if session.transport() == "websocket" {
+            return false; // it has one, and waits for no other to speak
+        }
         let _limit = clock::after(self.options.upgrade_timeout, move || slow.terminate());
         let mut next = || socket.read().ok().flatten().and_then(Packet::from_message);
         if next() != Some(Packet::Ping("probe".to_string())) || !session.probe() {

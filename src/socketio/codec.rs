@@ -61,7 +61,7 @@ pub struct Nonsense;
 #[derive(Debug, Default)]
 pub struct Decoder {
     /// A packet whose bytes have not all come yet, and those that have.
-    waiting: Option<(Decoded, usize, Vec<Vec<u8>>)>,
+    waiting: Option<(Decoded, usize, Vec<Option<Vec<u8>>>)>,
 }
 
 impl Decoder {
@@ -74,26 +74,22 @@ impl Decoder {
             (Message::Text(text), None) => {
                 let packet = Packet::parse(&text).ok_or(Nonsense)?;
                 let decoded = decode(&packet)?;
-                if packet.attachments == 0 {
+                if !matches!(packet.kind, Kind::BinaryEvent | Kind::BinaryAck) {
                     return Ok(Some(decoded));
                 }
-                if packet.attachments > MAX_ATTACHMENTS {
+                if !(1..=MAX_ATTACHMENTS).contains(&packet.attachments) {
                     return Err(Nonsense);
                 }
                 self.waiting = Some((decoded, packet.attachments, Vec::new()));
                 Ok(None)
             }
             (Message::Binary(bytes), Some((mut decoded, expected, mut attachments))) => {
-                attachments.push(bytes);
+                attachments.push(Some(bytes));
                 if attachments.len() < expected {
                     self.waiting = Some((decoded, expected, attachments));
                     return Ok(None);
                 }
-                let mut attachments: Vec<_> = attachments.into_iter().map(Some).collect();
-                decoded
-                    .values
-                    .iter_mut()
-                    .try_for_each(|value| put_back(value, &mut attachments))?;
+                decoded.values.iter_mut().try_for_each(|v| put_back(v, &mut attachments))?;
                 Ok(Some(decoded))
             }
             _ => Err(Nonsense), // bytes that nobody announced, or text where bytes were
@@ -161,13 +157,13 @@ fn take_out(value: Value, attachments: &mut Vec<Vec<u8>>) -> Value {
     }
 }
 
-/// Puts bytes in where the placeholders are, each in one place: a thousand placeholders for the same
-/// bytes would make a gigabyte of a megabyte.
+/// Puts bytes in where the placeholders are: each piece once, or a short text could have copies made
+/// of it until no memory is left.
 fn put_back(value: &mut Value, attachments: &mut [Option<Vec<u8>>]) -> Result<(), Nonsense> {
     if value["_placeholder"] == Value::Bool(true) {
         let number = value["num"].as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
-        let place = number.and_then(|n| attachments.get_mut(n as usize)).ok_or(Nonsense)?;
-        *value = Value::Binary(place.take().ok_or(Nonsense)?);
+        let bytes = number.and_then(|n| attachments.get_mut(n as usize)?.take());
+        *value = Value::Binary(bytes.ok_or(Nonsense)?);
         return Ok(());
     }
     match value {

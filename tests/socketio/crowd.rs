@@ -179,7 +179,7 @@ fn nothing_is_left_of_those_who_have_gone() {
     guests[4].close();
     drop((guests, polling.upgrade(), polling));
     until(|| house.handle.sessions() == 0);
-    assert!(house.io.fetch_sockets().is_empty());
+    until(|| house.io.fetch_sockets().is_empty());
     while house.sockets.try_recv().is_ok() {}
     until(|| weak.strong_count() == held_by_the_server);
     house.handle.close();
@@ -215,13 +215,15 @@ fn no_thread_is_left_when_the_server_has_closed() {
     let mut polling = enter_polling(address);
     polling.ask();
     let silent = Polling::open(address);
-    let silent_too = WebSocket::session(address);
+    let mut refused = WebSocket::session(address);
+    refused.send("40/nowhere");
+    assert_eq!(refused.text(), r#"44/nowhere,{"message":"Invalid namespace"}"#);
     assert!(threads() > before + 8);
     guests[0].send("41");
     guests[1].send("4nonsense");
     io.emit("bye", []);
     assert_eq!(polling.heard(), r#"42["bye"]"#);
-    drop((guests, polling, silent, silent_too));
+    drop((guests, polling, silent, refused));
     handle.close();
     serving.join().unwrap();
     until(|| threads() == before);

@@ -7,6 +7,8 @@
 //! | 1, [`net`] | a stream of bytes | a thread for each client, messages within the stream, sending to many | `net` |
 //! | landing, [`http`] | requests and responses | a text that opens a conversation, with limits | `http` |
 //! | 2, [`ws`] | messages | whole messages, signs of life, an orderly end, browsers | `ws` |
+//! | landing, [`engineio`] | a session | it outlives its connections, which may be plain requests | `engine.io` |
+//! | 3, [`socketio`] | events | names and values, answers to them, namespaces, rooms | `socket.io` |
 //!
 //! Everything blocks, and every client has a thread: a function reads from top to bottom in the
 //! order in which things happen. The book under `tutorial/` climbs the stairs, a chapter a file.

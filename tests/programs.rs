@@ -8,6 +8,7 @@ use std::thread;
 use assert_cmd::Command as Program;
 use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
+use sockets_by_hand::ws::Message;
 
 fn program(name: &str) -> Program {
     Program::cargo_bin(name).unwrap()
@@ -24,6 +25,11 @@ struct Server {
 impl Server {
     fn start() -> Server {
         Server::of(Command::new(env!("CARGO_BIN_EXE_server")).arg("127.0.0.1:0"))
+    }
+
+    /// The WebSocket server.
+    fn ws() -> Server {
+        Server::of(Command::new(env!("CARGO_BIN_EXE_ws-server")).arg("127.0.0.1:0"))
     }
 
     /// Starts it from a shell, under what `ulimit` sets.
@@ -101,8 +107,35 @@ fn server_and_client_hold_the_documents_conversation() {
 }
 
 #[test]
+fn socketio_server_prints_its_port_and_who_comes_and_goes() {
+    let program = env!("CARGO_BIN_EXE_socketio-server");
+    let mut server = Server::of(Command::new(program).arg("127.0.0.1:0"));
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address);
+    let mut guest = sockets_by_hand::ws::connect(&url).unwrap();
+    let mut hears = |begin: &str, says: &str| {
+        let Ok(Some(Message::Text(packet))) = guest.read() else { panic!("no packet") };
+        assert!(packet.starts_with(begin), "{packet}");
+        guest.send(says).unwrap();
+    };
+    hears("0", "40");
+    hears("40", r#"421["echo",{"n":1},"two"]"#);
+    hears(r#"431[{"n":1},"two"]"#, "41");
+    assert_eq!(server.line(), "Client connected");
+    assert_eq!(server.line(), "Client disconnected (client namespace disconnect)");
+}
+
+#[test]
 fn help_says_how_a_program_is_called() {
-    for name in ["server", "client", "ipc-server", "ipc-client"] {
+    let names = [
+        "server",
+        "client",
+        "ipc-server",
+        "ipc-client",
+        "ws-server",
+        "ws-client",
+        "socketio-server",
+    ];
+    for name in names {
         let usage = starts_with(format!("usage: {name} "));
         program(name).arg("--help").assert().success().stdout(usage).stderr("");
     }
@@ -110,15 +143,23 @@ fn help_says_how_a_program_is_called() {
 
 #[test]
 fn a_bad_argument_is_answered_with_one_line_and_status_2() {
-    let calls: [(&str, &[&str]); 8] = [
+    let calls: [(&str, &[&str]); 16] = [
         ("server", &["nonsense"]),
         ("server", &["127.0.0.1:99999"]),
         ("server", &["127.0.0.1:0", "more"]),
         ("client", &[""]),
         ("client", &["--port"]),
         ("client", &["127.0.0.1:1", "more"]),
+        ("socketio-server", &["nonsense"]),
+        ("socketio-server", &["--port"]),
+        ("socketio-server", &["127.0.0.1:0", "more"]),
         ("ipc-server", &["--path"]),
         ("ipc-client", &["one", "more"]),
+        ("ws-server", &["nonsense"]),
+        ("ws-server", &["127.0.0.1:99999"]),
+        ("ws-server", &["--port"]),
+        ("ws-client", &["ws://127.0.0.1:1/", "more"]),
+        ("ws-client", &[""]),
     ];
     for (name, arguments) in calls {
         let line = format!("{name}: usage: {name} ");
@@ -135,8 +176,11 @@ fn a_bad_argument_is_answered_with_one_line_and_status_2() {
 fn a_port_in_use_is_one_line_and_status_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let line = starts_with(format!("server: cannot listen on {address}: "));
-    program("server").arg(&address).assert().code(1).stdout("").stderr(line);
+    for name in ["server", "ws-server", "socketio-server"] {
+        let line = starts_with(format!("{name}: cannot listen on {address}: "));
+        let line = line.and(contains("\n").count(1));
+        program(name).arg(&address).assert().code(1).stdout("").stderr(line);
+    }
 }
 
 #[test]
@@ -316,4 +360,132 @@ fn a_hundred_clients_at_once_lose_nothing() {
 #[ignore = "needs 1,000 descriptors for the clients alone, which not every system gives; .ci/run runs it"]
 fn a_thousand_clients_at_once_lose_nothing() {
     crowd(1000, 20);
+}
+
+/// Types `lines` into `ws-client`.
+fn typed(url: &str, lines: &str) -> assert_cmd::assert::Assert {
+    program("ws-client").arg(url).write_stdin(lines).assert()
+}
+
+#[test]
+fn what_is_typed_into_ws_client_comes_back_from_ws_server() {
+    let mut server = Server::ws();
+    let url = format!("ws://{}/", server.address);
+    typed(&url, "one\ntwo é 😀\n\nfour").success().stdout("one\ntwo é 😀\n\nfour\n").stderr("");
+    assert_eq!(server.line(), "Client connected");
+    assert_eq!(server.line(), "Client disconnected (1000)");
+}
+
+#[test]
+fn ws_client_that_has_nothing_to_say_ends_cleanly() {
+    let mut server = Server::ws();
+    typed(&format!("ws://{}/any/path", server.address), "").success().stdout("").stderr("");
+    assert_eq!(server.line(), "Client connected");
+    assert_eq!(server.line(), "Client disconnected (1000)");
+}
+
+#[test]
+fn a_url_that_ws_client_cannot_use_is_one_line_and_status_2() {
+    for url in ["nonsense", "http://127.0.0.1/", "wss://127.0.0.1/", "ws://", "ws://127.0.0.1/#a"] {
+        let line = starts_with("ws-client: ").and(contains("usage: ws-client [URL]"));
+        typed(url, "").code(2).stdout("").stderr(line.and(contains("\n").count(1)));
+    }
+}
+
+#[test]
+fn ws_client_without_a_server_is_one_line_and_status_1() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let line = starts_with(format!("ws-client: cannot connect to ws://{free}/: "));
+    typed(&format!("ws://{free}/"), "").code(1).stdout("").stderr(line);
+}
+
+/// Answers one client's request with `answer`, and ends.
+fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut socket = BufReader::new(listener.accept().unwrap().0);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            socket.read_line(&mut head).unwrap();
+        }
+        let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        let accept = sockets_by_hand::ws::handshake::accept_key(key);
+        socket.get_mut().write_all(answer.replace("KEY", &accept).as_bytes()).unwrap();
+        socket.get_mut().shutdown(Shutdown::Write).unwrap();
+        socket.read_to_end(&mut Vec::new()).unwrap();
+    });
+    url
+}
+
+const OPENED: &str = "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Accept: KEY\r\n\r\n";
+
+#[test]
+fn ws_client_says_in_one_line_why_there_is_no_websocket_any_more() {
+    let refused = "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nnot you";
+    for (answer, what) in [
+        (refused.to_string(), "refused the handshake with status 403: not you"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_string(), "status 200"),
+        ("220 mail.example ESMTP\r\n\r\n".to_string(), "not HTTP/1.1"),
+        (OPENED.replace("KEY", "wrong"), "not the answer to our key"),
+        (OPENED.to_string(), "left without a goodbye"),
+        (format!("{OPENED}\u{1}"), "lost the server"),
+        (format!("{OPENED}\u{3}\0"), "opcode is reserved"),
+    ] {
+        let url = answering(String::leak(answer));
+        // Its stdin stays open: it is the server that ends this.
+        let mut client = Command::new(env!("CARGO_BIN_EXE_ws-client"))
+            .arg(url)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _open = client.stdin.take();
+        let output = client.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+        assert!(said.starts_with("ws-client: ") && said.contains(what), "{said}");
+    }
+}
+
+#[test]
+fn ws_server_has_a_page_and_nothing_else_to_read() {
+    let server = Server::ws();
+    for (request, status, content) in [
+        ("GET / HTTP/1.1", 200, "new WebSocket("),
+        ("GET /favicon.ico HTTP/1.1", 404, "one page"),
+        ("DELETE / HTTP/1.1", 405, "GET"),
+    ] {
+        let mut client = server.connect();
+        let request = format!("{request}\r\nHost: a\r\nConnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains(content), "{answer}");
+    }
+}
+
+#[test]
+fn a_client_that_offends_ws_server_hurts_nobody() {
+    let mut server = Server::ws();
+    let mut offender = server.connect();
+    let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let ask = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{key}\r\n\r\n"
+    );
+    offender.write_all(&[ask.as_bytes(), b"\x81\x05Hello"].concat()).unwrap(); // not masked
+    let mut answer = Vec::new();
+    offender.read_to_end(&mut answer).unwrap();
+    assert!(answer.windows(2).any(|code| code == 1002u16.to_be_bytes()), "{answer:?}");
+    drop(offender);
+    let mut complaint = String::new();
+    server.stderr.read_line(&mut complaint).unwrap();
+    let expected = "Client lost: protocol error: a client sent a frame without a mask\n";
+    assert_eq!(complaint, expected);
+    typed(&format!("ws://{}/", server.address), "still there?").success().stdout("still there?\n");
+    let lines: Vec<String> = (0..3).map(|_| server.line()).collect();
+    assert_eq!(lines, ["Client connected", "Client connected", "Client disconnected (1000)"]);
 }

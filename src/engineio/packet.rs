@@ -6,8 +6,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::ws::frame::{Header, Opcode};
-use crate::ws::{Message, base64};
+use crate::ws::frame::{Header, Opcode, apply_mask};
+use crate::ws::{Message, base64, random::random_bytes};
 
 /// What stands between two packets in one HTTP body: the record separator of ASCII.
 pub const SEPARATOR: &str = "\x1e";
@@ -82,16 +82,20 @@ impl Packet {
         }
     }
 
-    /// Writes the packet as one message of a WebSocket, as a server sends it.
-    fn write_frame(&self, frames: &mut Vec<u8>) {
+    /// Writes the packet as one message of a WebSocket; masked, if there is a key.
+    fn write_frame(&self, frames: &mut Vec<u8>, mask: Option<[u8; 4]>) {
         let (opcode, parts) = match self.parts() {
             Ok((digit, data)) => (Opcode::Text, [digit.as_bytes(), data.as_bytes()]),
             Err(bytes) => (Opcode::Binary, [&[][..], bytes]),
         };
         let len = parts.iter().map(|part| part.len() as u64).sum();
-        frames.reserve(10 + len as usize);
-        Header { fin: true, opcode, mask: None, len }.write(frames);
+        frames.reserve(14 + len as usize);
+        Header { fin: true, opcode, mask, len }.write(frames);
+        let start = frames.len();
         parts.iter().for_each(|part| frames.extend_from_slice(part));
+        if let Some(key) = mask {
+            apply_mask(&mut frames[start..], key, 0);
+        }
     }
 
     /// The digit and the text behind it; or the bytes of a binary message.
@@ -128,13 +132,22 @@ impl Outgoing {
     pub fn frames(&self) -> Arc<[u8]> {
         let frames = self.frames.get_or_init(|| {
             let mut frames = Vec::new();
-            self.packets.iter().for_each(|packet| packet.write_frame(&mut frames));
+            self.packets.iter().for_each(|packet| packet.write_frame(&mut frames, None));
             frames.into()
         });
         frames.clone()
     }
 
-    /// As the body of a response, or a part of it.
+    /// As the frames of a WebSocket client, each with a mask of its own.
+    pub fn masked_frames(&self) -> Vec<u8> {
+        let mut frames = Vec::new();
+        for packet in &self.packets {
+            packet.write_frame(&mut frames, Some(random_bytes()));
+        }
+        frames
+    }
+
+    /// As the body of a request or a response, or a part of it.
     pub fn payload(&self) -> Arc<str> {
         let payload = self.payload.get_or_init(|| {
             let mut payload = String::new();

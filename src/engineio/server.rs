@@ -111,7 +111,7 @@ impl Shared {
         Ok(())
     }
 
-    // Neither of the next two is to be part of `receive`: the stack of a thread is memory that it
+    // None of the next three is to be part of its caller: the stack of a thread is memory that it
     // keeps, and what they need there is needed only at the beginning.
 
     /// Answers requests, until one asks for a WebSocket.
@@ -129,17 +129,10 @@ impl Shared {
                 session.left(number);
             }
             let Some(request) = next? else { return Ok(None) };
-            let ours = request.path().starts_with(&self.options.path);
-            if ours && handshake::is_wanted(&request) {
+            if self.is_ours(&request) && handshake::is_wanted(&request) {
                 return Ok(Some((connection, request)));
             }
-            let max = self.options.max_payload;
-            let answer = match ours {
-                true => self.answer(&request, &mut connection, &mut held, open),
-                false => body(&request, &mut connection, max)
-                    .map(|_| Some((self.options.page)(&request))),
-            };
-            match answer {
+            match self.answer(&request, &mut connection, &mut held, open) {
                 Ok(Some(response)) => connection.respond(response)?,
                 Ok(None) => {}
                 Err(refusal) => {
@@ -150,8 +143,13 @@ impl Shared {
         }
     }
 
-    /// The response to a request of long-polling, or none if it is held. `Err` is a response too: the
-    /// last one on its connection.
+    fn is_ours(&self, request: &Request) -> bool {
+        request.path().starts_with(&self.options.path)
+    }
+
+    /// The response to a request, or none if it is held. `Err` is a response too: the last one on its
+    /// connection.
+    #[inline(never)]
     fn answer(
         self: &Arc<Shared>,
         request: &Request,
@@ -159,8 +157,13 @@ impl Shared {
         held: &mut Held,
         open: &Open,
     ) -> Result<Option<Response>, Response> {
+        let max = self.options.max_payload;
+        if !self.is_ours(request) {
+            body(request, connection, max)?;
+            return Ok(Some((self.options.page)(request)));
+        }
         if request.method != "POST" {
-            body(request, connection, 0)?; // unread, it would be taken for the next request
+            body(request, connection, 0)?; // what is left unread would be the next request
         }
         let mut response = Response { headers: self.options.cors(request), ..Response::new(200) };
         if request.method == "OPTIONS" && self.options.cors.is_some() {
@@ -190,7 +193,7 @@ impl Shared {
                 Ok(None)
             }
             ("POST", Some(session)) => {
-                let body = body(request, connection, self.options.max_payload)
+                let body = body(request, connection, max)
                     .inspect_err(|_| session.close("transport error"))?;
                 let packets =
                     String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));

@@ -146,7 +146,9 @@ impl Session {
             Transport::Polling(polling) => {
                 polling.queue.push(outgoing.clone());
                 polling.flush();
-                let queued: usize = polling.queue.iter().map(|o| o.payload().len() + 64).sum();
+                // Behind the first, as in an outbox: one message may be as long as it likes.
+                let behind = polling.queue.iter().skip(1);
+                let queued: usize = behind.map(|o| o.payload().len() + 64).sum();
                 drop(state);
                 if queued > MAX_QUEUED {
                     self.close_elsewhere("transport error");
@@ -328,11 +330,13 @@ impl Session {
         let session = self.clone();
         let end = move || session.close_elsewhere("ping timeout");
         let mut state = self.lock();
-        if !state.closed {
-            state.alarm = Some(clock::after(self.0.server.options.ping_timeout, end));
+        if state.closed {
+            return;
         }
+        // Set before the ping is sent: the pong takes it away, and may be here at once.
+        state.alarm = Some(clock::after(self.0.server.options.ping_timeout, end));
         drop(state);
-        self.send(&Arc::new(Packet::Ping(String::new()).into())); // only now: the pong is quick
+        self.send(&Arc::new(Packet::Ping(String::new()).into()));
     }
 
     /// Ends the session on a thread of its own: at the end handlers run, which may take their time,

@@ -128,7 +128,8 @@ impl Server {
         Server { max_connections, ..self }
     }
 
-    /// Sets what one client too many is told before it is closed; at first, nothing.
+    /// Sets what one client too many is told before it is closed; at first, nothing. (A client that
+    /// has written already may be reset before it reads that.)
     pub fn farewell(self, farewell: &'static [u8]) -> Server {
         Server { farewell, ..self }
     }

@@ -65,10 +65,20 @@ impl Acks {
         }
     }
 
-    /// The other end has gone: no answer will come any more.
-    pub fn disconnected(&self) {
-        let awaited = std::mem::take(&mut self.lock().callbacks);
-        for (callback, _) in awaited.into_values() {
+    /// Whether an answer is still awaited under this number.
+    pub fn is_awaited(&self, id: u64) -> bool {
+        self.lock().callbacks.contains_key(&id)
+    }
+
+    /// The other end has gone: no answer will come any more, but to the questions `unasked`, which
+    /// have not left yet.
+    pub fn disconnected(&self, unasked: &[u64]) {
+        let mut awaited = self.lock();
+        let asked: Vec<u64> =
+            awaited.callbacks.keys().copied().filter(|id| !unasked.contains(id)).collect();
+        let gone: Vec<_> = asked.iter().filter_map(|id| awaited.callbacks.remove(id)).collect();
+        drop(awaited);
+        for (callback, _) in gone {
             callback(Err(NoAnswer::Disconnected));
         }
     }

@@ -4,6 +4,8 @@
 //! of bytes is taken out of the values, a placeholder with its number left behind, and sent as a
 //! message of its own right after. The other end waits until all of them have come, and puts them in.
 
+use std::fmt::Write;
+
 use super::json::Value;
 use super::packet::{Kind, Packet};
 use crate::engineio::{self, Outgoing};
@@ -20,10 +22,11 @@ pub fn encode(kind: Kind, namespace: &str, id: Option<u64>, values: &[&Value]) -
         if i > 0 {
             data.push(',');
         }
-        match has_bytes(value) {
-            true => data += &take_out((*value).clone(), &mut attachments).to_string(),
-            false => data += &value.to_string(),
-        }
+        // (Writing into a `String` cannot fail.)
+        _ = match has_bytes(value) {
+            true => write!(data, "{}", take_out((*value).clone(), &mut attachments)),
+            false => write!(data, "{value}"),
+        };
     }
     data.push(']');
     let kind = match kind {
@@ -58,7 +61,7 @@ pub struct Nonsense;
 #[derive(Debug, Default)]
 pub struct Decoder {
     /// A packet whose bytes have not all come yet, and those that have.
-    waiting: Option<(Decoded, usize, Vec<Vec<u8>>)>,
+    waiting: Option<(Decoded, usize, Vec<Option<Vec<u8>>>)>,
 }
 
 impl Decoder {
@@ -71,22 +74,22 @@ impl Decoder {
             (Message::Text(text), None) => {
                 let packet = Packet::parse(&text).ok_or(Nonsense)?;
                 let decoded = decode(&packet)?;
-                if packet.attachments == 0 {
+                if !matches!(packet.kind, Kind::BinaryEvent | Kind::BinaryAck) {
                     return Ok(Some(decoded));
                 }
-                if packet.attachments > MAX_ATTACHMENTS {
+                if !(1..=MAX_ATTACHMENTS).contains(&packet.attachments) {
                     return Err(Nonsense);
                 }
                 self.waiting = Some((decoded, packet.attachments, Vec::new()));
                 Ok(None)
             }
             (Message::Binary(bytes), Some((mut decoded, expected, mut attachments))) => {
-                attachments.push(bytes);
+                attachments.push(Some(bytes));
                 if attachments.len() < expected {
                     self.waiting = Some((decoded, expected, attachments));
                     return Ok(None);
                 }
-                decoded.values.iter_mut().try_for_each(|value| put_back(value, &attachments))?;
+                decoded.values.iter_mut().try_for_each(|v| put_back(v, &mut attachments))?;
                 Ok(Some(decoded))
             }
             _ => Err(Nonsense), // bytes that nobody announced, or text where bytes were
@@ -95,7 +98,7 @@ impl Decoder {
 }
 
 /// Names that the library itself emits: a client that could send them could pretend things.
-const RESERVED: [&str; 6] =
+pub(super) const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 fn decode(packet: &Packet) -> Result<Decoded, Nonsense> {
@@ -154,12 +157,13 @@ fn take_out(value: Value, attachments: &mut Vec<Vec<u8>>) -> Value {
     }
 }
 
-/// Puts bytes in where the placeholders are.
-fn put_back(value: &mut Value, attachments: &[Vec<u8>]) -> Result<(), Nonsense> {
+/// Puts bytes in where the placeholders are: each piece once, or a short text could have copies made
+/// of it until no memory is left.
+fn put_back(value: &mut Value, attachments: &mut [Option<Vec<u8>>]) -> Result<(), Nonsense> {
     if value["_placeholder"] == Value::Bool(true) {
         let number = value["num"].as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
-        let bytes = number.and_then(|n| attachments.get(n as usize)).ok_or(Nonsense)?;
-        *value = Value::Binary(bytes.clone());
+        let bytes = number.and_then(|n| attachments.get_mut(n as usize)?.take());
+        *value = Value::Binary(bytes.ok_or(Nonsense)?);
         return Ok(());
     }
     match value {

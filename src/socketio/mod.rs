@@ -12,8 +12,10 @@
 //! | [`socket`] | one client in one namespace | 18 |
 //! | [`namespace`], [`rooms`] | who hears what | 19 |
 //! | [`server`] | who comes in where | 19 |
+//! | [`client`], `transport` | the other side, which comes back by itself | 20 |
 
 pub mod acks;
+pub mod client;
 pub mod codec;
 pub mod json;
 pub mod namespace;
@@ -21,8 +23,10 @@ pub mod packet;
 pub mod rooms;
 pub mod server;
 pub mod socket;
+mod transport;
 
 pub use acks::NoAnswer;
+pub use client::Client;
 pub use json::Value;
 pub use namespace::{Broadcast, ConnectError, Namespace};
 pub use server::{Io, Options, Server};

@@ -4,12 +4,13 @@
 //! socket in each namespace, all over one session); what is said at one is not heard at another.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use super::acks::{Acks, NoAnswer};
-use super::codec::encode;
+use super::codec::{RESERVED, encode};
 use super::json::Value;
 use super::namespace::{Broadcast, Namespace};
 use super::packet::{Kind, Packet};
@@ -35,9 +36,11 @@ struct Inner {
     any: Emitter<Event>,
     acks: Acks,
     connected: AtomicBool,
+    ended: AtomicBool,
 }
 
-/// An event that a client has emitted.
+/// An event that a client has emitted. A clone is the same one: it can be answered later.
+#[derive(Clone)]
 pub struct Event {
     /// What it is called.
     pub name: String,
@@ -46,7 +49,7 @@ pub struct Event {
     /// The socket that it came to.
     pub socket: Socket,
     ack: Option<u64>,
-    answered: AtomicBool,
+    answered: Arc<AtomicBool>,
 }
 
 impl Event {
@@ -92,7 +95,8 @@ impl Socket {
             events: Emitter::new(),
             any: Emitter::new(),
             acks: Acks::default(),
-            connected: AtomicBool::new(true),
+            connected: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         }))
     }
 
@@ -160,6 +164,9 @@ impl Socket {
     }
 
     /// Emits an event to the client, with any number of values.
+    ///
+    /// # Panics
+    /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         self.send(event(self.0.namespace.name(), None, name, values.as_ref()));
     }
@@ -172,7 +179,7 @@ impl Socket {
     }
 
     /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
-    /// there is none, on another thread.
+    /// there is none: on another thread, or on this one if the client has gone already.
     pub fn emit_with_ack(
         &self,
         name: &str,
@@ -183,7 +190,7 @@ impl Socket {
         let id = self.0.acks.expect(timeout, Box::new(callback));
         self.send(event(self.0.namespace.name(), Some(id), name, values.as_ref()));
         if !self.is_connected() {
-            self.0.acks.disconnected();
+            self.0.acks.disconnected(&[]);
         }
     }
 
@@ -220,15 +227,10 @@ impl Socket {
     /// Sends it out of the namespace; and out of all others as well, its connection closed, if
     /// `close`.
     pub fn disconnect(&self, close: bool) {
-        if close {
-            if let Some(client) = self.0.client.upgrade() {
-                client.disconnect();
-            }
-            return;
-        }
-        if self.is_connected() {
-            self.send_packet(Kind::Disconnect, "");
-            self.end("server namespace disconnect");
+        match self.0.client.upgrade() {
+            _ if !self.is_connected() => {}
+            Some(client) if close => client.disconnect(),
+            _ => self.end("server namespace disconnect"),
         }
     }
 
@@ -257,27 +259,48 @@ impl Socket {
         self.0.acks.settle(id, Ok(values));
     }
 
+    /// It has been let in, unless it has left meanwhile.
+    pub(super) fn enter(&self) -> bool {
+        self.0.connected.store(!self.has_ended(), Relaxed);
+        self.is_connected()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.ended.load(Relaxed)
+    }
+
     /// It is over: out of its rooms, out of its namespace, and its listeners told why.
     pub(super) fn end(&self, reason: &str) {
-        if !self.0.connected.swap(false, Relaxed) {
+        if self.0.ended.swap(true, Relaxed) {
             return;
         }
-        let mut event = self.event("disconnecting".to_string(), vec![reason.into()], None);
-        self.0.events.emit("disconnecting", &event);
-        self.0.namespace.remove(self);
         if let Some(client) = self.0.client.upgrade() {
             client.remove(self);
         }
-        self.0.acks.disconnected();
-        event.name = "disconnect".to_string();
-        self.0.events.emit("disconnect", &event);
+        if reason == "server namespace disconnect" {
+            self.send_packet(Kind::Disconnect, ""); // it may come back at once: it has been removed
+        }
+        self.tell("disconnecting", reason);
+        self.0.namespace.remove(self);
+        self.0.acks.disconnected(&[]);
+        self.tell("disconnect", reason);
         // Listeners often hold the socket that holds them: without this, neither would ever go.
         self.0.events.remove_all();
         self.0.any.remove_all();
     }
 
+    /// Tells the listeners of its end, if it ever was connected. One that panics is one of many, on
+    /// a thread that may be another client's: the others are told all the same.
+    fn tell(&self, name: &str, reason: &str) {
+        if self.is_connected() {
+            let event = self.event(name.to_string(), vec![reason.into()], None);
+            _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(name, &event)));
+        }
+        self.0.connected.fetch_and(name == "disconnecting", Relaxed);
+    }
+
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
-        Event { name, args, socket: self.clone(), ack, answered: AtomicBool::new(false) }
+        Event { name, args, socket: self.clone(), ack, answered: Arc::default() }
     }
 }
 
@@ -289,6 +312,7 @@ impl PartialEq for Socket {
 }
 
 pub(super) fn event(namespace: &str, id: Option<u64>, name: &str, values: &[Value]) -> Outgoing {
+    assert!(!RESERVED.contains(&name), "\"{name}\" is a reserved event name");
     let name = Value::from(name);
     let values: Vec<&Value> = std::iter::once(&name).chain(values).collect();
     encode(Kind::Event, namespace, id, &values)

@@ -1,11 +1,12 @@
 //! A WebSocket client: finds the server that a URL names, and asks it for a WebSocket.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::socket::{Role, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
 use crate::http::{Headers, Request, Response, Timed};
-use crate::net::{Outbox, Stream};
+use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
 /// The most that is read of the body of a response that refuses.
 const MAX_REFUSAL: usize = 64 * 1024;
@@ -65,7 +66,13 @@ impl Client {
             Some((_, port)) if port.bytes().all(|b| b.is_ascii_digit()) => authority.to_string(),
             _ => format!("{authority}:80"),
         };
-        let stream = Stream::connect_within(&*address, self.handshake_timeout)?;
+        let stream =
+            Stream::connect_within(&*address, self.handshake_timeout).map_err(|e| {
+                match e.kind() {
+                    ErrorKind::InvalidInput => Error::Invalid("the URL has no port that can be"),
+                    _ => Error::Io(e),
+                }
+            })?;
         stream.set_no_delay(true)?;
 
         let mut request = Request::new("GET", &target);
@@ -74,7 +81,9 @@ impl Client {
         for (name, value) in self.headers.iter() {
             request.headers.push(name, value);
         }
-        let outbox = Outbox::new(stream.clone())?;
+        // What this program sends, it has itself to thank for: only a server that takes nothing is
+        // given up.
+        let outbox = Outbox::with_limits(stream.clone(), usize::MAX, DEADLINE)?;
         outbox.send(request.encode(b""))?;
 
         let mut reader = Timed::buffered(stream);

@@ -262,7 +262,9 @@ impl Clients {
         let timer = clock::after(interval, move || {
             let Some(clients) = list.upgrade().map(Clients) else { return };
             clients.all().iter().for_each(Sender::check_alive);
-            clients.beat(interval);
+            if clients.lock().heartbeat.is_some() {
+                clients.beat(interval); // the server has not ended meanwhile
+            }
         });
         self.lock().heartbeat = Some(timer);
     }

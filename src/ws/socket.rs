@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::frame::{Opcode, encode};
 use super::message::{Close, Incoming, Message, Reader};
@@ -106,6 +106,12 @@ impl Socket {
         self.closed.as_ref()
     }
 
+    /// Reading fails with [`ErrorKind::TimedOut`](std::io::ErrorKind::TimedOut) after `deadline`;
+    /// `None` waits for ever, as at first.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.reader.get_mut().get_mut().deadline = deadline;
+    }
+
     /// What sends from other threads.
     pub fn sender(&self) -> Sender {
         self.sender.clone()
@@ -191,13 +197,13 @@ impl Sender {
         Ok(self.0.outbox.send(frames)?)
     }
 
-    /// Sends a frame that was encoded once for many, by [`Message::encode`] without a mask: servers
-    /// alone may do so.
+    /// Sends frames that are encoded already, with nothing of another's between them. (A server can
+    /// send the same to many; a client must have masked them.)
     ///
     /// # Errors
     /// As for [`send`](Sender::send).
-    pub fn send_encoded(&self, frame: Arc<[u8]>) -> Result<(), Error> {
-        Ok(self.0.outbox.send(frame)?)
+    pub fn send_encoded(&self, frames: impl AsRef<[u8]> + Into<Arc<[u8]>>) -> Result<(), Error> {
+        Ok(self.0.outbox.send(frames)?)
     }
 
     /// Asks the other end for a sign of life, with up to 125 bytes that it is to send back.

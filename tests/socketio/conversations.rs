@@ -627,8 +627,8 @@ mod parting {
         let bytes = |guest: &mut WebSocket| guest.send_bytes(&[1]);
         let waits =
             |guest: &mut WebSocket| guest.send(r#"451-["echo",{"_placeholder":true,"num":0}]"#);
-        type Speak = Box<dyn Fn(&mut WebSocket)>;
-        let mut nonsense: Vec<Speak> = vec![
+        type Say = Box<dyn Fn(&mut WebSocket)>;
+        let mut nonsense: Vec<Say> = vec![
             Box::new(bytes),
             Box::new(move |guest| {
                 waits(guest);

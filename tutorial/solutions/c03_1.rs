@@ -1,6 +1,6 @@
 //! Chapter 03, exercise 1: say goodbye to the one too many.
 //!
-//! The server's own limit closes without a word, so leave it higher, and count the seats in the
+//! The server's own `farewell` does not wait, so leave its limit higher, and count the seats in the
 //! handler. The goodbye must not be lost: closing while bytes of the client lie unread is a reset,
 //! which may overtake it. So end our side, and read on until the client has ended its own.
 

@@ -1,0 +1,63 @@
+//! A chat in the terminal, which comes back when its server does. Chapter 20.
+
+mod terminal;
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use sockets_by_hand::json;
+use sockets_by_hand::socketio::{Client, Value};
+use terminal::{fail, say};
+
+const USAGE: &str = "usage: socketio-client [URL] (http://127.0.0.1:3000 if left out)";
+
+fn main() {
+    let url = terminal::argument(USAGE, "http://127.0.0.1:3000");
+    let client =
+        Client::new(&url, Default::default()).unwrap_or_else(|e| fail(2, &format!("{e}; {USAGE}")));
+    let rooms = Arc::new(Mutex::new(BTreeSet::<String>::new()));
+
+    client.on("connect", |_| say("Connected to server"));
+    client.on("said", |event| match event.args.first() {
+        Some(Value::String(text)) => say(text),
+        Some(value) => say(&value.to_string()),
+        None => {}
+    });
+    client.on("connect_error", |event| {
+        say(&format!("Cannot connect: {}", event.args[0]["message"].as_str().unwrap_or("refused")));
+    });
+    let joined = rooms.clone();
+    client.on("disconnect", move |event| {
+        say(&format!("Disconnected from server ({})", event.args[0].as_str().unwrap_or_default()));
+        // A new connection is in no room: this is the first that it will be told.
+        for room in joined.lock().unwrap().iter() {
+            event.socket.emit("join", [json!(room)]);
+        }
+    });
+    client.io().on("reconnect_pause", |pause| {
+        say(&format!("Trying again in {:.1} s", pause.as_f64().unwrap_or_default()));
+    });
+    client.open();
+
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        match line.splitn(3, ' ').collect::<Vec<_>>()[..] {
+            ["/join", room] => {
+                rooms.lock().unwrap().insert(room.to_string());
+                client.emit("join", [json!(room)]);
+            }
+            ["/leave", room] => {
+                rooms.lock().unwrap().remove(room);
+                client.emit("leave", [json!(room)]);
+            }
+            ["/tell", room, text] => client.emit("tell", [json!(room), json!(text)]),
+            [word, ..] if word.starts_with('/') => say("/join ROOM, /leave ROOM, /tell ROOM TEXT"),
+            _ => client.emit("say", [json!(line)]),
+        }
+    }
+    // The answer to this comes after all that came of what was typed.
+    let (answered, done) = mpsc::channel();
+    client.emit_with_ack("echo", [], Duration::from_secs(60), move |_| _ = answered.send(()));
+    _ = done.recv();
+}

@@ -1,0 +1,429 @@
+//! A client's session with a server: over long-polling, a WebSocket, or the one and then the other.
+//!
+//! Picture someone who writes letters to a house, and would rather have a telephone. They knock with a
+//! letter, and are given a number; then they try the telephone with that number. If it works, no
+//! more letters are written; if not, one is always on its way there to fetch what is new, and others
+//! carry what there is to say.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{error, fmt, thread};
+
+use super::json::Value;
+use crate::engineio::packet::SEPARATOR;
+use crate::engineio::{Outgoing, Packet};
+use crate::http::{self, Headers, Request, Response, Timed};
+use crate::net::{Outbox, Stream};
+use crate::ws::{self, Message};
+
+/// The most bytes that a response may have.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// How long a WebSocket may take to prove itself before long-polling goes on without it.
+const PROBE_TIME: Duration = Duration::from_secs(5);
+
+/// How long a goodbye may take.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+/// Why there is no session with a server, or none any more.
+#[derive(Debug)]
+pub enum Error {
+    /// The connection failed.
+    Io(io::Error),
+    /// The server said something that is not HTTP.
+    Http(http::Error),
+    /// The WebSocket was refused, or failed.
+    Ws(ws::Error),
+    /// A request was refused, with this status and this text.
+    Refused {
+        /// The status of the response, such as 400.
+        status: u16,
+        /// The beginning of its body.
+        text: String,
+    },
+    /// The server said something that is not Engine.IO; what was expected.
+    Nonsense(&'static str),
+}
+
+impl Error {
+    /// Whether nothing came for longer than the server's pings are apart.
+    pub(super) fn is_timeout(&self) -> bool {
+        matches!(self, Error::Io(e) | Error::Ws(ws::Error::Io(e)) if e.kind() == ErrorKind::TimedOut)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Error::Io(e) => write!(f, "the connection failed: {e}"),
+            Error::Http(e) => write!(f, "the server does not speak HTTP: {e}"),
+            Error::Ws(e) => e.fmt(f),
+            Error::Refused { status, text } => {
+                write!(f, "the server answered with status {status}: {text}")
+            }
+            Error::Nonsense(expected) => {
+                write!(f, "the server does not speak Engine.IO 4: {expected} was expected")
+            }
+        }
+    }
+}
+
+impl error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(e: io::Error) -> Error {
+        Error::Io(e)
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(e: http::Error) -> Error {
+        match e {
+            http::Error::Io(e) => Error::Io(e),
+            http::Error::Refused(408, _) => Error::Io(ErrorKind::TimedOut.into()),
+            e => Error::Http(e),
+        }
+    }
+}
+
+impl From<ws::Error> for Error {
+    fn from(e: ws::Error) -> Error {
+        match e {
+            ws::Error::Io(e) => Error::Io(e),
+            e => Error::Ws(e),
+        }
+    }
+}
+
+/// Where a server is, and how a client wants to talk to it.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    /// `HOST:PORT`.
+    pub authority: String,
+    /// The path of the sessions, and the beginning of a query.
+    pub target: String,
+    pub headers: Headers,
+    pub polling: bool,
+    pub websocket: bool,
+    pub timeout: Duration,
+}
+
+/// A session, as the one who reads it holds it.
+pub(super) struct Transport {
+    incoming: Incoming,
+    sender: Sender,
+    /// How long the server may be silent.
+    patience: Duration,
+}
+
+enum Incoming {
+    Websocket(Box<ws::Socket>),
+    Polling { address: Address, packets: VecDeque<Packet>, poster: Option<thread::JoinHandle<()>> },
+}
+
+/// Sends in a session, from any thread. A clone is the same.
+#[derive(Clone)]
+pub(super) enum Sender {
+    Websocket(ws::Sender),
+    Polling(Arc<Letterbox>),
+}
+
+/// What is to be posted, and the connection on which the other thread waits for news.
+#[derive(Default)]
+pub(super) struct Letterbox {
+    letters: Mutex<Letters>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Letters {
+    queue: Vec<Arc<str>>,
+    posting: bool,
+    closed: bool,
+    waiting: Option<Stream>,
+}
+
+/// What the first packet of a session says.
+struct Hello {
+    sid: String,
+    upgrade: bool,
+    patience: Duration,
+    max_payload: usize,
+}
+
+impl Transport {
+    /// Opens a session: at most `address.timeout` later there is one, or a reason why not.
+    pub fn open(address: &Address) -> Result<Transport, Error> {
+        let deadline = Instant::now() + address.timeout;
+        if !address.polling {
+            let mut socket = websocket(address, "", deadline)?;
+            let first = socket.read()?.and_then(Packet::from_message);
+            let hello = Hello::parse(first)?;
+            return Ok(Transport::websocket(socket, hello.patience));
+        }
+        let body = exchange(address, "GET", "&transport=polling", b"", deadline, |_| true)?;
+        let mut packets = payload(body)?;
+        let hello = Hello::parse(packets.pop_front())?;
+        let sid = format!("&sid={}", hello.sid);
+        if address.websocket && hello.upgrade {
+            let limit = deadline.min(Instant::now() + PROBE_TIME);
+            if let Ok(socket) = upgrade(address, &sid, limit) {
+                return Ok(Transport::websocket(socket, hello.patience));
+            }
+        }
+        let mut address = address.clone();
+        address.target += &format!("&transport=polling{sid}");
+        let letterbox = Arc::<Letterbox>::default();
+        let poster = {
+            let (letterbox, address) = (letterbox.clone(), address.clone());
+            thread::Builder::new().spawn(move || letterbox.post(&address, hello.max_payload))?
+        };
+        Ok(Transport {
+            incoming: Incoming::Polling { address, packets, poster: Some(poster) },
+            sender: Sender::Polling(letterbox),
+            patience: hello.patience,
+        })
+    }
+
+    fn websocket(socket: ws::Socket, patience: Duration) -> Transport {
+        let sender = Sender::Websocket(socket.sender());
+        Transport { incoming: Incoming::Websocket(Box::new(socket)), sender, patience }
+    }
+
+    /// What sends in this session.
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// Waits for a message, and answers pings meanwhile; `None` when the session is over.
+    pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        loop {
+            match self.next()? {
+                Some(Packet::Message(message)) => return Ok(Some(message)),
+                Some(Packet::Ping(data)) => self.sender.send(&Packet::Pong(data).into()),
+                Some(Packet::Close) | None => return Ok(None),
+                Some(_) => {} // a noop, or what is only said at the beginning
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Packet>, Error> {
+        let deadline = Instant::now() + self.patience;
+        match &mut self.incoming {
+            Incoming::Websocket(socket) => {
+                socket.set_deadline(Some(deadline));
+                let Some(message) = socket.read()? else { return Ok(None) };
+                Packet::from_message(message).map(Some).ok_or(Error::Nonsense("a packet"))
+            }
+            Incoming::Polling { address, packets, .. } => {
+                let Sender::Polling(letterbox) = &self.sender else { return Ok(None) };
+                while packets.is_empty() {
+                    let wait = |stream: &Stream| letterbox.wait_on(stream);
+                    *packets = payload(exchange(address, "GET", "", b"", deadline, wait)?)?;
+                }
+                Ok(packets.pop_front())
+            }
+        }
+    }
+}
+
+/// Ends the session, and the thread that posts.
+impl Drop for Transport {
+    fn drop(&mut self) {
+        self.sender.close();
+        if let Incoming::Polling { poster, .. } = &mut self.incoming {
+            _ = poster.take().map(thread::JoinHandle::join);
+        }
+    }
+}
+
+impl Sender {
+    /// Sends packets, after all that were sent before, and nothing of another's between them.
+    pub fn send(&self, outgoing: &Outgoing) {
+        match self {
+            // If it fails, whoever reads sees it too.
+            Sender::Websocket(sender) => _ = sender.send_encoded(outgoing.masked_frames()),
+            Sender::Polling(letterbox) => letterbox.drop_in(outgoing.payload()),
+        }
+    }
+
+    /// Whether what is sent now would leave at once.
+    pub fn is_writable(&self) -> bool {
+        match self {
+            Sender::Websocket(sender) => sender.is_writable(),
+            Sender::Polling(letterbox) => {
+                let letters = letterbox.lock();
+                !letters.posting && letters.queue.is_empty()
+            }
+        }
+    }
+
+    /// Says goodbye, after all that was sent before; whoever reads is woken soon.
+    pub fn close(&self) {
+        match self {
+            Sender::Websocket(sender) => _ = sender.close_within(1000, "", CLOSE_TIME),
+            Sender::Polling(letterbox) => {
+                letterbox.drop_in(Outgoing::from(Packet::Close).payload());
+                letterbox.close();
+            }
+        }
+    }
+}
+
+impl Letterbox {
+    fn drop_in(&self, letter: Arc<str>) {
+        let mut letters = self.lock();
+        if !letters.closed {
+            letters.queue.push(letter);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The thread that posts: takes what there is, as much as one request may carry, again and again.
+    fn post(&self, address: &Address, max_payload: usize) {
+        loop {
+            let empty = |letters: &mut Letters| letters.queue.is_empty() && !letters.closed;
+            let mut letters =
+                self.changed.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
+            if letters.queue.is_empty() {
+                break;
+            }
+            let mut size = 0;
+            let fits = |letter: &&Arc<str>| {
+                size += letter.len() + 1;
+                size <= max_payload
+            };
+            let n = letters.queue.iter().take_while(fits).count().max(1);
+            let body = letters.queue.drain(..n).collect::<Vec<_>>().join(SEPARATOR);
+            letters.posting = true;
+            drop(letters);
+            let deadline = Instant::now() + address.timeout;
+            let posted = exchange(address, "POST", "", body.as_bytes(), deadline, |_| true);
+            self.lock().posting = false;
+            if posted.is_err() {
+                break;
+            }
+        }
+        self.close();
+        // All is said, or nothing can be: who waits for news need wait no longer.
+        if let Some(stream) = self.lock().waiting.take() {
+            stream.destroy();
+        }
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Notes the connection on which news are awaited; none are, once the box is closed.
+    fn wait_on(&self, stream: &Stream) -> bool {
+        let mut letters = self.lock();
+        letters.waiting = Some(stream.clone());
+        !letters.closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hello {
+    fn parse(packet: Option<Packet>) -> Result<Hello, Error> {
+        let Some(Packet::Open(json)) = packet else {
+            return Err(Error::Nonsense("an open packet"));
+        };
+        let json = Value::parse(&json).unwrap_or(Value::Null);
+        let ms = |name: &str| json[name].as_f64().filter(|ms| (0.0..1e10).contains(ms));
+        let (Some(sid), Some(interval), Some(timeout)) =
+            (json["sid"].as_str(), ms("pingInterval"), ms("pingTimeout"))
+        else {
+            return Err(Error::Nonsense("an open packet with sid, pingInterval and pingTimeout"));
+        };
+        if !sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)) {
+            return Err(Error::Nonsense("a sid that may stand in a URL"));
+        }
+        let upgrades = json["upgrades"].as_array().unwrap_or_default();
+        Ok(Hello {
+            sid: sid.to_string(),
+            upgrade: upgrades.iter().any(|name| name.as_str() == Some("websocket")),
+            patience: Duration::from_millis((interval + timeout) as u64),
+            max_payload: json["maxPayload"].as_f64().map_or(usize::MAX, |max| max as usize),
+        })
+    }
+}
+
+/// A WebSocket to the server; with a `sid`, one that belongs to that session.
+fn websocket(address: &Address, sid: &str, deadline: Instant) -> Result<ws::Socket, Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let client = ws::Client {
+        headers: address.headers.clone(),
+        handshake_timeout: left.max(Duration::from_millis(1)),
+        ..ws::Client::default()
+    };
+    let Address { authority, target, .. } = address;
+    let mut socket =
+        client.connect(&format!("ws://{authority}{target}&transport=websocket{sid}"))?;
+    socket.set_deadline(Some(deadline));
+    Ok(socket)
+}
+
+/// Tries out a WebSocket for a session, and moves over to it. No news are awaited meanwhile, so none
+/// can be lost: the server keeps them until the session has moved.
+fn upgrade(address: &Address, sid: &str, deadline: Instant) -> Result<ws::Socket, Error> {
+    let mut socket = websocket(address, sid, deadline)?;
+    socket.send("2probe")?;
+    match socket.read()?.and_then(Packet::from_message) {
+        Some(Packet::Pong(probe)) if probe == "probe" => {}
+        _ => return Err(Error::Nonsense("the answer to a probe")),
+    }
+    socket.send("5")?;
+    Ok(socket)
+}
+
+/// The packets in a body.
+fn payload(body: Vec<u8>) -> Result<VecDeque<Packet>, Error> {
+    let text = String::from_utf8(body).map_err(|_| Error::Nonsense("text"))?;
+    let packets = Packet::parse_payload(&text).ok_or(Error::Nonsense("a packet"))?;
+    Ok(packets.into())
+}
+
+/// One request and its response, on a connection of its own. `ready` is shown the connection, and
+/// may say that it is not wanted any more.
+fn exchange(
+    address: &Address,
+    method: &str,
+    query: &str,
+    body: &[u8],
+    deadline: Instant,
+    ready: impl Fn(&Stream) -> bool,
+) -> Result<Vec<u8>, Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let stream = Stream::connect_within(&*address.authority, left)?;
+    stream.set_no_delay(true)?;
+    if !ready(&stream) {
+        return Err(Error::Io(ErrorKind::ConnectionAborted.into()));
+    }
+    let mut request = Request::new(method, &format!("{}{query}", address.target));
+    request.headers.push("Host", &address.authority);
+    request.headers.push("Connection", "close");
+    if method == "POST" {
+        request.headers.push("Content-Type", "text/plain;charset=UTF-8");
+    }
+    for (name, value) in address.headers.iter() {
+        request.headers.push(name, value);
+    }
+    // Through an outbox: a server that does not read must not hold us up beyond the deadline.
+    let outbox = Outbox::with_limits(stream.clone(), usize::MAX, address.timeout)?;
+    outbox.send(request.encode(body)).map_err(io::Error::other)?;
+    let mut reader = Timed::buffered(stream);
+    reader.get_mut().deadline = Some(deadline);
+    let response = Response::read(&mut reader, MAX_BODY)?;
+    if response.status != 200 {
+        let text = String::from_utf8_lossy(&response.body).chars().take(200).collect();
+        return Err(Error::Refused { status: response.status, text });
+    }
+    Ok(response.body)
+}

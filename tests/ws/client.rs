@@ -1,0 +1,274 @@
+//! RFC 6455 §3 and §4.1: what a client asks for, and which answers it takes.
+
+use std::net::TcpListener;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use sockets_by_hand::http;
+use sockets_by_hand::ws::handshake::accept_key;
+use sockets_by_hand::ws::{Client, Error, Message, Socket, base64, connect};
+
+use crate::wire::*;
+
+/// A server for one client, which answers what `answer` makes of the key. Its URL, and on the
+/// thread's end the request.
+fn answering(
+    answer: impl FnOnce(&str) -> Vec<u8> + Send + 'static,
+) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let mut peer = Peer::new(listener.accept().unwrap().0, By::Server);
+        let request = peer.head();
+        let accept = accept_key(&header(&request, "Sec-WebSocket-Key").unwrap());
+        peer.write(answer(&accept));
+        peer.half_close();
+        peer.rest();
+        request
+    });
+    (url, server)
+}
+
+/// The right response, with one thing in it replaced.
+fn right(accept: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+}
+
+/// What becomes of a client that offers `protocols` and gets the right response but for one thing.
+fn with(protocols: &[&str], old: &'static str, new: &'static str) -> Result<Socket, Error> {
+    let (url, _server) = answering(move |accept| {
+        let response = right(accept);
+        assert!(response.contains(old), "{response}");
+        response.replacen(old, new, 1).into()
+    });
+    let protocols = protocols.iter().map(|protocol| protocol.to_string()).collect();
+    Client { protocols, ..Client::default() }.connect(&url)
+}
+
+fn got(answer: impl Into<Vec<u8>>) -> Result<Socket, Error> {
+    let answer = answer.into();
+    connect(&answering(move |_| answer).0)
+}
+
+#[test]
+fn a_client_asks_as_section_4_1_has_it() {
+    let (url, server) = answering(|accept| right(accept).into());
+    let mut client = Client { protocols: vec!["v2".into(), "v1".into()], ..Client::default() };
+    client.headers.push("Origin", "http://good.example");
+    client.headers.push("Cookie", "id=7\r\nX-Injected: yes");
+    _ = client.connect(&format!("{url}/chat/é?room=tea and cake"));
+    let request = server.join().unwrap();
+    let first = "GET /chat/%C3%A9?room=tea%20and%20cake HTTP/1.1\r\n";
+    assert!(request.starts_with(first), "{request}");
+    for (name, value) in [
+        ("Host", &url["ws://".len()..]),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Protocol", "v2, v1"),
+        ("Origin", "http://good.example"),
+        ("Cookie", "id=7  X-Injected: yes"),
+    ] {
+        assert_eq!(header(&request, name).as_deref(), Some(value), "{name}");
+    }
+    assert_eq!(header(&request, "X-Injected"), None);
+    assert_eq!(header(&request, "Sec-WebSocket-Extensions"), None);
+    let key = header(&request, "Sec-WebSocket-Key").unwrap();
+    assert_eq!(base64::decode(&key).unwrap().len(), 16);
+}
+
+#[test]
+fn every_client_has_a_key_of_its_own() {
+    let key = || {
+        let (url, server) = answering(|accept| right(accept).into());
+        _ = connect(&url);
+        header(&server.join().unwrap(), "Sec-WebSocket-Key")
+    };
+    assert_ne!(key(), key());
+}
+
+#[test]
+fn a_url_without_a_path_asks_for_the_root() {
+    for (rest, target) in [("", "/"), ("/", "/"), ("?a=b", "/?a=b"), ("/?/", "/?/")] {
+        let (url, server) = answering(|accept| right(accept).into());
+        _ = connect(&format!("{url}{rest}"));
+        let request = server.join().unwrap();
+        assert!(request.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{request}");
+    }
+}
+
+#[test]
+fn a_url_that_is_none_of_a_websocket_is_said_to_be_so() {
+    for url in [
+        "",
+        "nonsense",
+        "ws:",
+        "ws:/",
+        "ws://",
+        "ws:///",
+        "ws:///path",
+        "ws://?query",
+        "http://127.0.0.1/",
+        "https://127.0.0.1/",
+        "wss://127.0.0.1/",
+        "WSS://127.0.0.1/",
+        "ws://127.0.0.1:1/#part",
+        "ws://user@127.0.0.1:1/",
+        "ws://user:word@127.0.0.1:1/",
+        "127.0.0.1:1",
+        "//127.0.0.1:1",
+        "://127.0.0.1:1",
+    ] {
+        assert!(matches!(connect(url), Err(Error::Invalid(_))), "{url:?}");
+    }
+}
+
+#[test]
+fn the_scheme_may_be_written_in_capitals() {
+    let (url, _server) = answering(|accept| right(accept).into());
+    assert!(connect(&url.replace("ws", "WS")).is_ok());
+}
+
+#[test]
+fn where_nobody_listens_the_connection_fails() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert!(matches!(connect(&format!("ws://{free}/")), Err(Error::Io(_))));
+}
+
+#[test]
+fn a_right_answer_is_taken_however_it_is_written() {
+    for (old, new) in [
+        ("Switching Protocols", ""),
+        ("Upgrade: websocket", "upgrade:WEBSOCKET"),
+        ("Connection: Upgrade", "connection: keep-alive, upgrade"),
+        ("Sec-WebSocket-Accept: ", "SEC-WEBSOCKET-ACCEPT:  "),
+        (
+            "HTTP/1.1 101",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nX: y\r\n\r\nHTTP/1.1 101",
+        ),
+    ] {
+        let socket = with(&[], old, new).unwrap_or_else(|e| panic!("{new}: {e}"));
+        assert_eq!(socket.protocol, None);
+    }
+}
+
+#[test]
+fn an_answer_that_is_wrong_in_one_thing_is_refused() {
+    for (old, new) in [
+        ("Upgrade: websocket\r\n", ""),
+        ("Upgrade: websocket\r\n", "Upgrade: h2c\r\n"),
+        ("Connection: Upgrade\r\n", ""),
+        ("Connection: Upgrade\r\n", "Connection: close\r\n"),
+        ("Sec-WebSocket-Accept: ", "X-Accept: "),
+        ("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: A"),
+        ("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nX: "),
+        ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
+        ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: never-offered\r\n\r\n"),
+    ] {
+        let result = with(&[], old, new);
+        assert!(matches!(result, Err(Error::Handshake(_))), "{new:?}: {:?}", result.err());
+    }
+}
+
+#[test]
+fn of_the_subprotocols_a_server_may_choose_one_that_was_offered() {
+    let choosing = |line| with(&["v2", "v1"], "\r\n\r\n", line);
+    let chosen = choosing("\r\nSec-WebSocket-Protocol: v1\r\n\r\n").unwrap();
+    assert_eq!(chosen.protocol.as_deref(), Some("v1"));
+    for line in [
+        "\r\nSec-WebSocket-Protocol: v3\r\n\r\n",
+        "\r\nSec-WebSocket-Protocol: V1\r\n\r\n",
+        "\r\nSec-WebSocket-Protocol: v1, v2\r\n\r\n",
+        "\r\nSec-WebSocket-Protocol: v1\r\nSec-WebSocket-Protocol: v2\r\n\r\n",
+        "\r\n\r\n",
+    ] {
+        assert!(matches!(choosing(line), Err(Error::Handshake(_))), "{line:?}");
+    }
+}
+
+#[test]
+fn a_status_other_than_101_is_told_with_its_text() {
+    for (answer, expected, said) in [
+        ("HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nno tea", 404, "no te"),
+        ("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 503, ""),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 200, "hi"),
+        ("HTTP/1.1 401 \r\n\r\nuntil the end", 401, "until the end"),
+        // It is not followed: where it leads, the user may not want to go.
+        ("HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", 302, ""),
+    ] {
+        match got(answer) {
+            Err(Error::Refused { status, text }) => assert_eq!((status, &*text), (expected, said)),
+            other => panic!("{answer:?}: {:?}", other.err()),
+        }
+    }
+    let long = format!("HTTP/1.1 400 \r\nContent-Length: 9999\r\n\r\n{}", "é".repeat(5000));
+    match got(long) {
+        Err(Error::Refused { text, .. }) => assert_eq!(text, "é".repeat(200)),
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+#[test]
+fn garbage_is_no_answer() {
+    let longer = "HTTP/1.1 400 \r\nContent-Length: 70000\r\n\r\n";
+    for (answer, expected) in [
+        (&b"SSH-2.0-OpenSSH_9.6\r\n\r\n"[..], 400),
+        (b"\x00\x01\xff\xfe\r\n\r\n", 400),
+        (b"HTTP/1.1 1O1 \r\n\r\n", 400),
+        (b"HTTP/1.1\r\n\r\n", 400),
+        (b"HTTP/1.1 101 Yes\r\nUpgrade", 400), // cut short
+        (b"HTTP/1.1 101 Yes\nUpgrade: websocket\n\n", 400),
+        (b"", 400),
+        (longer.as_bytes(), 413),
+    ] {
+        match got(answer) {
+            Err(Error::Http(http::Error::Refused(status, _))) => assert_eq!(status, expected),
+            other => panic!("{answer:?}: {:?}", other.err()),
+        }
+    }
+}
+
+#[test]
+fn a_head_that_never_ends_is_given_up() {
+    let long = format!("HTTP/1.1 101 Yes\r\nX: {}", "x".repeat(16 * 1024));
+    assert!(matches!(got(long), Err(Error::Http(http::Error::Refused(431, _)))));
+    let many = format!("HTTP/1.1 101 Yes\r\n{}\r\n", "X: x\r\n".repeat(101));
+    assert!(matches!(got(many), Err(Error::Http(http::Error::Refused(431, _)))));
+}
+
+#[test]
+fn a_server_that_does_not_answer_in_time_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let client = Client { handshake_timeout: Duration::from_millis(60), ..Client::default() };
+    let start = Instant::now();
+    let result = client.connect(&url); // the kernel has taken the call, and nobody else does
+    assert!(matches!(result, Err(Error::Http(http::Error::Refused(408, _)))));
+    assert!(start.elapsed() >= client.handshake_timeout);
+}
+
+#[test]
+fn frames_may_follow_the_response_at_once() {
+    let (url, _server) = answering(|accept| {
+        [right(accept).as_bytes(), &By::Server.frame(TEXT, b"Welcome")].concat()
+    });
+    assert_eq!(connect(&url).unwrap().read().unwrap(), Some(Message::from("Welcome")));
+}
+
+#[test]
+fn an_open_websocket_may_be_silent_for_longer_than_a_handshake() {
+    let address = serve(server(), echo);
+    let time = Duration::from_millis(50);
+    let client = Client { handshake_timeout: time, ..Client::default() };
+    let mut socket = client.connect(&format!("ws://{address}/")).unwrap();
+    let sender = socket.sender();
+    let later = thread::spawn(move || {
+        thread::sleep(time * 3);
+        sender.send("Hello").unwrap();
+    });
+    assert_eq!(socket.read().unwrap(), Some(Message::from("Hello")));
+    later.join().unwrap();
+}

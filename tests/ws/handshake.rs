@@ -1,0 +1,325 @@
+//! RFC 6455 §4.2: who gets a WebSocket, and what those get who do not.
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sockets_by_hand::http::{Request, Response};
+use sockets_by_hand::ws::Server;
+
+use crate::wire::*;
+
+/// Sends a request, and returns the head of the response.
+#[track_caller]
+fn answer(server: SocketAddr, request: &str) -> String {
+    let mut peer = Peer::connect(server);
+    peer.write(request);
+    peer.head()
+}
+
+#[track_caller]
+fn status(head: &str) -> u16 {
+    head.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// The right request with more headers.
+fn ask_with(headers: &str) -> String {
+    ASK.replace("Host: a\r\n", &format!("Host: a\r\n{headers}\r\n"))
+}
+
+#[test]
+fn a_right_request_gets_the_answer_of_section_1_3() {
+    let head = answer(serve(server(), echo), ASK);
+    assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+    assert_eq!(header(&head, "Upgrade").as_deref(), Some("websocket"));
+    assert_eq!(header(&head, "Connection").as_deref(), Some("Upgrade"));
+    assert_eq!(header(&head, "Sec-WebSocket-Accept").as_deref(), Some(ACCEPT));
+    for name in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Content-Length"] {
+        assert_eq!(header(&head, name), None, "{name}");
+    }
+}
+
+#[test]
+fn each_header_that_is_missing_or_wrong_has_its_status() {
+    let server = serve(server(), echo);
+    for (right, wrong, expected) in [
+        ("GET / HTTP/1.1", "POST / HTTP/1.1", 405),
+        ("GET / HTTP/1.1", "get / HTTP/1.1", 405),
+        ("GET / HTTP/1.1", "GET / HTTP/1.0", 400),
+        ("GET / HTTP/1.1", "GET / HTTP/2.0", 505),
+        ("GET / HTTP/1.1", "GET /", 400),
+        ("Host: a\r\n", "", 400),
+        ("Host: a\r\n", "Host: a\r\nHost: a\r\n", 400),
+        ("Upgrade: websocket\r\n", "", 426), // wants no WebSocket: what a page would be
+        ("Upgrade: websocket\r\n", "Upgrade: h2c\r\n", 426),
+        ("Upgrade: websocket\r\n", "Upgrade: websockets\r\n", 426),
+        ("Connection: Upgrade\r\n", "", 400),
+        ("Connection: Upgrade\r\n", "Connection: keep-alive\r\n", 400),
+        ("Connection: Upgrade\r\n", "Connection: Upgraded\r\n", 400),
+        ("Sec-WebSocket-Version: 13\r\n", "", 426),
+        ("Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version: 8\r\n", 426),
+        ("Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version: 130\r\n", 426),
+        ("Sec-WebSocket-Version: 13\r\n", "Sec-WebSocket-Version: 013\r\n", 426),
+        (
+            "Sec-WebSocket-Version: 13\r\n",
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13\r\n",
+            426,
+        ),
+        (
+            "Sec-WebSocket-Version: 13\r\n",
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a\r\n",
+            400,
+        ),
+        ("Host: a\r\n", "Host: a\r\nContent-Length: 1\r\n", 413), // a body would be read as frames
+        ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "", 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", 400), // no padding
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR==", 400), // bits left over
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", 400),   // 15 bytes
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZSE=", 400), // 17 bytes
+        ("dGhlIHNhbXBsZSBub25jZQ==", "********************==", 400),
+    ] {
+        let request = ASK.replace(right, wrong);
+        assert_ne!(request, ASK);
+        let head = answer(server, &request);
+        assert_eq!(status(&head), expected, "{request}{head}");
+    }
+}
+
+#[test]
+fn upper_and_lower_case_make_no_difference_and_neither_do_lists() {
+    let server = serve(server(), echo);
+    for (as_usual, otherwise) in [
+        ("Upgrade: websocket", "upgrade: WebSocket"),
+        ("Upgrade: websocket", "UPGRADE:WEBSOCKET"),
+        ("Upgrade: websocket", "Upgrade: h2c, websocket"),
+        ("Connection: Upgrade", "connection: keep-alive, upgrade"),
+        ("Connection: Upgrade", "Connection: keep-alive\r\nConnection: UPGRADE"),
+        ("Sec-WebSocket-Key: ", "SEC-WEBSOCKET-KEY:   "),
+        ("Sec-WebSocket-Version: 13", "sec-websocket-version:13 "),
+        ("GET / ", "GET /any/path?and=query "),
+        ("GET / ", "GET http://a/ "),
+    ] {
+        let request = ASK.replace(as_usual, otherwise);
+        assert_ne!(request, ASK);
+        let head = answer(server, &request);
+        assert_eq!(status(&head), 101, "{request}");
+        assert_eq!(header(&head, "Sec-WebSocket-Accept").as_deref(), Some(ACCEPT));
+    }
+}
+
+#[test]
+fn a_wrong_version_is_told_the_right_one_and_a_wrong_method_too() {
+    let server = serve(server(), echo);
+    let head = answer(server, &ASK.replace("Version: 13", "Version: 12"));
+    assert_eq!(status(&head), 426);
+    assert_eq!(header(&head, "Sec-WebSocket-Version").as_deref(), Some("13"));
+    assert_eq!(header(&head, "Upgrade").as_deref(), Some("websocket"));
+    let head = answer(server, &ASK.replace("GET", "PUT"));
+    assert_eq!(status(&head), 405);
+    assert_eq!(header(&head, "Allow").as_deref(), Some("GET"));
+}
+
+#[test]
+fn who_is_refused_is_told_why_and_then_the_connection_ends() {
+    let mut peer = Peer::connect(serve(server(), echo));
+    peer.write(ASK.replace("dGhlIHNhbXBsZSBub25jZQ==", "short"));
+    peer.write(By::Client.frame(TEXT, b"is anybody there?")); // belongs to nothing
+    let answer = peer.rest();
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nSec-WebSocket-Key is not 16 bytes in base64"), "{answer}");
+}
+
+#[test]
+fn frames_may_follow_the_request_at_once() {
+    let mut peer = Peer::connect(serve(server(), echo));
+    peer.write([ASK.as_bytes(), &By::Client.frame(TEXT, b"Hello")].concat());
+    assert_eq!(status(&peer.head()), 101);
+    peer.expect(TEXT, "Hello");
+}
+
+#[test]
+fn compression_is_offered_and_declined_by_silence() {
+    let server = serve(server(), echo);
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other";
+    let mut peer = Peer::connect(server);
+    peer.write(ask_with(offer));
+    let head = peer.head();
+    assert_eq!((status(&head), header(&head, "Sec-WebSocket-Extensions")), (101, None));
+    peer.send(TEXT | 0x40, "compressed, it says");
+    peer.expect_close(1002);
+}
+
+#[test]
+fn of_the_subprotocols_that_are_offered_the_first_is_chosen() {
+    let server = serve(server(), echo);
+    for (offer, chosen) in [
+        ("Sec-WebSocket-Protocol: chat.v2, chat.v1", Some("chat.v2")),
+        ("Sec-WebSocket-Protocol: b\r\nSec-WebSocket-Protocol: a", Some("b")),
+        ("sec-websocket-protocol:only", Some("only")),
+        ("Sec-WebSocket-Protocol: ", None),
+        ("X: no offer", None),
+    ] {
+        let head = answer(server, &ask_with(offer));
+        assert_eq!(header(&head, "Sec-WebSocket-Protocol").as_deref(), chosen, "{offer}");
+    }
+}
+
+#[test]
+fn a_server_chooses_the_subprotocol_by_what_is_offered_and_asked_for() {
+    let server = server().handle_protocols(|offered, request| {
+        let wanted = request.query("version").unwrap_or_default();
+        offered.iter().find(|protocol| **protocol == wanted).map(|chosen| chosen.to_string())
+    });
+    let server = serve(server, |socket| {
+        socket.send(format!("{:?}", socket.protocol))?;
+        Ok(())
+    });
+    for (version, chosen) in [("v1", Some("v1")), ("v3", None)] {
+        let mut peer = Peer::connect(server);
+        let ask = ask_with("Sec-WebSocket-Protocol: v2, v1");
+        peer.write(ask.replace("GET /", &format!("GET /?version={version}")));
+        assert_eq!(header(&peer.head(), "Sec-WebSocket-Protocol").as_deref(), chosen);
+        peer.expect(TEXT, format!("{:?}", chosen.map(str::to_string)));
+    }
+}
+
+#[test]
+fn a_server_judges_who_may_come_in_before_it_answers() {
+    let server = server().verify_client(|request| match request.headers.get("origin") {
+        Some("http://good.example") => Ok(()),
+        Some(_) => Err(Response::text(403, "not from there")),
+        None => Err(Response::new(401)),
+    });
+    let server = serve(server, echo);
+    assert_eq!(status(&answer(server, &ask_with("Origin: http://good.example"))), 101);
+    assert_eq!(status(&answer(server, ASK)), 401);
+    let mut peer = Peer::connect(server);
+    peer.write(ask_with("Origin: http://good.example.bad.example"));
+    let answer = peer.rest();
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.ends_with("\r\n\r\nnot from there"));
+}
+
+#[test]
+fn a_request_that_is_wrong_is_not_judged_at_all() {
+    let (sender, receiver) = mpsc::channel();
+    let judge = move |request: &Request| {
+        sender.send(request.target.clone()).unwrap();
+        Ok(())
+    };
+    let server = serve(server().verify_client(judge), echo);
+    answer(server, &ASK.replace("Version: 13", "Version: 8"));
+    answer(server, &ASK.replace("GET /", "GET /right"));
+    assert_eq!(receiver.recv().unwrap(), "/right");
+}
+
+#[test]
+fn a_handler_sees_the_request() {
+    let server = serve(server(), |socket| {
+        let request = &socket.request;
+        let cookie = request.headers.get("cookie").unwrap_or_default();
+        let room = request.query("room").unwrap_or_default();
+        socket.send(format!("{} {room} {cookie}", request.path()))?;
+        socket.close(1000, "")
+    });
+    let mut peer = Peer::connect(server);
+    peer.write(ask_with("Cookie: id=7").replace("GET /", "GET /chat?room=tea"));
+    peer.head();
+    peer.expect(TEXT, "/chat tea id=7");
+}
+
+#[test]
+fn pages_and_websockets_come_from_one_server_and_one_connection() {
+    let server = server().path("/chat").page(|request| match request.path() {
+        "/" => Response::html("<h1>a page</h1>"),
+        _ => Response::text(404, "nothing here"),
+    });
+    let server = serve(server, echo);
+    let mut peer = Peer::connect(server);
+    peer.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let head = peer.head();
+    assert_eq!((status(&head), header(&head, "Content-Length")), (200, Some("15".to_string())));
+    peer.expect_bytes("<h1>a page</h1>");
+    peer.write("POST /chat HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nGET");
+    assert_eq!(status(&peer.head()), 404);
+    peer.expect_bytes("nothing here");
+    peer.write(ASK.replace("GET /", "GET /chatter")); // a WebSocket, but not of ours
+    assert_eq!(status(&peer.head()), 404);
+    peer.expect_bytes("nothing here");
+    peer.write(ASK.replace("GET /", "GET /chat?room=tea"));
+    assert_eq!(status(&peer.head()), 101);
+    peer.send(TEXT, "Hello");
+    peer.expect(TEXT, "Hello");
+}
+
+#[test]
+fn without_a_page_who_wants_no_websocket_gets_426() {
+    let head = answer(serve(server(), echo), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(status(&head), 426);
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused() {
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n";
+    assert_eq!(status(&answer(serve(server(), echo), request)), 413);
+}
+
+#[test]
+fn a_head_has_a_limit() {
+    let server = serve(server(), echo);
+    let long = format!("X: {}", "x".repeat(16 * 1024));
+    assert_eq!(status(&answer(server, &ask_with(&long))), 431);
+    assert_eq!(status(&answer(server, &ask_with(&["X: x"; 101].join("\r\n")))), 431);
+}
+
+#[test]
+fn a_head_that_drips_gets_408_in_time() {
+    let time = Duration::from_millis(100);
+    let server = serve(server().handshake_timeout(time), echo);
+    let mut peer = Peer::connect(server);
+    let mut writer = peer.writer();
+    let start = Instant::now();
+    let dripping = thread::spawn(move || {
+        // A byte at a time, and never all of them: it ends when nobody listens any more.
+        for byte in ASK[..ASK.len() - 1].bytes().chain([b'x'].into_iter().cycle()) {
+            if std::io::Write::write_all(&mut writer, &[byte]).is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    assert_eq!(status(&peer.head()), 408);
+    assert!(start.elapsed() >= time);
+    drop(peer.rest());
+    peer.destroy();
+    dripping.join().unwrap();
+    let mut silent = Peer::connect(server);
+    assert_eq!(status(&silent.head()), 408);
+}
+
+#[test]
+fn an_open_websocket_may_be_silent_for_longer_than_a_handshake() {
+    let time = Duration::from_millis(50);
+    let mut peer = Peer::open(serve(server().handshake_timeout(time), echo));
+    thread::sleep(time * 3);
+    peer.send(TEXT, "Hello");
+    peer.expect(TEXT, "Hello");
+}
+
+#[test]
+fn one_client_too_many_gets_503_and_a_place_that_is_left_is_free() {
+    let server: Server = server().max_connections(2);
+    let handle = server.handle();
+    let server = serve(server, echo);
+    let mut first = Peer::open(server);
+    let second = Peer::open(server);
+    let turned_away = Peer::connect(server).rest(); // says nothing: an unread word would be a reset
+    assert!(turned_away.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{turned_away}");
+    assert!(turned_away.contains("\r\nConnection: close\r\n"), "{turned_away}");
+    drop(second);
+    wait_until(|| handle.connections() == 1);
+    Peer::open(server);
+    first.send(TEXT, "Hello");
+    first.expect(TEXT, "Hello");
+}

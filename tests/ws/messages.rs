@@ -1,0 +1,319 @@
+//! RFC 6455 §5.4 to §5.6, §8.1 and §10.4: messages in pieces, what stands between them, text that is
+//! judged as it arrives, and what a message may cost.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+
+use sockets_by_hand::ws::message::{Incoming, Reader};
+use sockets_by_hand::ws::{Error, MAX_PAYLOAD, Message};
+
+use crate::wire::*;
+
+#[test]
+fn text_stays_text_and_bytes_stay_bytes_in_both_directions() {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    for (mut socket, mut peer) in both() {
+        peer.send(TEXT, "\u{feff}é漢😀\0");
+        peer.send(BINARY, &every_byte);
+        peer.send(TEXT, "");
+        peer.send(BINARY, "");
+        assert_eq!(socket.read().unwrap(), Some(Message::from("\u{feff}é漢😀\0")));
+        assert_eq!(socket.read().unwrap(), Some(Message::Binary(every_byte.clone())));
+        assert_eq!(socket.read().unwrap(), Some(Message::from("")));
+        assert_eq!(socket.read().unwrap(), Some(Message::Binary(vec![])));
+
+        socket.send("é漢😀\0").unwrap();
+        socket.send(every_byte.clone()).unwrap();
+        socket.send(String::new()).unwrap();
+        socket.send(Vec::new()).unwrap();
+        peer.expect(TEXT, "é漢😀\0");
+        peer.expect(BINARY, &every_byte);
+        peer.expect(TEXT, "");
+        peer.expect(BINARY, "");
+    }
+}
+
+#[test]
+fn every_length_around_a_longer_header_arrives_whole_and_leaves_as_short_as_can_be() {
+    for (mut socket, mut peer) in both() {
+        for len in [0, 1, 125, 126, 127, 65_535, 65_536, 65_537, 200_000] {
+            let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
+            peer.send(BINARY, &bytes);
+            assert_eq!(socket.read().unwrap(), Some(Message::Binary(bytes.clone())));
+            let text = "x".repeat(len);
+            socket.send(&*text).unwrap();
+            peer.expect(TEXT, text); // which also looks at the length, and at who masks
+        }
+    }
+}
+
+#[test]
+fn a_client_masks_each_frame_with_another_key() {
+    let (client, mut peer) = against(By::Server);
+    let mut keys = HashSet::new();
+    for _ in 0..20 {
+        client.send("the same").unwrap();
+        client.ping(b"the same").unwrap();
+        for _ in 0..2 {
+            peer.frame();
+            keys.insert(peer.key);
+        }
+    }
+    client.send_fragmented("the same", 4).unwrap();
+    for _ in 0..2 {
+        peer.frame();
+        keys.insert(peer.key);
+    }
+    client.close(1000, "").unwrap();
+    peer.expect_close(1000);
+    keys.insert(peer.key);
+    assert_eq!(keys.len(), 43);
+}
+
+#[test]
+fn a_message_in_pieces_arrives_in_one_with_control_frames_between_them() {
+    for (mut socket, mut peer) in both() {
+        peer.send(TEXT_BEGINS, "one, ");
+        peer.send(PING, "are you there?");
+        peer.send(GOES_ON, "");
+        peer.send(PONG, "nobody asked");
+        peer.send(GOES_ON, "two, ");
+        peer.send(PING, "");
+        peer.send(ENDS, "three");
+        assert_eq!(socket.read().unwrap(), Some(Message::from("one, two, three")));
+        peer.expect(PONG, "are you there?");
+        peer.expect(PONG, "");
+
+        peer.send(BINARY_BEGINS, "");
+        peer.send(ENDS, "");
+        assert_eq!(socket.read().unwrap(), Some(Message::Binary(vec![])));
+    }
+}
+
+#[test]
+fn a_ping_in_the_middle_of_a_message_is_answered_before_the_message_ends() {
+    let mut peer = Peer::open(serve(server(), echo));
+    peer.send(TEXT_BEGINS, "the beginning");
+    peer.send(PING, [0xff; 125]);
+    peer.expect(PONG, [0xff; 125]);
+    peer.send(ENDS, " and the end");
+    peer.expect(TEXT, "the beginning and the end");
+}
+
+#[test]
+fn pings_are_answered_in_their_order_and_pongs_are_not_answered() {
+    for (mut socket, mut peer) in both() {
+        for i in 0..10 {
+            peer.send(PING, [i]);
+            peer.send(PONG, [i]);
+        }
+        peer.send(TEXT, "done");
+        assert_eq!(socket.read().unwrap(), Some(Message::from("done")));
+        socket.send("done").unwrap();
+        (0..10).for_each(|i| peer.expect(PONG, [i]));
+        peer.expect(TEXT, "done");
+    }
+}
+
+#[test]
+fn a_ping_is_sent_with_what_it_carries_and_has_at_most_125_bytes() {
+    for (socket, mut peer) in both() {
+        assert!(matches!(socket.ping(&[b'x'; 126]), Err(Error::Invalid(_))));
+        socket.ping(&[b'x'; 125]).unwrap();
+        socket.ping(b"").unwrap();
+        peer.expect(PING, [b'x'; 125]);
+        peer.expect(PING, "");
+    }
+}
+
+#[test]
+fn a_message_can_be_sent_in_pieces() {
+    for (socket, mut peer) in both() {
+        socket.send_fragmented("Hello", 2).unwrap();
+        peer.expect(TEXT_BEGINS, "He");
+        peer.expect(GOES_ON, "ll");
+        peer.expect(ENDS, "o");
+        socket.send_fragmented(b"Hell".to_vec(), 2).unwrap();
+        peer.expect(BINARY_BEGINS, "He");
+        peer.expect(ENDS, "ll");
+        socket.send_fragmented("Hello", 5).unwrap();
+        peer.expect(TEXT, "Hello");
+        socket.send_fragmented("", 5).unwrap();
+        peer.expect(TEXT, "");
+        socket.send_fragmented("Hi", 0).unwrap(); // a piece has at least one byte
+        peer.expect(TEXT_BEGINS, "H");
+        peer.expect(ENDS, "i");
+        socket.send_fragmented("é", 1).unwrap(); // a piece of text need not be text
+        peer.expect(TEXT_BEGINS, b"\xc3");
+        peer.expect(ENDS, b"\xa9");
+    }
+}
+
+#[test]
+fn a_character_may_be_cut_anywhere() {
+    for (mut socket, mut peer) in both() {
+        let text = "aé漢😀\u{10ffff}z";
+        for at in 0..=text.len() {
+            peer.send(TEXT_BEGINS, &text.as_bytes()[..at]);
+            peer.send(ENDS, &text.as_bytes()[at..]);
+            assert_eq!(socket.read().unwrap(), Some(Message::from(text)), "cut at {at}");
+        }
+        let (last, before) = text.as_bytes().split_last().unwrap();
+        for (i, byte) in before.iter().enumerate() {
+            peer.send(if i == 0 { TEXT_BEGINS } else { GOES_ON }, [*byte]);
+        }
+        peer.send(ENDS, [*last]);
+        assert_eq!(socket.read().unwrap(), Some(Message::from(text)));
+    }
+}
+
+#[test]
+fn a_bad_byte_in_the_first_piece_fails_the_connection_before_the_rest_comes() {
+    let (server, ends) = reporting(server());
+    for (begins, more) in [
+        (&b"good\xff"[..], &b""[..]),
+        (b"\xed\xa0", b""), // half of a UTF-16 pair: the third byte cannot make it good
+        (b"\xf4\x90", b""), // above U+10FFFF, whatever follows
+        (b"\xe2\x82", b"x"), // begun in one piece, spoilt in the next
+    ] {
+        let mut peer = Peer::open(server);
+        peer.send(TEXT_BEGINS, begins);
+        if !more.is_empty() {
+            peer.send(GOES_ON, more);
+        }
+        peer.expect_close(1007);
+        assert!(matches!(ends.recv().unwrap().error, Some(Error::NotUtf8)));
+        peer.send(ENDS, "too late");
+        peer.expect_end();
+    }
+}
+
+#[test]
+fn a_bad_byte_in_a_long_frame_fails_the_connection_before_the_frame_ends() {
+    for (mut socket, mut peer) in both() {
+        let frame = peer.by.frame(TEXT, &[&[b'x'; 40_000][..], b"\xff", &[b'x'; 40_000]].concat());
+        let (now, later) = frame.split_at(40_100);
+        peer.write(now);
+        assert!(matches!(socket.read(), Err(Error::NotUtf8)));
+        peer.expect_close(1007);
+        peer.write(later);
+    }
+}
+
+#[test]
+fn good_text_that_comes_slowly_is_not_judged_too_early() {
+    let mut peer = Peer::open(serve(server(), echo));
+    let frame = By::Client.frame(TEXT, "é漢😀".as_bytes());
+    frame.iter().for_each(|byte| peer.write([*byte]));
+    peer.expect(TEXT, "é漢😀");
+}
+
+#[test]
+fn a_message_may_have_as_many_bytes_as_it_may_and_not_one_more() {
+    let (server, ends) = reporting(server().max_payload(10));
+    let mut peer = Peer::open(server);
+    peer.send(BINARY, [b'x'; 10]);
+    peer.send(TEXT_BEGINS, [b'x'; 9]);
+    peer.send(PING, [b'x'; 125]); // is no part of it
+    peer.send(GOES_ON, "x");
+    peer.send(ENDS, "");
+    peer.expect(PONG, [b'x'; 125]);
+    peer.send(TEXT, [b'x'; 11]);
+    peer.expect_close(1009);
+    let end = ends.recv().unwrap();
+    assert_eq!(end.messages, [vec![b'x'; 10].into(), "x".repeat(10).into()]);
+    assert!(matches!(end.error, Some(Error::TooBig { max: 10 })));
+}
+
+/// Gives `bytes` a few at a time, and remembers the most room that was made for what had arrived.
+struct Counting<'a> {
+    bytes: &'a [u8],
+    arrived: usize,
+    most_ahead: usize,
+}
+
+impl Read for Counting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.len() > self.arrived {
+            self.most_ahead = self.most_ahead.max(buffer.len() - self.arrived);
+        }
+        let n = buffer.len().min(self.bytes.len()).min(1000);
+        buffer[..n].copy_from_slice(&self.bytes[..n]);
+        self.bytes = &self.bytes[n..];
+        self.arrived += n;
+        Ok(n)
+    }
+}
+
+#[test]
+fn a_length_that_is_announced_costs_nothing_before_its_bytes_arrive() {
+    let announced = |len: u64| By::Client.header(BINARY, 127, &len.to_be_bytes());
+    let most = MAX_PAYLOAD as u64;
+    for len in [1 << 62, (1 << 63) - 1, most + 1] {
+        let bytes = announced(len);
+        let reader = Counting { bytes: &bytes, arrived: 0, most_ahead: 0 };
+        let mut reader = Reader::new(reader, true, MAX_PAYLOAD);
+        assert!(matches!(reader.read(), Err(Error::TooBig { .. })));
+        assert!(reader.get_mut().most_ahead <= 8, "no room was made for {len} bytes");
+    }
+    for arriving in [0, 1, 100_000, 1_000_000] {
+        let bytes = [announced(most - 1), vec![0; arriving]].concat();
+        let reader = Counting { bytes: &bytes, arrived: 0, most_ahead: 0 };
+        let mut reader = Reader::new(reader, true, MAX_PAYLOAD);
+        assert!(matches!(reader.read(), Err(Error::Io(_))), "the end comes early");
+        let most = reader.get_mut().most_ahead;
+        assert!(most <= 64 * 1024, "{most} bytes of room for nothing");
+    }
+}
+
+#[test]
+fn the_longest_message_arrives_whole() {
+    let bytes = By::Server.frame(BINARY, &vec![7; MAX_PAYLOAD]);
+    let mut reader = Reader::new(&bytes[..], false, MAX_PAYLOAD);
+    match reader.read().unwrap() {
+        Some(Incoming::Message(Message::Binary(bytes))) => {
+            assert!(bytes.len() == MAX_PAYLOAD && bytes.iter().all(|byte| *byte == 7));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_million_empty_pieces_leave_nothing_behind() {
+    struct Pieces(u32);
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            // Whoever reads takes two bytes of a header, and no payload.
+            assert_eq!(buffer.len(), 2);
+            buffer.copy_from_slice(match self.0 {
+                0 => &[TEXT_BEGINS, 0],
+                1_000_000 => &[PING, 0],
+                _ => &[GOES_ON, 0],
+            });
+            self.0 += 1;
+            Ok(2)
+        }
+    }
+    impl std::fmt::Debug for Pieces {
+        fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+            f.write_str("a million pieces")
+        }
+    }
+    let mut reader = Reader::new(Pieces(0), false, MAX_PAYLOAD);
+    assert_eq!(reader.read().unwrap(), Some(Incoming::Ping(vec![])));
+    let all_it_knows = format!("{reader:?}");
+    assert!(all_it_knows.len() < 250, "{all_it_knows}");
+}
+
+#[test]
+fn who_sends_empty_pieces_for_ever_keeps_nobody_else_waiting() {
+    let address = serve(server(), echo);
+    let mut odd = Peer::open(address);
+    odd.send(TEXT_BEGINS, "");
+    odd.write(By::Client.frame(GOES_ON, b"").repeat(50_000));
+    let mut next = Peer::open(address);
+    next.send(TEXT, "Hello");
+    next.expect(TEXT, "Hello");
+    odd.send(ENDS, "an end after all");
+    odd.expect(TEXT, "an end after all");
+}

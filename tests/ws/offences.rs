@@ -1,0 +1,274 @@
+//! What each offender gets: every illegal frame and every close code, over real connections, from
+//! a client to the library's server and from a server to the library's client.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread;
+
+use sockets_by_hand::ws::{Client, Close, Error};
+
+use crate::wire::*;
+
+const MAX: usize = 1000;
+
+/// How many connections are tried at the same time.
+const AT_ONCE: u16 = 4;
+
+/// Bytes that break the rules, with what they are and the code that they must get.
+fn offences(by: By) -> Vec<(String, Vec<u8>, u16)> {
+    let mut all = Vec::new();
+    let mut add = |what: &str, frames: Vec<u8>, code| all.push((what.to_string(), frames, code));
+
+    for bit in [0x40, 0x20, 0x10, 0x70] {
+        for first in [TEXT, BINARY, GOES_ON, PING, PONG, CLOSE] {
+            add("§5.2: a reserved bit", by.frame(first | bit, b"x"), 1002);
+        }
+    }
+    for opcode in (3..=7).chain(11..=15) {
+        add("§5.2: a reserved opcode", by.frame(0x80 | opcode, b"x"), 1002);
+        add("§5.2: a reserved opcode, in pieces", by.frame(opcode, b"x"), 1002);
+    }
+    for (second, len) in [(126, 0), (126, 1), (126, 125), (127, 0), (127, 126), (127, 0xffff)] {
+        let length = u64::to_be_bytes(len);
+        let length = if second == 126 { &length[6..] } else { &length };
+        add("§5.2: a length too long", by.header(BINARY, second, length), 1002);
+    }
+    for len in [1 << 63, u64::MAX] {
+        add("§5.2: the highest bit", by.header(BINARY, 127, &len.to_be_bytes()), 1002);
+    }
+    for first in [TEXT, BINARY, TEXT_BEGINS, ENDS, PING, PONG, CLOSE] {
+        let other = if by == By::Client { By::Server } else { By::Client };
+        add("§5.1: the mask of the other side", other.frame(first, b""), 1002);
+    }
+    for opcode in [PING, PONG, CLOSE] {
+        add("§5.5: a control frame in pieces", by.frame(opcode & 0x7f, b""), 1002);
+        add("§5.5: a control frame of 126", by.frame(opcode, &[b'x'; 126]), 1002);
+        add("§5.5: a control frame of 65,536", by.frame(opcode, &[b'x'; 65536]), 1002);
+    }
+    let begun = by.frame(TEXT_BEGINS, b"x");
+    add("§5.4: an end without a beginning", by.frame(ENDS, b"x"), 1002);
+    add("§5.4: a middle without a beginning", by.frame(GOES_ON, b"x"), 1002);
+    for first in [TEXT, BINARY, TEXT_BEGINS, BINARY_BEGINS] {
+        add("§5.4: two beginnings", [&begun[..], &by.frame(first, b"x")].concat(), 1002);
+    }
+    let ping = by.frame(PING | 0x40, b"");
+    add("§5.4: an illegal ping in between", [&begun[..], &ping].concat(), 1002);
+
+    add("§5.5.1: a close with one byte", by.frame(CLOSE, b"\x03"), 1002);
+    add("§5.5.1: a reason that is no text", by.frame(CLOSE, b"\x03\xe8\xff"), 1007);
+    add("§5.5.1: a reason cut short", by.frame(CLOSE, b"\x03\xe8\xe2\x82"), 1007);
+    add("§5.5.1: a bad code comes first", by.frame(CLOSE, b"\x03\xed\xff"), 1002);
+
+    for bad in NOT_UTF_8 {
+        add("§8.1: not UTF-8", by.frame(TEXT, bad), 1007);
+        add(
+            "§8.1: not UTF-8, after good text",
+            by.frame(TEXT, &[b"\xc3\xa9", *bad].concat()),
+            1007,
+        );
+        let pieces = [by.frame(TEXT_BEGINS, &bad[..1]), by.frame(ENDS, &bad[1..])];
+        add("§8.1: not UTF-8, in pieces", pieces.concat(), 1007);
+    }
+    let over = vec![b'x'; MAX + 1];
+    add("§10.4: too much at once", by.frame(BINARY, &over), 1009);
+    add("§10.4: too much text", by.frame(TEXT, &over), 1009);
+    let two = [by.frame(TEXT_BEGINS, &over[1..]), by.frame(ENDS, b"x")];
+    add("§10.4: too much together", two.concat(), 1009);
+    for len in [1 << 16, 1 << 32, 1 << 62, (1 << 63) - 1] {
+        add("§10.4: too much announced", by.header(BINARY, 127, &u64::to_be_bytes(len)), 1009);
+    }
+    let late = [begun, by.header(ENDS, 127, &u64::to_be_bytes((1 << 63) - 1))];
+    add("§10.4: too much announced at last", late.concat(), 1009);
+    all
+}
+
+/// Each is wrong at another place, or in another way.
+const NOT_UTF_8: &[&[u8]] = &[
+    b"\x80",
+    b"\xbf",
+    b"\xff",
+    b"\xfe", // bytes that begin nothing
+    b"\xc0\x80",
+    b"\xc1\xbf",
+    b"\xe0\x80\x80",
+    b"\xe0\x9f\xbf",
+    b"\xf0\x80\x80\x80", // overlong
+    b"\xed\xa0\x80",
+    b"\xed\xbf\xbf",
+    b"\xed\xa0\xbd\xed\xb8\x80", // half of a UTF-16 pair
+    b"\xf4\x90\x80\x80",
+    b"\xf5\x80\x80\x80", // above U+10FFFF
+    b"\xc3",
+    b"\xe2\x82",
+    b"\xf0\x9f\x98", // cut short by the end of the message
+    b"\xc3\x28",
+    b"\xe2\x28\xa1",
+    b"\xf0\x9f\x98x", // cut short by another character
+];
+
+/// What the other end must read, and then nothing.
+enum Answer {
+    /// A goodbye for an offence, after which the library's own end has failed.
+    Fault(u16),
+    /// The goodbye that was sent, returned, after which the library's own end says so.
+    Returned(Close),
+}
+
+fn judge(what: &str, peer: &mut Peer, end: impl FnOnce() -> End, answer: Answer) {
+    match answer {
+        Answer::Fault(code) => {
+            assert!(peer.expect_close(code).len() < 124, "{what}");
+            peer.expect_end();
+            peer.half_close(); // so that it need not wait for what else may come
+            let end = end();
+            assert_eq!(end.messages, [], "{what}");
+            assert_eq!(end.error.unwrap().close_code(), Some(code), "{what}");
+            assert_eq!(end.closed.code, 1006, "{what}");
+        }
+        Answer::Returned(close) => {
+            let payload = if close.code == 1005 { vec![] } else { goodbye(close.code, "") };
+            peer.expect(CLOSE, payload);
+            peer.half_close();
+            let end = end();
+            assert!(end.error.is_none() && end.messages.is_empty(), "{what}");
+            assert_eq!(end.closed, close, "{what}");
+        }
+    }
+}
+
+/// One client, written by hand, against the library's server.
+fn of_a_client(
+    server: SocketAddr,
+    ends: &mpsc::Receiver<End>,
+    bytes: &[u8],
+    what: &str,
+    a: Answer,
+) {
+    let mut peer = Peer::connect(server);
+    peer.write([ASK.as_bytes(), bytes].concat());
+    assert!(peer.head().starts_with("HTTP/1.1 101 "), "{what}");
+    judge(what, &mut peer, || ends.recv().unwrap(), a);
+}
+
+/// One server, written by hand, against the library's client.
+fn of_a_server(listener: &TcpListener, bytes: &[u8], what: &str, a: Answer) {
+    let client = Client { max_payload: MAX, ..Client::default() };
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let reader = thread::spawn(move || read_all(&mut client.connect(&url).unwrap()));
+    let mut peer = Peer::accept(listener, bytes);
+    judge(what, &mut peer, || reader.join().unwrap(), a);
+}
+
+#[test]
+fn every_illegal_frame_of_a_client_gets_its_code() {
+    let (server, ends) = reporting(server().max_payload(MAX));
+    for (what, bytes, code) in offences(By::Client) {
+        of_a_client(server, &ends, &bytes, &what, Answer::Fault(code));
+    }
+}
+
+#[test]
+fn every_illegal_frame_of_a_server_gets_its_code() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (what, bytes, code) in offences(By::Server) {
+        of_a_server(&listener, &bytes, &what, Answer::Fault(code));
+    }
+}
+
+/// RFC 6455 §7.4, and what has been registered since (1012 to 1014).
+fn may_be_sent(code: u16) -> bool {
+    match code {
+        0..=999 => false,     // never used
+        1000..=1003 => true,  // goodbye, going away, protocol error, unsupported
+        1004..=1006 => false, // reserved, and two that only describe
+        1007..=1011 => true,  // bad data, policy, too big, extension, failure
+        1012..=1014 => true,  // restart, try again, bad gateway
+        1015..=2999 => false, // TLS, which only describes; the future
+        3000..=4999 => true,  // libraries, applications
+        _ => false,
+    }
+}
+
+fn answer_to(code: u16) -> Answer {
+    match may_be_sent(code) {
+        true => Answer::Returned(Close { code, reason: "why".to_string() }),
+        false => Answer::Fault(1002),
+    }
+}
+
+#[test]
+fn every_close_code_of_a_client_is_returned_or_gets_1002() {
+    thread::scope(|scope| {
+        for first in 0..AT_ONCE {
+            scope.spawn(move || {
+                let (server, ends) = reporting(server());
+                for code in (first..=5000).step_by(AT_ONCE.into()) {
+                    let bytes = By::Client.close(code, "why");
+                    of_a_client(server, &ends, &bytes, &format!("{code}"), answer_to(code));
+                }
+            });
+        }
+    });
+    let (server, ends) = reporting(server());
+    for (bytes, answer) in [
+        (
+            By::Client.frame(CLOSE, b""),
+            Answer::Returned(Close { code: 1005, reason: String::new() }),
+        ),
+        (By::Client.close(u16::MAX, ""), Answer::Fault(1002)),
+    ] {
+        of_a_client(server, &ends, &bytes, "", answer);
+    }
+}
+
+#[test]
+fn every_close_code_of_a_server_is_returned_or_gets_1002() {
+    thread::scope(|scope| {
+        for first in 0..AT_ONCE {
+            scope.spawn(move || {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                for code in (first..=5000).step_by(AT_ONCE.into()) {
+                    let bytes = By::Server.close(code, "why");
+                    of_a_server(&listener, &bytes, &format!("{code}"), answer_to(code));
+                }
+            });
+        }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nothing = Close { code: 1005, reason: String::new() };
+    of_a_server(&listener, &By::Server.frame(CLOSE, b""), "", Answer::Returned(nothing));
+}
+
+#[test]
+fn only_what_may_be_sent_can_be_sent() {
+    let close = |code, reason: &str| Close { code, reason: reason.to_string() }.encode();
+    for code in 0..=5000 {
+        match close(code, "why") {
+            Ok(payload) => {
+                assert!(may_be_sent(code), "{code}");
+                assert_eq!(payload, goodbye(code, "why"));
+            }
+            Err(Error::Invalid(_)) => assert!(!may_be_sent(code), "{code}"),
+            Err(e) => panic!("{code}: {e}"),
+        }
+    }
+    assert_eq!(close(1005, "").unwrap(), b"");
+    assert_eq!(close(1000, &"x".repeat(123)).unwrap().len(), 125);
+    assert!(matches!(close(1000, &"x".repeat(124)), Err(Error::Invalid(_))));
+    assert!(
+        matches!(close(1000, &"é".repeat(62)), Err(Error::Invalid(_))),
+        "bytes, not characters"
+    );
+}
+
+/// What comes behind a goodbye or an offence is not read: the first verdict stands.
+#[test]
+fn only_the_first_offence_is_answered() {
+    let (server, ends) = reporting(server());
+    let mut peer = Peer::open(server);
+    let offence = By::Client.frame(TEXT, b"\xff");
+    peer.write([&offence[..], &By::Client.frame(0x83, b""), &offence].concat());
+    peer.expect_close(1007);
+    peer.expect_end();
+    assert!(matches!(ends.recv().unwrap().error, Some(Error::NotUtf8)));
+}

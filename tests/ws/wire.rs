@@ -1,0 +1,343 @@
+//! The peer that is written by hand: it knows the bytes of RFC 6455, and nothing of the library.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sockets_by_hand::ws::handshake::accept_key;
+use sockets_by_hand::ws::{Close, Error, Message, Server, Socket, connect};
+
+/// A test that waits longer than this for bytes has failed.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The handshake's request, and the answer that it must get (RFC 6455 §1.3).
+pub const ASK: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+pub const TEXT: u8 = 0x81;
+pub const BINARY: u8 = 0x82;
+pub const CLOSE: u8 = 0x88;
+pub const PING: u8 = 0x89;
+pub const PONG: u8 = 0x8a;
+
+/// The first bytes of the frames of a message in pieces.
+pub const TEXT_BEGINS: u8 = 0x01;
+pub const BINARY_BEGINS: u8 = 0x02;
+pub const GOES_ON: u8 = 0x00;
+pub const ENDS: u8 = 0x80;
+
+/// Which end is written by hand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum By {
+    Client,
+    Server,
+}
+
+impl By {
+    /// A frame as this end must send it.
+    pub fn frame(self, first: u8, payload: &[u8]) -> Vec<u8> {
+        match self {
+            By::Client => frame(first, payload, Some([0x37, 0xfa, 0x21, 0x3d])),
+            By::Server => frame(first, payload, None),
+        }
+    }
+
+    pub fn close(self, code: u16, reason: &str) -> Vec<u8> {
+        self.frame(CLOSE, &goodbye(code, reason))
+    }
+
+    /// A header with a length that is written as it says: after 126 two bytes, after 127 eight.
+    pub fn header(self, first: u8, second: u8, length: &[u8]) -> Vec<u8> {
+        match self {
+            By::Client => [&[first, second | 0x80], length, &[0; 4]].concat(),
+            By::Server => [&[first, second], length].concat(),
+        }
+    }
+}
+
+pub fn frame(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
+    let mask_bit = if key.is_some() { 0x80 } else { 0 };
+    let mut bytes = vec![first];
+    match payload.len() {
+        n @ 0..=125 => bytes.push(mask_bit | n as u8),
+        n @ 126..=65535 => bytes.extend([mask_bit | 126, (n >> 8) as u8, n as u8]),
+        n => {
+            bytes.push(mask_bit | 127);
+            bytes.extend((n as u64).to_be_bytes());
+        }
+    }
+    let Some(key) = key else { return [&bytes, payload].concat() };
+    bytes.extend(key);
+    bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    bytes
+}
+
+/// The payload of a close frame.
+pub fn goodbye(code: u16, reason: &str) -> Vec<u8> {
+    [&code.to_be_bytes(), reason.as_bytes()].concat()
+}
+
+/// A connection, seen from the end that is written by hand.
+pub struct Peer {
+    socket: BufReader<TcpStream>,
+    pub by: By,
+    /// The key of the last frame that was read.
+    pub key: [u8; 4],
+}
+
+impl Peer {
+    pub fn new(socket: TcpStream, by: By) -> Peer {
+        socket.set_read_timeout(Some(LIMIT)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        Peer { socket: BufReader::new(socket), by, key: [0; 4] }
+    }
+
+    /// A client that has asked for nothing yet.
+    pub fn connect(server: SocketAddr) -> Peer {
+        Peer::new(TcpStream::connect(server).unwrap(), By::Client)
+    }
+
+    /// A client whose handshake is done.
+    pub fn open(server: SocketAddr) -> Peer {
+        let mut peer = Peer::connect(server);
+        peer.write(ASK);
+        let head = peer.head();
+        assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+        peer
+    }
+
+    /// A server whose handshake is done, before `first` follows in the same write.
+    pub fn accept(listener: &TcpListener, first: &[u8]) -> Peer {
+        let mut peer = Peer::new(listener.accept().unwrap().0, By::Server);
+        let key = header(&peer.head(), "Sec-WebSocket-Key").unwrap();
+        let accept = accept_key(&key);
+        let head = format!(
+            "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        peer.write([head.as_bytes(), first].concat());
+        peer
+    }
+
+    #[track_caller]
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket.get_mut().write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// Sends a legal frame.
+    #[track_caller]
+    pub fn send(&mut self, first: u8, payload: impl AsRef<[u8]>) {
+        self.write(self.by.frame(first, payload.as_ref()));
+    }
+
+    /// Reads a head, up to its empty line.
+    #[track_caller]
+    pub fn head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(self.socket.read_line(&mut head).unwrap(), 0, "it ended after {head:?}");
+        }
+        head
+    }
+
+    /// Reads a frame: its first byte and its payload, unmasked. `None` at the end. That only a
+    /// client masks, and every length is as short as can be, is checked on the way.
+    #[track_caller]
+    pub fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut first = [0];
+        if self.socket.read(&mut first).unwrap() == 0 {
+            return None;
+        }
+        let ([first], [second]) = (first, self.take());
+        assert_eq!(second & 0x80 != 0, self.by == By::Server, "who masks: RFC 6455 §5.1");
+        let len = match second & 0x7f {
+            126 => usize::from(u16::from_be_bytes(self.take())),
+            127 => u64::from_be_bytes(self.take()) as usize,
+            len => usize::from(len),
+        };
+        self.key = if second & 0x80 != 0 { self.take() } else { [0; 4] };
+        let mut payload = vec![0; len];
+        self.socket.read_exact(&mut payload).unwrap();
+        if second & 0x80 != 0 {
+            payload.iter_mut().zip(self.key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+        }
+        let shortest = match len {
+            0..=125 => len as u8,
+            126..=65535 => 126,
+            _ => 127,
+        };
+        assert_eq!(second & 0x7f, shortest, "the shortest length: §5.2");
+        Some((first, payload))
+    }
+
+    #[track_caller]
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.socket.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, first: u8, payload: impl AsRef<[u8]>) {
+        assert_eq!(self.frame(), Some((first, payload.as_ref().to_vec())));
+    }
+
+    /// The next frame must be a close with this code; its reason is returned.
+    #[track_caller]
+    pub fn expect_close(&mut self, code: u16) -> String {
+        let Some((CLOSE, payload)) = self.frame() else { panic!("a close {code} was expected") };
+        assert_eq!(payload.get(..2), Some(&code.to_be_bytes()[..]), "{payload:?}");
+        String::from_utf8(payload[2..].to_vec()).unwrap()
+    }
+
+    /// No frame follows.
+    #[track_caller]
+    pub fn expect_end(&mut self) {
+        assert_eq!(self.frame(), None);
+    }
+
+    /// The connection is cut off without a goodbye. If something was unread, that is a reset.
+    #[track_caller]
+    pub fn expect_cut(&mut self) {
+        match self.socket.read(&mut [0]) {
+            Ok(n) => assert_eq!(n, 0, "more came"),
+            Err(e) => assert_ne!(e.kind(), ErrorKind::WouldBlock, "the connection is still there"),
+        }
+    }
+
+    /// All that still comes, as text.
+    pub fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        self.socket.read_to_end(&mut rest).unwrap();
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+
+    /// The next bytes must be these.
+    #[track_caller]
+    pub fn expect_bytes(&mut self, expected: &str) {
+        let mut bytes = vec![0; expected.len()];
+        self.socket.read_exact(&mut bytes).unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+    }
+
+    /// What another thread writes with.
+    pub fn writer(&self) -> TcpStream {
+        self.socket.get_ref().try_clone().unwrap()
+    }
+
+    /// Ends both sides, for every clone.
+    pub fn destroy(&self) {
+        _ = self.socket.get_ref().shutdown(Shutdown::Both);
+    }
+
+    /// Ends the writing side.
+    pub fn half_close(&self) {
+        self.socket.get_ref().shutdown(Shutdown::Write).unwrap();
+    }
+}
+
+/// The value of a header in a head.
+pub fn header(head: &str, name: &str) -> Option<String> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_string())
+}
+
+/// Waits for what another thread is about to do.
+#[track_caller]
+pub fn wait_until(mut it_is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !it_is_so() {
+        assert!(start.elapsed() < LIMIT, "it never was");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Serves until the tests end.
+pub fn serve<H>(server: Server, handler: H) -> SocketAddr
+where
+    H: Fn(Socket) -> Result<(), Error> + Send + Sync + 'static,
+{
+    let address = server.address().unwrap();
+    thread::spawn(|| server.serve(handler));
+    address
+}
+
+pub fn server() -> Server {
+    Server::bind("127.0.0.1:0").unwrap()
+}
+
+/// Sends back every message.
+pub fn echo(mut socket: Socket) -> Result<(), Error> {
+    while let Some(message) = socket.read()? {
+        socket.send(message)?;
+    }
+    Ok(())
+}
+
+/// How a socket of the library ended: what it read, and the error or the goodbye.
+#[derive(Debug)]
+pub struct End {
+    pub messages: Vec<Message>,
+    pub error: Option<Error>,
+    pub closed: Close,
+}
+
+/// Reads to the end.
+pub fn read_all(socket: &mut Socket) -> End {
+    let mut messages = Vec::new();
+    let error = loop {
+        match socket.read() {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => break None,
+            Err(e) => break Some(e),
+        }
+    };
+    assert!(matches!(socket.read(), Ok(None)), "after its end nothing can be read");
+    End { messages, error, closed: socket.closed().unwrap().clone() }
+}
+
+/// A server that tells how each of its clients ended.
+pub fn reporting(server: Server) -> (SocketAddr, Receiver<End>) {
+    let (sender, receiver) = mpsc::channel();
+    let address = serve(server, move |mut socket| {
+        _ = sender.send(read_all(&mut socket));
+        Ok(())
+    });
+    (address, receiver)
+}
+
+/// A client of the library, and a server written by hand.
+fn client_and_peer() -> (Socket, Peer) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let peer = thread::spawn(move || Peer::accept(&listener, b""));
+    (connect(&url).unwrap(), peer.join().unwrap())
+}
+
+/// A client written by hand, and the socket that a server of the library has for it.
+fn server_and_peer() -> (Socket, Peer) {
+    let (sender, receiver) = mpsc::channel();
+    let address = serve(server(), move |socket| {
+        _ = sender.send(socket);
+        Ok(())
+    });
+    let peer = Peer::open(address);
+    (receiver.recv().unwrap(), peer)
+}
+
+/// A peer of that kind, and the library's socket at the other end. (The peer is to be dropped
+/// first: a socket that is dropped waits a moment for the other end to leave.)
+pub fn against(by: By) -> (Socket, Peer) {
+    match by {
+        By::Client => server_and_peer(),
+        By::Server => client_and_peer(),
+    }
+}
+
+/// Either kind.
+pub fn both() -> [(Socket, Peer); 2] {
+    [against(By::Server), against(By::Client)]
+}

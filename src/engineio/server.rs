@@ -5,6 +5,7 @@
 //! does not fit is told so in the words that the protocol has for it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
@@ -27,6 +28,8 @@ pub struct Server {
 pub(super) struct Shared {
     pub(super) options: Options,
     sessions: Mutex<HashMap<String, Session>>,
+    /// The door has been closed: whoever still opens a session is sent away.
+    closing: AtomicBool,
 }
 
 type Open = dyn Fn(&Session) -> Listener + Send + Sync;
@@ -40,7 +43,8 @@ impl Server {
         let net = net::Server::bind(address)?
             .max_connections(options.max_connections)
             .farewell(ws::server::FULL);
-        Ok(Server { net, shared: Arc::new(Shared { options, sessions: Mutex::default() }) })
+        let (sessions, closing) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Server { net, shared: Arc::new(Shared { options, sessions, closing }) })
     }
 
     /// Where the server listens.
@@ -72,6 +76,7 @@ impl Handle {
     /// Closes the door, and ends all sessions: they are told, with `server shutting down`.
     pub fn close(&self) {
         self.net.close();
+        self.shared.closing.store(true, Relaxed);
         let sessions: Vec<Session> = self.shared.lock().values().cloned().collect();
         sessions.iter().for_each(|session| session.close("server shutting down"));
     }
@@ -175,6 +180,9 @@ impl Shared {
         response.headers.push("Content-Type", "text/plain; charset=UTF-8");
         response.headers.push("Cache-Control", "no-store");
         match (&*request.method, session) {
+            (_, None) if self.lock().len() >= self.options.max_connections => {
+                Err(Response::text(503, "There are too many sessions"))
+            }
             (_, None) => {
                 let remote_address = connection.reader.get_ref().stream.remote_address();
                 let session = self.open(request.clone().into(), remote_address, None, open);
@@ -215,7 +223,7 @@ impl Shared {
         }
         if let Some(sid) = request.query("sid") {
             let session = self.lock().get(&sid).cloned().ok_or(Refusal::UnknownSid)?;
-            let fits = upgrade || session.transport() == transport;
+            let fits = upgrade || transport == "polling" && session.transport() == "polling";
             return if fits { Ok(Some(session)) } else { Err(Refusal::BadRequest) };
         }
         if request.method != "GET" {
@@ -246,6 +254,9 @@ impl Shared {
             session.send(&Arc::new(self.hello(&session).into()));
         }
         session.listen(open(&session));
+        if self.closing.load(Relaxed) {
+            session.close("server shutting down");
+        }
         session
     }
 

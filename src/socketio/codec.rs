@@ -61,8 +61,11 @@ pub struct Nonsense;
 #[derive(Debug, Default)]
 pub struct Decoder {
     /// A packet whose bytes have not all come yet, and those that have.
-    waiting: Option<(Decoded, usize, Vec<Option<Vec<u8>>>)>,
+    waiting: Option<(Decoded, usize, Vec<Attachment>)>,
 }
+
+/// Bytes, until they have been put in their place.
+type Attachment = Option<Vec<u8>>;
 
 impl Decoder {
     /// Takes a message, and returns the packet that is whole with it, if one is.
@@ -74,10 +77,10 @@ impl Decoder {
             (Message::Text(text), None) => {
                 let packet = Packet::parse(&text).ok_or(Nonsense)?;
                 let decoded = decode(&packet)?;
-                if !matches!(packet.kind, Kind::BinaryEvent | Kind::BinaryAck) {
+                if packet.attachments == 0 {
                     return Ok(Some(decoded));
                 }
-                if !(1..=MAX_ATTACHMENTS).contains(&packet.attachments) {
+                if packet.attachments > MAX_ATTACHMENTS {
                     return Err(Nonsense);
                 }
                 self.waiting = Some((decoded, packet.attachments, Vec::new()));
@@ -159,7 +162,7 @@ fn take_out(value: Value, attachments: &mut Vec<Vec<u8>>) -> Value {
 
 /// Puts bytes in where the placeholders are: each piece once, or a short text could have copies made
 /// of it until no memory is left.
-fn put_back(value: &mut Value, attachments: &mut [Option<Vec<u8>>]) -> Result<(), Nonsense> {
+fn put_back(value: &mut Value, attachments: &mut [Attachment]) -> Result<(), Nonsense> {
     if value["_placeholder"] == Value::Bool(true) {
         let number = value["num"].as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
         let bytes = number.and_then(|n| attachments.get_mut(n as usize)?.take());

@@ -50,6 +50,14 @@ fn house_with(
     House { address, handle, sessions, ends }
 }
 
+/// A guest over a WebSocket, and its session, which has said something back.
+fn greeted(house: &House) -> (WebSocket, Session) {
+    let mut guest = WebSocket::session(house.address);
+    guest.send("4hello");
+    assert_eq!(guest.text(), "4hello");
+    (guest, next(&house.sessions))
+}
+
 fn say(session: &Session, packet: Packet) {
     session.send(&Arc::new(packet.into()));
 }
@@ -62,7 +70,7 @@ fn text(text: &str) -> Packet {
 const SHORT: Duration = Duration::from_millis(20);
 
 /// For what must not be over before the test has come to it.
-const LONGER: Duration = Duration::from_millis(200);
+const LONGER: Duration = Duration::from_millis(300);
 
 mod packets {
     use super::*;
@@ -488,7 +496,7 @@ mod the_heartbeat {
             websocket.send("3");
         }
         polling.say("4still here");
-        assert!(polling.poll().starts_with("4still here"));
+        assert!(polling.poll().contains("4still here")); // perhaps behind a ping
     }
 
     #[test]
@@ -536,7 +544,7 @@ mod the_heartbeat {
             ping_timeout: Duration::from_secs(5),
             ..Options::default()
         });
-        let guests: Vec<_> = (0..8).map(|_| WebSocket::session(house.address)).collect();
+        let guests: Vec<_> = (0..8).map(|_| Polling::open(house.address).upgrade()).collect();
         let answer = |mut guest: WebSocket| {
             move || {
                 for round in 0..150 {
@@ -629,8 +637,7 @@ mod the_end {
     #[test]
     fn a_server_that_ends_a_session_says_goodbye_over_its_websocket() {
         let house = house(Options::default());
-        let mut guest = WebSocket::session(house.address);
-        let session = next(&house.sessions);
+        let (mut guest, session) = greeted(&house);
         say(&session, text("the last word"));
         session.close("forced close");
         assert_eq!(guest.text(), "4the last word");
@@ -642,11 +649,11 @@ mod the_end {
     #[test]
     fn a_server_that_closes_ends_all_sessions_and_waits_for_them() {
         let house = house(Options::default());
-        let mut websocket = WebSocket::session(house.address);
+        let (mut websocket, session) = greeted(&house);
         let mut polling = Polling::open(house.address);
         until(|| house.handle.sessions() == 2);
         polling.ask();
-        let sessions = [next(&house.sessions), next(&house.sessions)];
+        let sessions = [session, next(&house.sessions)];
         until(|| sessions.iter().all(Session::is_writable));
         house.handle.close();
         assert_eq!(polling.heard(), "1");
@@ -662,8 +669,7 @@ mod the_end {
     #[test]
     fn the_reason_is_told_once_whatever_ends_the_session_first() {
         let house = house(Options::default());
-        let guest = WebSocket::session(house.address);
-        let session = next(&house.sessions);
+        let (guest, session) = greeted(&house);
         let ending: Vec<_> = (0..4)
             .map(|_| session.clone())
             .map(|session| thread::spawn(move || session.close("forced close")))
@@ -692,6 +698,25 @@ mod the_end {
         assert_eq!(polling.poll(), "1");
         stays.send("4hello");
         assert_eq!(stays.text(), "4hello");
+    }
+
+    #[test]
+    #[ignore = "until Session::listen tells of an end that came first"]
+    fn an_end_that_comes_before_anyone_listens_is_told_all_the_same() {
+        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+        let address = server.address().unwrap();
+        let (ended, ends) = mpsc::channel();
+        thread::spawn(move || {
+            server.serve(move |session| {
+                session.close("forced close");
+                let (session, ended) = (session.clone(), ended.clone());
+                Box::new(move |event| _ = ended.send((format!("{event:?}"), session.is_closed())))
+            });
+        });
+        for _ in 0..2 {
+            assert_eq!(WebSocket::session(address).read(), Frame::Close(1000));
+            assert_eq!(next(&ends), (r#"Close("forced close")"#.to_string(), true));
+        }
     }
 
     #[test]

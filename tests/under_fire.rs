@@ -370,6 +370,46 @@ fn a_panic_on_floor_3_ends_its_own_client() {
     ended("the server", serving);
 }
 
+/// A listener of the end that panics keeps nobody in a room, and nobody else from hearing of it.
+#[test]
+fn a_panic_at_the_end_of_a_client_leaves_nothing_of_it() {
+    let (give, handles) = mpsc::channel();
+    let (told, reasons) = mpsc::channel();
+    let (address, handle, serving) = socketio(LONG, |io| {
+        for name in ["/", "/one", "/two"] {
+            let told = told.clone();
+            io.of(name).on_connection(move |socket| {
+                socket.join("room");
+                socket.on("disconnecting", |_| panic!("as the test wants it"));
+                let told = told.clone();
+                socket.on("disconnect", move |event| {
+                    told.send(event.args[0].clone()).unwrap();
+                    panic!("as the test wants it");
+                });
+            });
+        }
+        _ = give.send(io.clone());
+    });
+    let io = next("the server", &handles);
+    let there = || ["/", "/one", "/two"].map(|name| io.of(name).to("room").fetch_sockets().len());
+    let client = Client::connect(&format!("http://{address}")).unwrap();
+    client.of("/one", json!({})).open();
+    client.of("/two", json!({})).open();
+    until("it is everywhere", || there() == [1; 3]);
+    io.of("/one").disconnect_sockets(false); // on this thread
+    assert_eq!(next("a reason", &reasons), json!("server namespace disconnect"));
+    drop(client);
+    for _ in 0..2 {
+        let reason = next("a reason", &reasons);
+        assert!(
+            ["client namespace disconnect", "transport close"].contains(&reason.as_str().unwrap())
+        );
+    }
+    until("nothing of it is left", || handle.sessions() == 0 && there() == [0; 3]);
+    handle.close();
+    ended("the server", serving);
+}
+
 /// One step of a conversation by hand: what is sent, and whether an answer is waited for.
 type Step = (Vec<u8>, bool);
 

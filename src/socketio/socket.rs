@@ -4,6 +4,7 @@
 //! socket in each namespace, all over one session); what is said at one is not heard at another.
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -263,17 +264,22 @@ impl Socket {
             return;
         }
         let mut event = self.event("disconnecting".to_string(), vec![reason.into()], None);
-        self.0.events.emit("disconnecting", &event);
+        self.tell(&event);
         self.0.namespace.remove(self);
         if let Some(client) = self.0.client.upgrade() {
             client.remove(self);
         }
         self.0.acks.disconnected(&[]);
         event.name = "disconnect".to_string();
-        self.0.events.emit("disconnect", &event);
+        self.tell(&event);
         // Listeners often hold the socket that holds them: without this, neither would ever go.
         self.0.events.remove_all();
         self.0.any.remove_all();
+    }
+
+    /// Tells the listeners of an end, which goes on even if one of them panics.
+    fn tell(&self, event: &Event) {
+        _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(&event.name, event)));
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {

@@ -162,7 +162,7 @@ impl Namespace {
 
     pub(super) fn join(&self, socket: &Socket, room: &str) {
         let mut members = self.members();
-        if !socket.has_ended() {
+        if socket.is_connected() || !socket.has_ended() {
             members.rooms.join(socket.id(), room);
         }
     }

@@ -181,7 +181,7 @@ impl Client {
             (Kind::Connect, None, _) => self.connect(&packet.namespace, packet.values.pop()),
             (Kind::Event, Some(socket), id) => socket.receive(packet.values, id),
             (Kind::Ack, Some(socket), Some(id)) => socket.settle(id, packet.values),
-            (Kind::Ack, _, _) => {} // an answer to nobody
+            (Kind::Ack, Some(_), None) => {} // an answer to nothing
             (Kind::Disconnect, Some(socket), _) => socket.end("client namespace disconnect"),
             // It speaks where it never came in, or says what only a server may say.
             _ => self.session.close("forced server close"),
@@ -217,6 +217,7 @@ impl Client {
             return socket.end("transport close"); // it left while the middleware thought
         }
         namespace.connected(&socket);
+        socket.greeted();
     }
 
     /// Out of all namespaces, and out of the street.

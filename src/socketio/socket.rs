@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use super::acks::{Acks, NoAnswer};
@@ -36,7 +36,8 @@ struct Inner {
     any: Emitter<Event>,
     acks: Acks,
     connected: AtomicBool,
-    ended: AtomicBool,
+    /// Why it is over, once it is.
+    ended: OnceLock<&'static str>,
 }
 
 /// An event that a client has emitted. A clone is the same one: it can be answered later.
@@ -96,7 +97,7 @@ impl Socket {
             any: Emitter::new(),
             acks: Acks::default(),
             connected: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
+            ended: OnceLock::new(),
         }))
     }
 
@@ -266,12 +267,12 @@ impl Socket {
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.0.ended.load(Relaxed)
+        self.0.ended.get().is_some()
     }
 
     /// It is over: out of its rooms, out of its namespace, and its listeners told why.
-    pub(super) fn end(&self, reason: &str) {
-        if self.0.ended.swap(true, Relaxed) {
+    pub(super) fn end(&self, reason: &'static str) {
+        if self.0.ended.set(reason).is_err() {
             return;
         }
         if let Some(client) = self.0.client.upgrade() {
@@ -280,10 +281,24 @@ impl Socket {
         if reason == "server namespace disconnect" {
             self.send_packet(Kind::Disconnect, ""); // it may come back at once: it has been removed
         }
-        self.tell("disconnecting", reason);
+        let connected = self.is_connected();
+        self.tell("disconnecting", reason, connected);
+        self.0.connected.store(false, Relaxed);
         self.0.namespace.remove(self);
         self.0.acks.disconnected(&[]);
-        self.tell("disconnect", reason);
+        self.tell("disconnect", reason, connected);
+        self.forget_listeners();
+    }
+
+    /// It has been greeted. If it left meanwhile, those who listen only since then are told.
+    pub(super) fn greeted(&self) {
+        if let Some(reason) = self.0.ended.get() {
+            self.tell("disconnect", reason, true);
+            self.forget_listeners();
+        }
+    }
+
+    fn forget_listeners(&self) {
         // Listeners often hold the socket that holds them: without this, neither would ever go.
         self.0.events.remove_all();
         self.0.any.remove_all();
@@ -291,12 +306,11 @@ impl Socket {
 
     /// Tells the listeners of its end, if it ever was connected. One that panics is one of many, on
     /// a thread that may be another client's: the others are told all the same.
-    fn tell(&self, name: &str, reason: &str) {
-        if self.is_connected() {
+    fn tell(&self, name: &str, reason: &str, connected: bool) {
+        if connected {
             let event = self.event(name.to_string(), vec![reason.into()], None);
             _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(name, &event)));
         }
-        self.0.connected.fetch_and(name == "disconnecting", Relaxed);
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {

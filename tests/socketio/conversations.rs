@@ -137,7 +137,6 @@ mod coming_in {
     }
 
     #[test]
-    #[ignore = "until a socket that was refused forgets its listeners: server::connect"]
     fn nothing_is_kept_of_a_guest_who_was_refused() {
         let house = house(|_| {});
         let witness = Arc::new(());
@@ -742,7 +741,6 @@ mod handlers {
     }
 
     #[test]
-    #[ignore = "until socket::end goes on after a listener has panicked"]
     fn that_panic_at_the_end_leave_nobody_behind() {
         let house = house(|socket| {
             socket.on("disconnecting", |_| panic!("as the test wants it"));
@@ -824,7 +822,6 @@ mod handlers {
     }
 
     #[test]
-    #[ignore = "until an end that comes while on_connection runs waits for it"]
     fn that_listen_to_a_guest_who_has_left_meanwhile_hear_of_it_and_are_forgotten() {
         let (told, tells) = mpsc::channel();
         let (begun, begins) = mpsc::channel();

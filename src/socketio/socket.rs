@@ -189,7 +189,7 @@ impl Socket {
     ) {
         let id = self.0.acks.expect(timeout, Box::new(callback));
         self.send(event(self.0.namespace.name(), Some(id), name, values.as_ref()));
-        if !self.is_connected() {
+        if self.has_ended() {
             self.0.acks.disconnected(&[]);
         }
     }
@@ -292,11 +292,11 @@ impl Socket {
     /// Tells the listeners of its end, if it ever was connected. One that panics is one of many, on
     /// a thread that may be another client's: the others are told all the same.
     fn tell(&self, name: &str, reason: &str) {
-        if self.is_connected() {
+        // While it is leaving it is still connected; once it has left, it is not.
+        if self.0.connected.fetch_and(name == "disconnecting", Relaxed) {
             let event = self.event(name.to_string(), vec![reason.into()], None);
             _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(name, &event)));
         }
-        self.0.connected.fetch_and(name == "disconnecting", Relaxed);
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {

@@ -701,7 +701,6 @@ mod the_end {
     }
 
     #[test]
-    #[ignore = "until Session::listen tells of an end that came first"]
     fn an_end_that_comes_before_anyone_listens_is_told_all_the_same() {
         let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let address = server.address().unwrap();

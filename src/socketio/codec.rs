@@ -77,10 +77,10 @@ impl Decoder {
             (Message::Text(text), None) => {
                 let packet = Packet::parse(&text).ok_or(Nonsense)?;
                 let decoded = decode(&packet)?;
-                if packet.attachments == 0 {
+                if !matches!(packet.kind, Kind::BinaryEvent | Kind::BinaryAck) {
                     return Ok(Some(decoded));
                 }
-                if packet.attachments > MAX_ATTACHMENTS {
+                if !(1..=MAX_ATTACHMENTS).contains(&packet.attachments) {
                     return Err(Nonsense);
                 }
                 self.waiting = Some((decoded, packet.attachments, Vec::new()));

@@ -48,6 +48,9 @@ mod c14_3;
 mod c15_1;
 mod c15_2;
 mod c15_3;
+mod c20_1;
+mod c20_2;
+mod c20_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -51,6 +51,9 @@ mod c15_3;
 mod c20_1;
 mod c20_2;
 mod c20_3;
+mod c21_1;
+mod c21_2;
+mod c21_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -210,6 +210,19 @@ mod a_page_is_refused {
 
     #[cfg(unix)]
     #[test]
+    fn when_a_program_hears_what_is_typed_otherwise() {
+        let right =
+            "```console\n$ read line; echo \"You said $line\"\n> Hello\nYou said Hello\n```\n";
+        assert_none(terminal::problems(right, "tutorial/page.md", None));
+        when_typed(
+            "You said hello",
+            "$ read line; echo \"You said $line\"\n> hello\nYou said Hello",
+        );
+        when_typed("no program runs", "> Hello");
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn when_a_program_answers_otherwise() {
         let right = "```console terminal=server\n$ cargo run\nServer listening on port 3000\n```\n\
                      ```console\n$ cargo run --bin client | head -1\nConnected to server\n```\n\

@@ -2,7 +2,8 @@
 //!
 //! `terminal=NAME` says in which window a block stands: a program that still runs at the end of a
 //! block goes on, and a later block of the same window shows what it printed meanwhile. In a block,
-//! `$ …` is typed, `^C` is pressed, `…` stands for any number of lines, and all else is expected.
+//! `$ …` is typed, and `> …` into the program that runs; `^C` is pressed, `…` stands for any number
+//! of lines, and all else is expected.
 //! A page leaves nothing running: what does not end by itself must be ended by `^C`.
 //!
 //! What differs from machine to machine is swapped: `cargo run` starts the program that is built
@@ -23,7 +24,8 @@ use super::blocks::{self, Block};
 /// How long a line may take that the page promises.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Marks the end of a command; no program prints it.
+/// Marks the beginning and the end of a command; no program prints them.
+const READ: &str = "\u{1}read";
 const DONE: &str = "\u{1}done";
 
 /// What each shell knows before the reader types: where the programs are, and their addresses.
@@ -44,6 +46,7 @@ cargo() {
         server-0 | client-0 | socketio-server-0) set -- "127.0.0.1:$PORT_3000" ;;
         ws-server-0) set -- "127.0.0.1:$PORT_8080" ;;
         ws-client-0) set -- "ws://127.0.0.1:$PORT_8080/" ;;
+        socketio-client-0) set -- "http://127.0.0.1:$PORT_3000" ;;
     esac
     "$dir/$program" "$@"
 }
@@ -160,9 +163,21 @@ impl Terminal {
     fn play(&mut self, line: &str, scene: &Scene) -> Result<(), String> {
         if let Some(command) = line.strip_prefix("$ ") {
             self.end_of_command(scene)?;
-            let typed = format!("{}; s=$?; printf '{DONE}\\n'; (exit $s)\n", scene.typed(command));
+            let command = scene.typed(command);
+            let typed =
+                format!("printf '{READ}\\n'; (exit $s); {command}; s=$?; printf '{DONE}\\n'\n");
             self.running = true;
-            self.keyboard.write_all(typed.as_bytes()).map_err(|e| e.to_string())
+            self.keyboard.write_all(typed.as_bytes()).map_err(|e| e.to_string())?;
+            // From now on what is typed is the program's: shells read ahead, some of them.
+            match self.screen.recv_timeout(LIMIT).as_deref() {
+                Ok(READ) => Ok(()),
+                other => Err(format!("the shell printed {other:?} before the command began")),
+            }
+        } else if let Some(line) = line.strip_prefix("> ") {
+            match self.running {
+                true => writeln!(self.keyboard, "{line}").map_err(|e| e.to_string()),
+                false => Err(format!("no program runs that could read {line:?}")),
+            }
         } else if line == "^C" {
             self.signal("INT");
             self.end_of_command(scene)

@@ -60,6 +60,12 @@ mod c18_3;
 mod c19_1;
 mod c19_2;
 mod c19_3;
+mod c20_1;
+mod c20_2;
+mod c20_3;
+mod c21_1;
+mod c21_2;
+mod c21_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -1,0 +1,84 @@
+//! Chapter 21: bytes among the values of an event, in both forms, and what a decoder refuses.
+
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{error::Error, io, thread};
+
+use sockets_by_hand::engineio::packet::SEPARATOR;
+use sockets_by_hand::json;
+use sockets_by_hand::socketio::client::{Client, Options};
+use sockets_by_hand::socketio::codec::{Decoder, encode};
+use sockets_by_hand::socketio::packet::Kind;
+use sockets_by_hand::socketio::{self, Server, Value};
+use sockets_by_hand::ws::Message;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let bytes: &[u8] = &[0x89, 0x50, 0x4e, 0x47];
+    let event = [json!("picture"), json!("cat.png"), json!({"small": bytes, "large": bytes})];
+    let outgoing = encode(Kind::Event, "/", None, &event.iter().collect::<Vec<_>>());
+    println!("As frames:\n{}", hex(&outgoing.frames()));
+    println!("In a body:\n{}", outgoing.payload().replace(SEPARATOR, "␞"));
+
+    let event = [json!("picture"), json!(vec![0u8; 3000])];
+    let outgoing = encode(Kind::Event, "/", None, &event.iter().collect::<Vec<_>>());
+    println!("3000 bytes: {} as frames", outgoing.frames().len());
+    println!("3000 bytes: {} in a body", outgoing.payload().len());
+
+    refuse("bytes that nobody announced", vec![Message::Binary(vec![1])]);
+    refuse("text where bytes were awaited", vec![label("1", "0"), Message::from("2[\"hello\"]")]);
+    refuse("a parcel that is not there", vec![label("1", "7"), Message::Binary(vec![1])]);
+    refuse("eleven parcels", vec![label("11", "0")]);
+
+    let url = serve()?;
+    for transport in ["websocket", "polling"] {
+        there_and_back(&url, transport)?;
+    }
+    Ok(())
+}
+
+/// The text in front of so many parcels, and the number of one in it.
+fn label(parcels: &str, number: &str) -> Message {
+    let text = format!(r#"5{parcels}-["picture",{{"_placeholder":true,"num":{number}}}]"#);
+    Message::Text(text)
+}
+
+fn refuse(what: &str, messages: Vec<Message>) {
+    let mut decoder = Decoder::default();
+    let refused = messages.into_iter().any(|message| decoder.add(message).is_err());
+    println!("{what}: {}", if refused { "parse error" } else { "welcome" });
+}
+
+/// Sends bytes to a server that sends them back.
+fn there_and_back(url: &str, transport: &'static str) -> Result<(), Box<dyn Error>> {
+    let options = Options { transports: vec![transport], ..Options::default() };
+    let client = Client::new(url, options)?;
+    client.open();
+    let (sender, answer) = mpsc::channel();
+    let sent = [json!(vec![0x89u8, 0x50, 0x4e, 0x47])];
+    client.emit_with_ack("echo", &sent, Duration::from_secs(10), move |answer| {
+        _ = sender.send(answer);
+    });
+    let same = answer.recv()?? == sent;
+    println!("{transport}: {}", if same { "the same bytes came back" } else { "others came back" });
+    Ok(())
+}
+
+fn serve() -> io::Result<String> {
+    let server = Server::bind("127.0.0.1:0", socketio::Options::default())?;
+    let address = server.address().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    server.io().on_connection(|socket| _ = socket.on("echo", |event| event.ack(&event.args)));
+    thread::spawn(|| server.serve());
+    Ok(format!("http://{address}"))
+}
+
+/// Bytes, with those that are letters as letters.
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        match byte {
+            b' '..=b'~' => text.push(char::from(*byte)),
+            _ => text += &format!("<{byte:02x}>"),
+        }
+    }
+    text
+}

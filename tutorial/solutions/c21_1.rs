@@ -1,0 +1,47 @@
+//! Chapter 21, exercise 1: how many bytes a value carries, however deep they are in it.
+
+use sockets_by_hand::socketio::Value;
+
+/// The sum of all pieces of bytes in `value`.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Binary(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(_, value)| weight(value)).sum(),
+        _ => 0, // a long string is no bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sockets_by_hand::json;
+    use sockets_by_hand::socketio::{Client, Server};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn a_handler_refuses_what_is_too_heavy() {
+        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
+        let url = format!("http://{}", server.address().unwrap());
+        server.io().on_connection(|socket| {
+            socket.on("picture", |event| {
+                let weight: usize = event.args.iter().map(weight).sum();
+                event.ack([json!(weight <= 1000)]);
+            });
+        });
+        std::thread::spawn(|| server.serve());
+        let client = Client::connect(&url).unwrap();
+        let (sender, answers) = mpsc::channel();
+        for size in [400, 500, 600] {
+            let bytes = vec![7u8; size];
+            let picture = json!({"small": bytes.clone(), "sizes": [{"large": bytes}, "text"]});
+            let sender = sender.clone();
+            client.emit_with_ack("picture", [picture], Duration::from_secs(10), move |answer| {
+                sender.send(answer.unwrap()).unwrap();
+            });
+        }
+        let answers: Vec<_> = answers.iter().take(3).map(|mut values| values.remove(0)).collect();
+        assert_eq!(answers, [json!(true), json!(true), json!(false)]);
+    }
+}

@@ -1,0 +1,99 @@
+//! Chapter 21, exercise 3: a file in pieces.
+//!
+//! Each answer says how much of the file the server has, and the next piece begins there. So a piece
+//! that comes twice harms nothing, and an upload goes on where it was after the line broke.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use sockets_by_hand::json;
+use sockets_by_hand::socketio::client::Socket;
+use sockets_by_hand::socketio::{Event, Value};
+
+const PIECE: usize = 64 * 1024;
+
+/// The most that the server keeps of one file.
+const LONGEST: usize = 16 * 1024 * 1024;
+
+/// Sends what is missing behind `from`; `done` hears whether all has come. At most `tries` answers
+/// may stay away.
+fn upload(socket: &Socket, file: Arc<[u8]>, from: usize, tries: u32, done: mpsc::Sender<bool>) {
+    let rest = file.get(from..).unwrap_or_default();
+    if rest.is_empty() || tries == 0 {
+        _ = done.send(rest.is_empty());
+        return;
+    }
+    let piece = &rest[..rest.len().min(PIECE)];
+    let values = [json!("cat.png"), json!(from), json!(piece)];
+    let again = socket.clone();
+    socket.emit_with_ack("piece", values, Duration::from_secs(10), move |answer| match answer {
+        Ok(values) => {
+            let has = values.first().and_then(Value::as_f64).unwrap_or(0.0) as usize;
+            // A server that takes nothing more must not keep us busy for ever.
+            let tries = if has > from { tries } else { tries - 1 };
+            upload(&again, file, has, tries, done);
+        }
+        Err(_) => upload(&again, file, from, tries - 1, done),
+    });
+}
+
+/// The server's side: the files by name, as far as they have come.
+#[derive(Default)]
+struct Shelf(Mutex<HashMap<String, Vec<u8>>>);
+
+impl Shelf {
+    /// Puts a piece where it belongs, if it is the next one; returns how much is there now.
+    fn add(&self, event: &Event) -> usize {
+        let [Value::String(name), from, Value::Binary(piece)] = &event.args[..] else { return 0 };
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = files.entry(name.clone()).or_default();
+        if *from == json!(file.len()) && file.len() + piece.len() <= LONGEST {
+            file.extend_from_slice(piece);
+        }
+        file.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sockets_by_hand::socketio::client::{Client, Options};
+    use sockets_by_hand::socketio::{self, Server};
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    #[test]
+    fn two_megabytes_arrive_over_either_transport_although_an_answer_is_lost() {
+        for transport in ["websocket", "polling"] {
+            let server = Server::bind("127.0.0.1:0", socketio::Options::default()).unwrap();
+            let url = format!("http://{}", server.address().unwrap());
+            let shelf = Arc::new(Shelf::default());
+            let (files, lost) = (shelf.clone(), Arc::new(AtomicBool::new(false)));
+            server.io().on_connection(move |socket| {
+                let (files, lost) = (files.clone(), lost.clone());
+                socket.on("piece", move |event| match files.add(event) {
+                    has if has == 3 * PIECE && !lost.swap(true, Relaxed) => {
+                        event.socket.disconnect(false); // instead of an answer
+                    }
+                    has => event.ack([json!(has)]),
+                });
+            });
+            std::thread::spawn(|| server.serve());
+
+            let mut options = Options { transports: vec![transport], ..Options::default() };
+            options.backoff.min = Duration::from_millis(1);
+            let client = Client::new(&url, options).unwrap();
+            client.on("disconnect", |event| {
+                if event.args[0].as_str() == Some("io server disconnect") {
+                    event.socket.open();
+                }
+            });
+            client.open();
+            let file: Arc<[u8]> = (0..2_000_000u32).map(|i| (i / 7) as u8).collect();
+            let (done, all) = mpsc::channel();
+            upload(&client, file.clone(), 0, 3, done);
+            assert_eq!(all.recv(), Ok(true));
+            assert!(shelf.0.lock().unwrap()["cat.png"][..] == file[..], "another file has come");
+        }
+    }
+}

@@ -54,11 +54,14 @@ pub struct Decoded {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Nonsense;
 
+/// A piece of bytes, until it has been put where it belongs.
+type Attachment = Option<Vec<u8>>;
+
 /// Puts packets together out of messages.
 #[derive(Debug, Default)]
 pub struct Decoder {
     /// A packet whose bytes have not all come yet, and those that have.
-    waiting: Option<(Decoded, usize, Vec<Option<Vec<u8>>>)>,
+    waiting: Option<(Decoded, usize, Vec<Attachment>)>,
 }
 
 impl Decoder {
@@ -156,7 +159,7 @@ fn take_out(value: Value, attachments: &mut Vec<Vec<u8>>) -> Value {
 
 /// Puts bytes in where the placeholders are: each piece once, or a short text could have copies made
 /// of it until no memory is left.
-fn put_back(value: &mut Value, attachments: &mut [Option<Vec<u8>>]) -> Result<(), Nonsense> {
+fn put_back(value: &mut Value, attachments: &mut [Attachment]) -> Result<(), Nonsense> {
     if value["_placeholder"] == Value::Bool(true) {
         let number = value["num"].as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
         let bytes = number.and_then(|n| attachments.get_mut(n as usize)?.take());

@@ -8,6 +8,7 @@ use std::thread;
 use assert_cmd::Command as Program;
 use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
+use sockets_by_hand::ws::Message;
 
 fn program(name: &str) -> Program {
     Program::cargo_bin(name).unwrap()
@@ -106,8 +107,35 @@ fn server_and_client_hold_the_documents_conversation() {
 }
 
 #[test]
+fn socketio_server_prints_its_port_and_who_comes_and_goes() {
+    let program = env!("CARGO_BIN_EXE_socketio-server");
+    let mut server = Server::of(Command::new(program).arg("127.0.0.1:0"));
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address);
+    let mut guest = sockets_by_hand::ws::connect(&url).unwrap();
+    let mut hears = |begin: &str, says: &str| {
+        let Ok(Some(Message::Text(packet))) = guest.read() else { panic!("no packet") };
+        assert!(packet.starts_with(begin), "{packet}");
+        guest.send(says).unwrap();
+    };
+    hears("0", "40");
+    hears("40", r#"421["echo",{"n":1},"two"]"#);
+    hears(r#"431[{"n":1},"two"]"#, "41");
+    assert_eq!(server.line(), "Client connected");
+    assert_eq!(server.line(), "Client disconnected (client namespace disconnect)");
+}
+
+#[test]
 fn help_says_how_a_program_is_called() {
-    for name in ["server", "client", "ipc-server", "ipc-client", "ws-server", "ws-client"] {
+    let names = [
+        "server",
+        "client",
+        "ipc-server",
+        "ipc-client",
+        "ws-server",
+        "ws-client",
+        "socketio-server",
+    ];
+    for name in names {
         let usage = starts_with(format!("usage: {name} "));
         program(name).arg("--help").assert().success().stdout(usage).stderr("");
     }
@@ -115,13 +143,16 @@ fn help_says_how_a_program_is_called() {
 
 #[test]
 fn a_bad_argument_is_answered_with_one_line_and_status_2() {
-    let calls: [(&str, &[&str]); 13] = [
+    let calls: [(&str, &[&str]); 16] = [
         ("server", &["nonsense"]),
         ("server", &["127.0.0.1:99999"]),
         ("server", &["127.0.0.1:0", "more"]),
         ("client", &[""]),
         ("client", &["--port"]),
         ("client", &["127.0.0.1:1", "more"]),
+        ("socketio-server", &["nonsense"]),
+        ("socketio-server", &["--port"]),
+        ("socketio-server", &["127.0.0.1:0", "more"]),
         ("ipc-server", &["--path"]),
         ("ipc-client", &["one", "more"]),
         ("ws-server", &["nonsense"]),
@@ -145,8 +176,9 @@ fn a_bad_argument_is_answered_with_one_line_and_status_2() {
 fn a_port_in_use_is_one_line_and_status_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for name in ["server", "ws-server"] {
+    for name in ["server", "ws-server", "socketio-server"] {
         let line = starts_with(format!("{name}: cannot listen on {address}: "));
+        let line = line.and(contains("\n").count(1));
         program(name).arg(&address).assert().code(1).stdout("").stderr(line);
     }
 }

@@ -5,7 +5,9 @@
 //! does not fit is told so in the words that the protocol has for it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::session::{Listener, Session};
@@ -26,6 +28,8 @@ pub struct Server {
 pub(super) struct Shared {
     pub(super) options: Options,
     sessions: Mutex<HashMap<String, Session>>,
+    /// The door has been closed: whoever still opens a session is sent away.
+    closing: AtomicBool,
 }
 
 type Open = dyn Fn(&Session) -> Listener + Send + Sync;
@@ -39,7 +43,8 @@ impl Server {
         let net = net::Server::bind(address)?
             .max_connections(options.max_connections)
             .farewell(ws::server::FULL);
-        Ok(Server { net, shared: Arc::new(Shared { options, sessions: Mutex::default() }) })
+        let (sessions, closing) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Server { net, shared: Arc::new(Shared { options, sessions, closing }) })
     }
 
     /// Where the server listens.
@@ -71,6 +76,7 @@ impl Handle {
     /// Closes the door, and ends all sessions: they are told, with `server shutting down`.
     pub fn close(&self) {
         self.net.close();
+        self.shared.closing.store(true, Relaxed);
         let sessions: Vec<Session> = self.shared.lock().values().cloned().collect();
         sessions.iter().for_each(|session| session.close("server shutting down"));
     }
@@ -110,7 +116,7 @@ impl Shared {
         Ok(())
     }
 
-    // Neither of the next two is to be part of `receive`: the stack of a thread is memory that it
+    // None of the next three is to be part of its caller: the stack of a thread is memory that it
     // keeps, and what they need there is needed only at the beginning.
 
     /// Answers requests, until one asks for a WebSocket.
@@ -128,17 +134,10 @@ impl Shared {
                 session.left(number);
             }
             let Some(request) = next? else { return Ok(None) };
-            let ours = request.path().starts_with(&self.options.path);
-            if ours && handshake::is_wanted(&request) {
+            if self.is_ours(&request) && handshake::is_wanted(&request) {
                 return Ok(Some((connection, request)));
             }
-            let max = self.options.max_payload;
-            let answer = match ours {
-                true => self.answer(&request, &mut connection, &mut held, open),
-                false => body(&request, &mut connection, max)
-                    .map(|_| Some((self.options.page)(&request))),
-            };
-            match answer {
+            match self.answer(&request, &mut connection, &mut held, open) {
                 Ok(Some(response)) => connection.respond(response)?,
                 Ok(None) => {}
                 Err(refusal) => {
@@ -149,8 +148,13 @@ impl Shared {
         }
     }
 
-    /// The response to a request of long-polling, or none if it is held. `Err` is a response too: the
-    /// last one on its connection.
+    fn is_ours(&self, request: &Request) -> bool {
+        request.path().starts_with(&self.options.path)
+    }
+
+    /// The response to a request, or none if it is held. `Err` is a response too: the last one on its
+    /// connection.
+    #[inline(never)]
     fn answer(
         self: &Arc<Shared>,
         request: &Request,
@@ -158,6 +162,14 @@ impl Shared {
         held: &mut Held,
         open: &Open,
     ) -> Result<Option<Response>, Response> {
+        let max = self.options.max_payload;
+        if !self.is_ours(request) {
+            body(request, connection, max)?;
+            return Ok(Some((self.options.page)(request)));
+        }
+        if request.method != "POST" {
+            body(request, connection, 0)?; // what is left unread would be the next request
+        }
         let mut response = Response { headers: self.options.cors(request), ..Response::new(200) };
         if request.method == "OPTIONS" && self.options.cors.is_some() {
             response.status = 204;
@@ -168,6 +180,9 @@ impl Shared {
         response.headers.push("Content-Type", "text/plain; charset=UTF-8");
         response.headers.push("Cache-Control", "no-store");
         match (&*request.method, session) {
+            (_, None) if self.lock().len() >= self.options.max_connections => {
+                Err(Response::text(503, "There are too many sessions"))
+            }
             (_, None) => {
                 let remote_address = connection.reader.get_ref().stream.remote_address();
                 let session = self.open(request.clone().into(), remote_address, None, open);
@@ -175,8 +190,9 @@ impl Shared {
                 Ok(Some(response))
             }
             ("GET", Some(session)) => {
-                // The server has something to say at the next ping, at the latest.
-                connection.keep_alive = self.options.ping_interval + self.options.ping_timeout;
+                // The server has something to say at the next ping, at the latest (and a moment).
+                let Options { ping_interval, ping_timeout, .. } = self.options;
+                connection.keep_alive = ping_interval + ping_timeout + Duration::from_secs(5);
                 connection.answered_later();
                 let number = session
                     .poll(&connection.outbox, response.headers, request.keep_alive())
@@ -185,7 +201,7 @@ impl Shared {
                 Ok(None)
             }
             ("POST", Some(session)) => {
-                let body = body(request, connection, self.options.max_payload)
+                let body = body(request, connection, max)
                     .inspect_err(|_| session.close("transport error"))?;
                 let packets =
                     String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
@@ -207,7 +223,7 @@ impl Shared {
         }
         if let Some(sid) = request.query("sid") {
             let session = self.lock().get(&sid).cloned().ok_or(Refusal::UnknownSid)?;
-            let fits = upgrade || session.transport() == transport;
+            let fits = upgrade || transport == "polling" && session.transport() == "polling";
             return if fits { Ok(Some(session)) } else { Err(Refusal::BadRequest) };
         }
         if request.method != "GET" {
@@ -238,6 +254,9 @@ impl Shared {
             session.send(&Arc::new(self.hello(&session).into()));
         }
         session.listen(open(&session));
+        if self.closing.load(Relaxed) {
+            session.close("server shutting down");
+        }
         session
     }
 
@@ -295,6 +314,9 @@ impl Shared {
     /// The upgrade: the WebSocket is tried out, then the client changes over to it.
     fn take_over(&self, socket: &mut Socket, session: &Session) -> bool {
         let (sender, slow) = (socket.sender(), socket.sender());
+        if session.transport() == "websocket" {
+            return false; // it has one, and waits for no other to speak
+        }
         let _limit = clock::after(self.options.upgrade_timeout, move || slow.terminate());
         let mut next = || socket.read().ok().flatten().and_then(Packet::from_message);
         if next() != Some(Packet::Ping("probe".to_string())) || !session.probe() {

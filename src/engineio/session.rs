@@ -11,6 +11,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{mem, net::SocketAddr, thread};
 
 use super::packet::SEPARATOR;
@@ -29,7 +30,7 @@ const GRACEFUL: [&str; 2] = ["forced close", "server shutting down"];
 pub enum Event {
     /// A message came.
     Message(Message),
-    /// It is over, and why: `transport close`, `ping timeout`, … Nothing follows.
+    /// It is over, and why: `transport close`, `ping timeout`, … Nothing begins after that.
     Close(&'static str),
 }
 
@@ -55,7 +56,8 @@ struct State {
     transport: Transport,
     /// A WebSocket has been probed, and will take over: no `GET` is held any more.
     upgrading: bool,
-    closed: bool,
+    /// Why it is over, if it is.
+    closed: Option<&'static str>,
     /// The next ping, or the end of the time for a pong.
     alarm: Option<Timer>,
 }
@@ -94,7 +96,7 @@ impl Session {
             Some(sender) => Transport::Websocket(sender),
             None => Transport::Polling(Polling::default()),
         };
-        let state = State { transport, upgrading: false, closed: false, alarm: None };
+        let state = State { transport, upgrading: false, closed: None, alarm: None };
         let session = Session(Arc::new(Inner {
             id,
             request,
@@ -134,7 +136,7 @@ impl Session {
     /// Sends packets, after all that were sent before. To a session that is over, nothing is sent.
     pub fn send(&self, outgoing: &Arc<Outgoing>) {
         let mut state = self.lock();
-        if state.closed {
+        if state.closed.is_some() {
             return;
         }
         match &mut state.transport {
@@ -146,7 +148,9 @@ impl Session {
             Transport::Polling(polling) => {
                 polling.queue.push(outgoing.clone());
                 polling.flush();
-                let queued: usize = polling.queue.iter().map(|o| o.payload().len() + 64).sum();
+                // Behind the first, as in an outbox: one message may be as long as it likes.
+                let behind = polling.queue.iter().skip(1);
+                let queued: usize = behind.map(|o| o.payload().len() + 64).sum();
                 drop(state);
                 if queued > MAX_QUEUED {
                     self.close_elsewhere("transport error");
@@ -157,7 +161,7 @@ impl Session {
 
     /// Whether it is over.
     pub fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.lock().closed.is_some()
     }
 
     /// Whether what is sent now would leave at once.
@@ -171,9 +175,10 @@ impl Session {
     /// Ends the session; the client is told. What was sent before still arrives.
     pub fn close(&self, reason: &'static str) {
         let mut state = self.lock();
-        if mem::replace(&mut state.closed, true) {
+        if state.closed.is_some() {
             return;
         }
+        state.closed = Some(reason);
         state.alarm = None;
         let mut waits = false;
         match &mut state.transport {
@@ -195,12 +200,15 @@ impl Session {
         if !waits {
             self.0.server.forget(&self.0.id);
         }
-        self.tell(Event::Close(reason));
-        *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.tell_of_the_end(reason);
     }
 
     pub(super) fn listen(&self, listener: Listener) {
-        *self.0.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(listener));
+        *self.listener() = Some(Arc::new(listener));
+        let closed = self.lock().closed;
+        if let Some(reason) = closed {
+            self.tell_of_the_end(reason); // it has ended before anybody listened
+        }
     }
 
     /// What the client has sent, from whichever transport. Answers whether it made sense; if not,
@@ -242,7 +250,7 @@ impl Session {
         keep_alive: bool,
     ) -> Result<u64, Refusal> {
         let mut state = self.lock();
-        let (upgrading, closed) = (state.upgrading, state.closed);
+        let (upgrading, closed) = (state.upgrading, state.closed.is_some());
         let Transport::Polling(polling) = &mut state.transport else {
             return Err(Refusal::BadRequest);
         };
@@ -282,8 +290,7 @@ impl Session {
     /// A WebSocket asks whether it could take over: until it does, no `GET` is held.
     pub(super) fn probe(&self) -> bool {
         let mut state = self.lock();
-        let State { transport: Transport::Polling(polling), closed: false, .. } = &mut *state
-        else {
+        let State { transport: Transport::Polling(polling), closed: None, .. } = &mut *state else {
             return false;
         };
         if polling.get.is_some() {
@@ -300,9 +307,7 @@ impl Session {
     /// The WebSocket takes over: all that still waits goes out through it, in order.
     pub(super) fn upgrade(&self, sender: ws::Sender) -> bool {
         let mut state = self.lock();
-        if state.closed {
-            return false;
-        }
+        let closed = state.closed.is_some();
         let Transport::Polling(polling) = &mut state.transport else { return false };
         let queue = mem::take(&mut polling.queue);
         if polling.get.is_some() {
@@ -311,12 +316,17 @@ impl Session {
         for outgoing in queue {
             _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread sees it too
         }
+        if closed {
+            drop(state);
+            self.0.server.forget(&self.0.id); // those were its last words
+            return false;
+        }
         state.transport = Transport::Websocket(sender);
         true
     }
 
     fn schedule_ping(&self, state: &mut State) {
-        if state.closed {
+        if state.closed.is_some() {
             return;
         }
         let session = self.clone();
@@ -325,29 +335,47 @@ impl Session {
     }
 
     fn ping(&self) {
-        self.send(&Arc::new(Packet::Ping(String::new()).into()));
         let session = self.clone();
         let end = move || session.close_elsewhere("ping timeout");
         let mut state = self.lock();
-        if !state.closed {
-            state.alarm = Some(clock::after(self.0.server.options.ping_timeout, end));
+        if state.closed.is_some() {
+            return;
         }
+        // Set before the ping is sent: the pong takes it away, and may be here at once.
+        state.alarm = Some(clock::after(self.0.server.options.ping_timeout, end));
+        drop(state);
+        self.send(&Arc::new(Packet::Ping(String::new()).into()));
     }
 
     /// Ends the session on a thread of its own: at the end handlers run, which may take their time,
     /// and who notices that the end has come (the clock, a broadcast) has other things to do.
     fn close_elsewhere(&self, reason: &'static str) {
         let session = self.clone();
-        _ = thread::Builder::new().spawn(move || session.close(reason));
+        let ending = thread::Builder::new().spawn(move || session.close(reason));
+        if ending.is_err() {
+            // No thread to be had: somebody may have left by then.
+            let session = self.clone();
+            let again = move || session.close_elsewhere(reason);
+            self.lock().alarm = Some(clock::after(Duration::from_secs(1), again));
+        }
     }
 
     /// Tells the listener. If it panics, this session ends, and no other.
     fn tell(&self, event: Event) {
-        let listener = self.0.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(listener) = listener else { return };
+        let Some(listener) = self.listener().clone() else { return };
         if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
             self.close("forced close");
         }
+    }
+
+    /// The same, for the last time: whoever takes the listener away calls it.
+    fn tell_of_the_end(&self, reason: &'static str) {
+        let Some(listener) = self.listener().take() else { return };
+        _ = catch_unwind(AssertUnwindSafe(|| listener(Event::Close(reason))));
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Option<Arc<Listener>>> {
+        self.0.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -52,7 +52,7 @@ impl Headers {
             if headers.0.len() == MAX_HEADERS {
                 return Err(Refused(431, "there are more than 100 headers"));
             }
-            headers.push(name, value.trim_ascii());
+            headers.0.push((name.to_string(), value.trim_ascii().to_string()));
         }
         Ok(headers)
     }

@@ -186,7 +186,9 @@ impl Read for Stream {
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_vectored(&[IoSlice::new(bytes)])
+        let n = patiently(|| either!(self, socket => (&*socket).write(bytes)))?;
+        self.0.bytes_written.fetch_add(n as u64, Relaxed);
+        Ok(n)
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice]) -> io::Result<usize> {

@@ -4,6 +4,8 @@
 //! of bytes is taken out of the values, a placeholder with its number left behind, and sent as a
 //! message of its own right after. The other end waits until all of them have come, and puts them in.
 
+use std::fmt::Write;
+
 use super::json::Value;
 use super::packet::{Kind, Packet};
 use crate::engineio::{self, Outgoing};
@@ -20,10 +22,11 @@ pub fn encode(kind: Kind, namespace: &str, id: Option<u64>, values: &[&Value]) -
         if i > 0 {
             data.push(',');
         }
-        match has_bytes(value) {
-            true => data += &take_out((*value).clone(), &mut attachments).to_string(),
-            false => data += &value.to_string(),
-        }
+        // (Writing into a `String` cannot fail.)
+        _ = match has_bytes(value) {
+            true => write!(data, "{}", take_out((*value).clone(), &mut attachments)),
+            false => write!(data, "{value}"),
+        };
     }
     data.push(']');
     let kind = match kind {
@@ -64,6 +67,9 @@ pub struct Decoder {
     waiting: Option<(Decoded, usize, Vec<Attachment>)>,
 }
 
+/// Bytes, until they have been put in their place.
+type Attachment = Option<Vec<u8>>;
+
 impl Decoder {
     /// Takes a message, and returns the packet that is whole with it, if one is.
     ///
@@ -98,7 +104,7 @@ impl Decoder {
 }
 
 /// Names that the library itself emits: a client that could send them could pretend things.
-const RESERVED: [&str; 6] =
+pub(super) const RESERVED: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 fn decode(packet: &Packet) -> Result<Decoded, Nonsense> {

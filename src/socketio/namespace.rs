@@ -140,6 +140,9 @@ impl Namespace {
     /// is said from then on.
     pub(super) fn add(&self, socket: &Socket) {
         let mut members = self.members();
+        if !socket.enter() {
+            return;
+        }
         members.rooms.join(socket.id(), socket.id());
         members.sockets.insert(socket.id().to_string(), socket.clone());
         socket.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"}}"#, socket.id()));
@@ -159,7 +162,7 @@ impl Namespace {
 
     pub(super) fn join(&self, socket: &Socket, room: &str) {
         let mut members = self.members();
-        if members.sockets.contains_key(socket.id()) {
+        if socket.is_connected() || !socket.has_ended() {
             members.rooms.join(socket.id(), room);
         }
     }

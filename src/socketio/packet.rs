@@ -85,7 +85,7 @@ impl<'a> Packet<'a> {
     /// Writes the packet as text.
     pub fn encode(&self) -> String {
         let mut text = String::with_capacity(self.namespace.len() + self.data.len() + 16);
-        text += &(self.kind as u8).to_string();
+        text.push(char::from(b'0' + self.kind as u8));
         if matches!(self.kind, Kind::BinaryEvent | Kind::BinaryAck) {
             text += &format!("{}-", self.attachments);
         }

@@ -137,7 +137,8 @@ impl Deref for Io {
 pub(super) struct Client {
     session: Session,
     io: Io,
-    sockets: Mutex<HashMap<String, Socket>>,
+    /// One for each namespace that it is in. They are few.
+    sockets: Mutex<Vec<Socket>>,
     decoder: Mutex<Decoder>,
     /// Ends the session if it joins no namespace in time.
     deadline: Mutex<Option<Timer>>,
@@ -175,11 +176,12 @@ impl Client {
     }
 
     fn act_on(self: &Arc<Client>, mut packet: Decoded) {
-        let socket = lock(&self.sockets).get(&packet.namespace).cloned();
+        let socket = self.find(&packet.namespace);
         match (packet.kind, socket, packet.id) {
             (Kind::Connect, None, _) => self.connect(&packet.namespace, packet.values.pop()),
             (Kind::Event, Some(socket), id) => socket.receive(packet.values, id),
             (Kind::Ack, Some(socket), Some(id)) => socket.settle(id, packet.values),
+            (Kind::Ack, Some(_), None) => {} // an answer to nothing
             (Kind::Disconnect, Some(socket), _) => socket.end("client namespace disconnect"),
             // It speaks where it never came in, or says what only a server may say.
             _ => self.session.close("forced server close"),
@@ -199,15 +201,23 @@ impl Client {
         let socket =
             Socket::new(random_id(), namespace.clone(), self.session.clone(), client, auth);
         if let Err(error) = namespace.judge(&socket) {
+            socket.end("refused"); // nobody hears of it: it never was connected
             return refuse(error);
         }
         *lock(&self.deadline) = None;
-        lock(&self.sockets).insert(name.to_string(), socket.clone());
+        let mut sockets = lock(&self.sockets);
+        if sockets.iter().any(|other| other.namespace().name() == name) {
+            drop(sockets);
+            return self.session.close("forced server close"); // it has asked twice at a time
+        }
+        sockets.push(socket.clone());
+        drop(sockets);
         namespace.add(&socket);
         if self.session.is_closed() {
             return socket.end("transport close"); // it left while the middleware thought
         }
         namespace.connected(&socket);
+        socket.greeted();
     }
 
     /// Out of all namespaces, and out of the street.
@@ -217,12 +227,15 @@ impl Client {
     }
 
     pub(super) fn remove(&self, socket: &Socket) {
-        let removed = lock(&self.sockets).remove(socket.namespace().name());
-        drop(removed);
+        lock(&self.sockets).retain(|other| other != socket); // which `socket` keeps alive
     }
 
     fn all(&self) -> Vec<Socket> {
-        lock(&self.sockets).values().cloned().collect()
+        lock(&self.sockets).clone()
+    }
+
+    fn find(&self, namespace: &str) -> Option<Socket> {
+        lock(&self.sockets).iter().find(|socket| socket.namespace().name() == namespace).cloned()
     }
 }
 

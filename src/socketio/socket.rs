@@ -6,11 +6,11 @@
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use super::acks::{Acks, NoAnswer};
-use super::codec::encode;
+use super::codec::{RESERVED, encode};
 use super::json::Value;
 use super::namespace::{Broadcast, Namespace};
 use super::packet::{Kind, Packet};
@@ -36,9 +36,12 @@ struct Inner {
     any: Emitter<Event>,
     acks: Acks,
     connected: AtomicBool,
+    /// Why it is over, once it is.
+    ended: OnceLock<&'static str>,
 }
 
-/// An event that a client has emitted.
+/// An event that a client has emitted. A clone is the same one: it can be answered later.
+#[derive(Clone)]
 pub struct Event {
     /// What it is called.
     pub name: String,
@@ -47,7 +50,7 @@ pub struct Event {
     /// The socket that it came to.
     pub socket: Socket,
     ack: Option<u64>,
-    answered: AtomicBool,
+    answered: Arc<AtomicBool>,
 }
 
 impl Event {
@@ -93,7 +96,8 @@ impl Socket {
             events: Emitter::new(),
             any: Emitter::new(),
             acks: Acks::default(),
-            connected: AtomicBool::new(true),
+            connected: AtomicBool::new(false),
+            ended: OnceLock::new(),
         }))
     }
 
@@ -161,6 +165,9 @@ impl Socket {
     }
 
     /// Emits an event to the client, with any number of values.
+    ///
+    /// # Panics
+    /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         self.send(event(self.0.namespace.name(), None, name, values.as_ref()));
     }
@@ -173,7 +180,7 @@ impl Socket {
     }
 
     /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
-    /// there is none, on another thread.
+    /// there is none: on another thread, or on this one if the client has gone already.
     pub fn emit_with_ack(
         &self,
         name: &str,
@@ -221,15 +228,10 @@ impl Socket {
     /// Sends it out of the namespace; and out of all others as well, its connection closed, if
     /// `close`.
     pub fn disconnect(&self, close: bool) {
-        if close {
-            if let Some(client) = self.0.client.upgrade() {
-                client.disconnect();
-            }
-            return;
-        }
-        if self.is_connected() {
-            self.send_packet(Kind::Disconnect, "");
-            self.end("server namespace disconnect");
+        match self.0.client.upgrade() {
+            _ if !self.is_connected() => {}
+            Some(client) if close => client.disconnect(),
+            _ => self.end("server namespace disconnect"),
         }
     }
 
@@ -258,32 +260,61 @@ impl Socket {
         self.0.acks.settle(id, Ok(values));
     }
 
+    /// It has been let in, unless it has left meanwhile.
+    pub(super) fn enter(&self) -> bool {
+        self.0.connected.store(!self.has_ended(), Relaxed);
+        self.is_connected()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.ended.get().is_some()
+    }
+
     /// It is over: out of its rooms, out of its namespace, and its listeners told why.
-    pub(super) fn end(&self, reason: &str) {
-        if !self.0.connected.swap(false, Relaxed) {
+    pub(super) fn end(&self, reason: &'static str) {
+        if self.0.ended.set(reason).is_err() {
             return;
         }
-        let mut event = self.event("disconnecting".to_string(), vec![reason.into()], None);
-        self.tell(&event);
-        self.0.namespace.remove(self);
         if let Some(client) = self.0.client.upgrade() {
             client.remove(self);
         }
+        if reason == "server namespace disconnect" {
+            self.send_packet(Kind::Disconnect, ""); // it may come back at once: it has been removed
+        }
+        let connected = self.is_connected();
+        self.tell("disconnecting", reason, connected);
+        self.0.connected.store(false, Relaxed);
+        self.0.namespace.remove(self);
         self.0.acks.disconnected(&[]);
-        event.name = "disconnect".to_string();
-        self.tell(&event);
+        self.tell("disconnect", reason, connected);
+        self.forget_listeners();
+    }
+
+    /// It has been greeted. If it left meanwhile, those who listen only since then are told.
+    pub(super) fn greeted(&self) {
+        if let Some(reason) = self.0.ended.get() {
+            self.tell("disconnect", reason, true);
+            self.forget_listeners();
+        }
+    }
+
+    fn forget_listeners(&self) {
         // Listeners often hold the socket that holds them: without this, neither would ever go.
         self.0.events.remove_all();
         self.0.any.remove_all();
     }
 
-    /// Tells the listeners of an end, which goes on even if one of them panics.
-    fn tell(&self, event: &Event) {
-        _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(&event.name, event)));
+    /// Tells the listeners of its end, if it ever was connected. One that panics is one of many, on
+    /// a thread that may be another client's: the others are told all the same.
+    fn tell(&self, name: &str, reason: &str, connected: bool) {
+        if connected {
+            let event = self.event(name.to_string(), vec![reason.into()], None);
+            _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(name, &event)));
+        }
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
-        Event { name, args, socket: self.clone(), ack, answered: AtomicBool::new(false) }
+        Event { name, args, socket: self.clone(), ack, answered: Arc::default() }
     }
 }
 
@@ -295,6 +326,7 @@ impl PartialEq for Socket {
 }
 
 pub(super) fn event(namespace: &str, id: Option<u64>, name: &str, values: &[Value]) -> Outgoing {
+    assert!(!RESERVED.contains(&name), "\"{name}\" is a reserved event name");
     let name = Value::from(name);
     let values: Vec<&Value> = std::iter::once(&name).chain(values).collect();
     encode(Kind::Event, namespace, id, &values)

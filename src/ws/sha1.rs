@@ -17,7 +17,8 @@ pub fn sha1(message: &[u8]) -> [u8; 20] {
     let blocks = message.chunks_exact(64);
 
     // §5.1.1: what is left of the message, one bit, zeros, and the message's length in bits.
-    let mut tail = blocks.remainder().to_vec();
+    let mut tail = Vec::with_capacity(128);
+    tail.extend(blocks.remainder());
     tail.push(0x80);
     tail.resize(if tail.len() <= 56 { 56 } else { 120 }, 0);
     tail.extend((message.len() as u64 * 8).to_be_bytes());

@@ -43,3 +43,33 @@ fn the_page_talks_and_says_that_our_server_has_gone_and_is_back() {
 fn the_page_does_the_same_with_npms_server() {
     drive(|address| Peer::node("ws-page.js", &[address]));
 }
+
+/// Drives the page of our chat in two tabs, and takes its server away for a while.
+#[test]
+#[ignore = "needs Chromium; .ci/run runs it"]
+fn the_chats_page_hears_its_room_and_comes_back_into_it() {
+    let folder = std::env::var("SCREENSHOTS").unwrap_or_default();
+    let server = Peer::ours("socketio-server", &["127.0.0.1:0"]);
+    let line = server.line();
+    let port = line.strip_prefix("Server listening on port ").expect(&line);
+    let address = format!("127.0.0.1:{port}");
+
+    let tabs = Peer::node("chat.js", &[&format!("http://{address}/"), &folder]);
+    let sees = |lines: &[&str]| lines.iter().for_each(|line| assert_eq!(tabs.line(), *line));
+    sees(&["Ann: connected", "Bob: connected"]);
+    sees(&["Ann: in the room tea", "Bob: in the room news", "Bob: in no room"]);
+    sees(&["Ann has heard: The water boils, Hello, all rooms"]);
+    sees(&["Bob has heard: It rains, Hello, all rooms"]);
+    sees(&["Bob: in the room news"]);
+
+    drop(server);
+    sees(&["Ann: no server", "Bob: no server", "the buttons are disabled: true, true"]);
+
+    let _server = Peer::ours("socketio-server", &[&address]);
+    sees(&["Ann: in the room coffee", "Bob: in the room news"]);
+    sees(&["Ann has heard: 안녕하세요, coffee", "Bob has heard: It has stopped"]);
+    assert_eq!(
+        tabs.finish(),
+        ["of 360 pixels it takes 360", "all parts are in view: true,true,true,true,true"]
+    );
+}

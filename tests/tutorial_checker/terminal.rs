@@ -41,7 +41,7 @@ cargo() {
         esac
     done
     case $program-$# in
-        server-0 | client-0) set -- "127.0.0.1:$PORT_3000" ;;
+        server-0 | client-0 | socketio-server-0) set -- "127.0.0.1:$PORT_3000" ;;
         ws-server-0) set -- "127.0.0.1:$PORT_8080" ;;
         ws-client-0) set -- "ws://127.0.0.1:$PORT_8080/" ;;
     esac

@@ -48,6 +48,18 @@ mod c14_3;
 mod c15_1;
 mod c15_2;
 mod c15_3;
+mod c16_1;
+mod c16_2;
+mod c16_3;
+mod c17_1;
+mod c17_2;
+mod c17_3;
+mod c18_1;
+mod c18_2;
+mod c18_3;
+mod c19_1;
+mod c19_2;
+mod c19_3;
 
 use std::net::{TcpListener, TcpStream};
 
@@ -56,4 +68,46 @@ fn connection() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     (client, listener.accept().unwrap().0)
+}
+
+/// A Socket.IO server on this machine, and where it is.
+fn street() -> (sockets_by_hand::socketio::Io, String) {
+    use sockets_by_hand::socketio::{Options, Server};
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+    let (io, address) = (server.io(), server.address().unwrap().to_string());
+    std::thread::spawn(|| server.serve());
+    (io, address)
+}
+
+/// A client that speaks Socket.IO by the packet.
+struct Guest(sockets_by_hand::ws::Socket);
+
+impl Guest {
+    /// Arrives at a server, in no namespace yet.
+    fn arrive(address: &str) -> Guest {
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let mut guest = Guest(sockets_by_hand::ws::connect(&url).unwrap());
+        assert!(guest.hear().unwrap().starts_with('0'));
+        guest
+    }
+
+    /// Arrives, and comes into the namespace `/`.
+    fn enter(address: &str) -> Guest {
+        let mut guest = Guest::arrive(address);
+        guest.say("40");
+        assert!(guest.hear().unwrap().starts_with("40"));
+        guest
+    }
+
+    fn say(&self, packet: &str) {
+        self.0.send(packet).unwrap();
+    }
+
+    /// The next packet, or `None` at the end.
+    fn hear(&mut self) -> Option<String> {
+        match self.0.read().unwrap()? {
+            sockets_by_hand::ws::Message::Text(packet) => Some(packet),
+            bytes => panic!("{bytes:?} instead of a packet"),
+        }
+    }
 }

@@ -1,0 +1,119 @@
+// Drives the page of socketio-server in two tabs.   node chat.js URL [FOLDER FOR SCREENSHOTS]
+// It prints each thing that it has seen; whoever started it stops and starts the server meanwhile.
+const { chromium } = require("playwright-core");
+const [url, folder] = process.argv.slice(2);
+
+const executablePath = "/usr/bin/chromium";
+const args = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+// What others have said, and what was said in this tab.
+const said = ".heard, .mine";
+
+// What a user sees and does in one tab.
+class Tab {
+  constructor(page, name) {
+    [this.page, this.name] = [page, name];
+    this.state = page.getByRole("status");
+    this.room = page.getByRole("textbox", { name: "Room" });
+    this.text = page.getByRole("textbox", { name: "Message" });
+    this.button = page.getByRole("button", { name: "Send" });
+    page.on("pageerror", (error) => console.log(`error: ${error.message}`));
+  }
+
+  async becomes(state) {
+    await this.state.filter({ hasText: state }).waitFor();
+    console.log(`${this.name}: ${state}`);
+  }
+
+  async goesTo(room) {
+    await this.room.fill(room);
+    await this.room.press("Enter");
+    await this.becomes(room ? `in the room ${room}` : "in no room");
+  }
+
+  async says(line) {
+    await this.text.fill(line);
+    await this.button.click();
+  }
+
+  async hears(line) {
+    await this.page.locator(said).getByText(line, { exact: true }).waitFor();
+  }
+
+  // All that it has heard since the last time.
+  async heard() {
+    const lines = await this.page.locator(said).allTextContents();
+    console.log(`${this.name} has heard: ${lines.slice(this.before).join(", ")}`);
+    this.before = lines.length;
+  }
+
+  shoot(name) {
+    return folder && this.page.screenshot({ path: `${folder}/${name}.png` });
+  }
+}
+
+async function inView(page, part) {
+  const { y, height } = await part.boundingBox();
+  return y >= 0 && y + height <= page.viewportSize().height;
+}
+
+async function main() {
+  const browser = await chromium.launch({ executablePath, args });
+  const open = async (name) => {
+    const page = await browser.newPage({ viewport: { width: 900, height: 640 }, colorScheme: "light" });
+    const tab = new Tab(page, name);
+    await page.goto(url);
+    await tab.becomes("connected");
+    return tab;
+  };
+  const [ann, bob] = [await open("Ann"), await open("Bob")];
+
+  await ann.goesTo("tea");
+  await bob.goesTo("news");
+  await ann.says("The water boils");
+  await ann.hears("The water boils");
+  await bob.says("It rains");
+  await bob.hears("It rains");
+  await bob.goesTo("");
+  await bob.says("Hello, all rooms"); // once this is heard, nothing said before is still on its way
+  for (const tab of [ann, bob]) await tab.hears("Hello, all rooms");
+  await ann.shoot("chat-light");
+  for (const tab of [ann, bob]) await tab.heard();
+  await bob.goesTo("news");
+
+  for (const tab of [ann, bob]) await tab.becomes("no server");
+  console.log(`the buttons are disabled: ${await ann.button.isDisabled()}, ${await bob.button.isDisabled()}`);
+  await ann.room.fill("coffee"); // nobody to tell: it counts when the server is back
+  await ann.shoot("chat-no-server");
+  await ann.becomes("in the room coffee");
+  await bob.becomes("in the room news");
+  await ann.says("안녕하세요, coffee");
+  await ann.hears("안녕하세요, coffee");
+  await bob.says("It has stopped");
+  await bob.hears("It has stopped");
+  for (const tab of [ann, bob]) await tab.heard();
+
+  const { page } = ann;
+  await page.emulateMedia({ colorScheme: "dark" });
+  await ann.shoot("chat-dark");
+  await page.setViewportSize({ width: 360, height: 640 });
+  for (let i = 1; i <= 20; i++) await ann.says(`line ${i}`);
+  const long = "https://example.com/" + "a-word-that-does-not-end-".repeat(4);
+  await ann.says(long);
+  await ann.hears(long);
+  console.log(`of 360 pixels it takes ${await page.evaluate(() => document.documentElement.scrollWidth)}`);
+  const parts = [ann.state, page.locator("#log li").last(), ann.room, ann.text, ann.button];
+  console.log(`all parts are in view: ${await Promise.all(parts.map((part) => inView(page, part)))}`);
+  await ann.shoot("chat-phone-dark");
+  await page.emulateMedia({ colorScheme: "light" });
+  await ann.shoot("chat-phone-light");
+  await browser.close();
+}
+
+main().catch((error) => {
+  console.log(`error: ${error.message}`);
+  process.exit(1);
+});

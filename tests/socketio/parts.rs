@@ -1,0 +1,570 @@
+//! The parts that need no socket: packets, values with bytes, rooms, answers that are awaited.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{env, fs, process};
+
+use sockets_by_hand::json;
+use sockets_by_hand::socketio::acks::Acks;
+use sockets_by_hand::socketio::codec::{Decoded, Decoder, Nonsense, encode};
+use sockets_by_hand::socketio::packet::{Kind, Packet};
+use sockets_by_hand::socketio::rooms::Rooms;
+use sockets_by_hand::socketio::{NoAnswer, Value};
+use sockets_by_hand::ws::Message;
+
+use crate::guest::{LIMIT, next};
+
+const PLACEHOLDER: &str = r#"{"_placeholder":true,"num":0}"#;
+
+#[test]
+fn the_leaves_compile_when_they_are_copied_alone() {
+    for leaf in ["packet", "rooms", "json"] {
+        let source = format!("{}/src/socketio/{leaf}.rs", env!("CARGO_MANIFEST_DIR"));
+        let metadata = env::temp_dir().join(format!("leaf-{leaf}-{}.rmeta", process::id()));
+        let output = Command::new(env::var("RUSTC").unwrap_or("rustc".to_string()))
+            .args(["--edition=2024", "--crate-type=lib", "--crate-name=leaf", "--emit=metadata"])
+            .args([Path::new("-o"), &metadata, Path::new(&source)])
+            .output()
+            .unwrap();
+        _ = fs::remove_file(metadata);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+mod packets {
+    use super::*;
+
+    fn packet(kind: Kind, namespace: &'static str, data: &'static str) -> Packet<'static> {
+        Packet::new(kind, namespace, data)
+    }
+
+    #[test]
+    fn each_is_a_label_and_json() {
+        for (wire, packet) in [
+            ("0", packet(Kind::Connect, "/", "")),
+            (r#"0{"sid":"x"}"#, packet(Kind::Connect, "/", r#"{"sid":"x"}"#)),
+            ("0/admin,", packet(Kind::Connect, "/admin", "")),
+            (r#"0/admin,{"a":1}"#, packet(Kind::Connect, "/admin", r#"{"a":1}"#)),
+            ("1", packet(Kind::Disconnect, "/", "")),
+            ("1/admin,", packet(Kind::Disconnect, "/admin", "")),
+            (r#"2["a",1]"#, packet(Kind::Event, "/", r#"["a",1]"#)),
+            (r#"2/a/b-c,["a"]"#, packet(Kind::Event, "/a/b-c", r#"["a"]"#)),
+            (r#"20["a"]"#, Packet { id: Some(0), ..packet(Kind::Event, "/", r#"["a"]"#) }),
+            (
+                r#"2/admin,456["project:delete",123]"#,
+                Packet {
+                    id: Some(456),
+                    ..packet(Kind::Event, "/admin", r#"["project:delete",123]"#)
+                },
+            ),
+            ("3/admin,456[]", Packet { id: Some(456), ..packet(Kind::Ack, "/admin", "[]") }),
+            (
+                r#"4/admin,{"message":"Not authorized"}"#,
+                packet(Kind::ConnectError, "/admin", r#"{"message":"Not authorized"}"#),
+            ),
+            ("50-[]", packet(Kind::BinaryEvent, "/", "[]")),
+            ("51-[]", Packet { attachments: 1, ..packet(Kind::BinaryEvent, "/", "[]") }),
+            (
+                "512-/admin,7[1]",
+                Packet {
+                    attachments: 12,
+                    id: Some(7),
+                    ..packet(Kind::BinaryEvent, "/admin", "[1]")
+                },
+            ),
+            (
+                "61-/admin,456[{}]",
+                Packet {
+                    attachments: 1,
+                    id: Some(456),
+                    ..packet(Kind::BinaryAck, "/admin", "[{}]")
+                },
+            ),
+            (
+                "29007199254740991[]",
+                Packet { id: Some(9_007_199_254_740_991), ..packet(Kind::Event, "/", "[]") },
+            ),
+        ] {
+            assert_eq!(Packet::parse(wire), Some(packet));
+            assert_eq!(packet.encode(), wire);
+        }
+    }
+
+    #[test]
+    fn a_namespace_with_nothing_behind_it_needs_no_comma() {
+        assert_eq!(Packet::parse("0/admin"), Some(packet(Kind::Connect, "/admin", "")));
+        assert_eq!(Packet::parse("1/"), Some(packet(Kind::Disconnect, "/", "")));
+        assert_eq!(Packet::parse("2/,[1]"), Some(packet(Kind::Event, "/", "[1]")));
+    }
+
+    #[test]
+    fn what_is_none_is_not_taken_for_one() {
+        for wire in [
+            "",
+            "7",
+            "9",
+            "a",
+            "-1",
+            " 2[]",
+            "é",
+            "\u{1F600}",
+            "5",
+            "5[]",
+            "5-[]",
+            "51[]",
+            "5a-[]",
+            "5+1-[]",
+            "5 1-[]",
+            "5-1-[]",
+            "51.0-[]",
+            "6[]",
+            "5/admin,1-[]",
+            // more than JavaScript can count
+            "29007199254740992[]",
+            "299999999999999999999999[]",
+            "59007199254740992-[]",
+        ] {
+            assert_eq!(Packet::parse(wire), None, "{wire:?}");
+        }
+    }
+}
+
+mod the_decoder {
+    use super::*;
+
+    /// What becomes of these messages, the last of which makes a packet whole.
+    #[track_caller]
+    fn decoded(messages: impl IntoIterator<Item = Message>) -> Result<Decoded, Nonsense> {
+        let mut decoder = Decoder::default();
+        let mut last = Ok(None);
+        for message in messages {
+            assert_eq!(last, Ok(None), "nothing was to come before the last message");
+            last = decoder.add(message);
+        }
+        last.map(|decoded| decoded.expect("the packet is not whole"))
+    }
+
+    fn text(text: &str) -> Result<Decoded, Nonsense> {
+        decoded([Message::from(text)])
+    }
+
+    fn with_bytes<const N: usize>(text: &str, bytes: [&[u8]; N]) -> Result<Decoded, Nonsense> {
+        let bytes = bytes.into_iter().map(|bytes| Message::Binary(bytes.to_vec()));
+        decoded([Message::from(text)].into_iter().chain(bytes))
+    }
+
+    fn binary(bytes: &[u8]) -> Value {
+        Value::Binary(bytes.to_vec())
+    }
+
+    #[test]
+    fn reads_what_is_legal() {
+        let packet = |kind, namespace: &str, id, values: Value| {
+            let values = values.as_array().unwrap().to_vec();
+            Ok(Decoded { kind, namespace: namespace.to_string(), id, values })
+        };
+        for (wire, expected) in [
+            ("0", packet(Kind::Connect, "/", None, json!([]))),
+            (
+                r#"0/admin,{"token":1}"#,
+                packet(Kind::Connect, "/admin", None, json!([{"token": 1}])),
+            ),
+            ("1/admin,", packet(Kind::Disconnect, "/admin", None, json!([]))),
+            (r#"2["a"]"#, packet(Kind::Event, "/", None, json!(["a"]))),
+            (r#"2[""]"#, packet(Kind::Event, "/", None, json!([""]))),
+            (
+                r#"2/admin,3["a",1,[null],{"b":true}]"#,
+                packet(Kind::Event, "/admin", Some(3), json!(["a", 1, [null], {"b": true}])),
+            ),
+            ("30[]", packet(Kind::Ack, "/", Some(0), json!([]))),
+            ("3[1]", packet(Kind::Ack, "/", None, json!([1]))),
+            (
+                r#"4{"message":"no"}"#,
+                packet(Kind::ConnectError, "/", None, json!([{"message": "no"}])),
+            ),
+            (r#"4"no""#, packet(Kind::ConnectError, "/", None, json!(["no"]))),
+        ] {
+            assert_eq!(text(wire), expected, "{wire}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not() {
+        for wire in [
+            "",
+            "7",
+            "hello",
+            "2",
+            "20",
+            "2{}",
+            r#"2"a""#,
+            "2[]",
+            "2[null]",
+            "2[{}]",
+            r#"2[["a"]]"#,
+            "2[true]",
+            "2null",
+            r#"2["a""#,
+            r#"2["a"]]"#,
+            r#"2["a",]"#,
+            r#"2['a']"#,
+            "3",
+            "30",
+            "30{}",
+            "30null",
+            r#"30"a""#,
+            "0[]",
+            "0null",
+            "0[",
+            r#"0"token""#,
+            "0{",
+            "1{}",
+            "1[]",
+            "1null",
+            "4",
+            "4[]",
+            "4null",
+            "41",
+            r#"51-"a""#,
+            "51-{}",
+            "51-",
+            "61-",
+            "61-{}",
+        ] {
+            assert_eq!(text(wire), Err(Nonsense), "{wire:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_the_names_that_the_library_itself_emits() {
+        for name in [
+            "connect",
+            "connect_error",
+            "disconnect",
+            "disconnecting",
+            "newListener",
+            "removeListener",
+        ] {
+            assert_eq!(text(&format!(r#"2["{name}"]"#)), Err(Nonsense), "{name}");
+            assert_eq!(text(&format!(r#"51-["{name}",{PLACEHOLDER}]"#)), Err(Nonsense), "{name}");
+            let escaped = format!(r#"2["\u00{:02x}{}"]"#, name.as_bytes()[0], &name[1..]);
+            assert_eq!(text(&escaped), Err(Nonsense), "{escaped}");
+            assert!(text(&format!(r#"2["{name}s","{name}"]"#)).is_ok());
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_nested_too_deeply() {
+        let deep = format!(r#"2["a",{}{}]"#, "[".repeat(200), "]".repeat(200));
+        assert_eq!(text(&deep), Err(Nonsense));
+    }
+
+    #[test]
+    fn puts_bytes_where_their_placeholders_are() {
+        let wire = r#"52-/admin,7["a",{"x":[{"_placeholder":true,"num":1}]},{"num":0,"_placeholder":true},1]"#;
+        let decoded = with_bytes(wire, [b"zero", b""]).unwrap();
+        assert_eq!(
+            (decoded.kind, &*decoded.namespace, decoded.id),
+            (Kind::Event, "/admin", Some(7))
+        );
+        assert_eq!(
+            decoded.values,
+            ["a".into(), json!({"x": [binary(b"")]}), binary(b"zero"), 1.into()]
+        );
+        let decoded = with_bytes(&format!("61-7[{PLACEHOLDER}]"), [&[1, 2, 3]]).unwrap();
+        assert_eq!((decoded.kind, decoded.id), (Kind::Ack, Some(7)));
+        assert_eq!(decoded.values, [binary(&[1, 2, 3])]);
+    }
+
+    #[test]
+    fn takes_what_looks_like_a_placeholder_and_has_no_bytes_as_it_is() {
+        let values = text(&format!(r#"2["a",{PLACEHOLDER}]"#)).unwrap().values;
+        assert_eq!(values[1], json!({"_placeholder": true, "num": 0}));
+        let wire = r#"51-["a",{"_placeholder":1,"num":0},{"_placeholder":false},"_placeholder"]"#;
+        assert_eq!(
+            with_bytes(wire, [b"unused"]).unwrap().values[2],
+            json!({"_placeholder": false})
+        );
+    }
+
+    #[test]
+    fn refuses_a_placeholder_for_bytes_that_did_not_come() {
+        for number in
+            ["1", "-1", "0.5", "1e9", "null", "\"0\"", "true", "[]", "99999999999999999999"]
+        {
+            let wire = format!(r#"51-["a",{{"_placeholder":true,"num":{number}}}]"#);
+            assert_eq!(with_bytes(&wire, [b"x"]), Err(Nonsense), "{number}");
+        }
+        assert_eq!(with_bytes(r#"51-["a",{"_placeholder":true}]"#, [b"x"]), Err(Nonsense));
+        assert_eq!(
+            with_bytes(r#"51-["a",[[{"b":{"_placeholder":true,"num":2}}]]]"#, [b"x"]),
+            Err(Nonsense)
+        );
+    }
+
+    #[test]
+    fn takes_ten_pieces_of_bytes_and_no_more() {
+        assert!(with_bytes(r#"510-["a"]"#, [b"x"; 10]).is_ok());
+        for count in ["11", "1000", "9007199254740991"] {
+            assert_eq!(text(&format!(r#"5{count}-["a"]"#)), Err(Nonsense), "{count}");
+        }
+    }
+
+    #[test]
+    fn bytes_do_not_multiply_however_many_placeholders_name_them() {
+        let many = [PLACEHOLDER; 1000].join(",");
+        let bytes = vec![0; 1_000_000];
+        let size = match with_bytes(&format!(r#"51-["a",{many}]"#), [&bytes]) {
+            Err(Nonsense) => 0,
+            Ok(packet) => packet.values.iter().filter_map(Value::as_binary).map(<[u8]>::len).sum(),
+        };
+        assert!(size <= bytes.len(), "{size} bytes out of {}", bytes.len());
+    }
+
+    #[test]
+    fn waits_for_the_last_piece() {
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.add(r#"52-["a"]"#.into()), Ok(None));
+        assert_eq!(decoder.add(Message::Binary(vec![1])), Ok(None));
+        assert!(decoder.add(Message::Binary(vec![2])).unwrap().is_some());
+        assert!(decoder.add(r#"2["b"]"#.into()).unwrap().is_some());
+    }
+
+    #[test]
+    fn refuses_bytes_that_nobody_announced() {
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.add(Message::Binary(vec![1])), Err(Nonsense));
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.add(r#"50-["a"]"#.into()), Err(Nonsense)); // it must announce some
+    }
+
+    #[test]
+    fn refuses_text_where_bytes_are_due() {
+        for text in [r#"2["b"]"#, r#"51-["b"]"#, "1", ""] {
+            let mut decoder = Decoder::default();
+            assert_eq!(decoder.add(r#"52-["a"]"#.into()), Ok(None));
+            assert_eq!(decoder.add(Message::Binary(vec![1])), Ok(None));
+            assert_eq!(decoder.add(text.into()), Err(Nonsense), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn reads_all_that_is_encoded() {
+        use sockets_by_hand::engineio;
+        let values = [
+            "name".into(),
+            json!([null, {"a": [binary(b"one"), {"b": binary(b"two")}], "c": "€"}, -1.5]),
+            binary(b"three"),
+        ];
+        for (kind, id) in [(Kind::Event, None), (Kind::Event, Some(0)), (Kind::Ack, Some(12))] {
+            let outgoing = encode(kind, "/admin", id, &values.each_ref());
+            let packets = engineio::Packet::parse_payload(&outgoing.payload()).unwrap();
+            let messages = packets.into_iter().map(|packet| match packet {
+                engineio::Packet::Message(message) => message,
+                packet => panic!("{packet:?}"),
+            });
+            let expected =
+                Decoded { kind, namespace: "/admin".to_string(), id, values: values.to_vec() };
+            assert_eq!(decoded(messages), Ok(expected));
+        }
+    }
+}
+
+mod encoding {
+    use super::*;
+
+    fn payload(kind: Kind, namespace: &str, id: Option<u64>, values: Value) -> String {
+        let values: Vec<&Value> = values.as_array().unwrap().iter().collect();
+        encode(kind, namespace, id, &values).payload().to_string()
+    }
+
+    #[test]
+    fn values_stand_in_an_array_behind_the_label() {
+        let event = |values| payload(Kind::Event, "/", None, values);
+        assert_eq!(event(json!(["hello"])), r#"42["hello"]"#);
+        assert_eq!(event(json!(["a", 1, "2", {"3": [true]}])), r#"42["a",1,"2",{"3":[true]}]"#);
+        assert_eq!(payload(Kind::Event, "/admin", Some(7), json!(["a"])), r#"42/admin,7["a"]"#);
+        assert_eq!(payload(Kind::Ack, "/", Some(0), json!([])), "430[]");
+        assert_eq!(payload(Kind::Ack, "/admin", Some(9), json!([null])), "43/admin,9[null]");
+    }
+
+    #[test]
+    fn bytes_travel_behind_in_the_order_of_the_text() {
+        let bytes = |byte: u8| Value::Binary(vec![byte]);
+        let values = json!(["a", {"x": [bytes(1), 5], "y": bytes(2)}, bytes(3)]);
+        assert_eq!(
+            payload(Kind::Event, "/", None, values),
+            concat!(
+                r#"453-["a",{"x":[{"_placeholder":true,"num":0},5],"y":{"_placeholder":true,"num":1}},"#,
+                r#"{"_placeholder":true,"num":2}]"#,
+                "\x1ebAQ==\x1ebAg==\x1ebAw=="
+            )
+        );
+        assert_eq!(
+            payload(Kind::Ack, "/admin", Some(7), json!([bytes(1)])),
+            format!("461-/admin,7[{PLACEHOLDER}]\x1ebAQ==")
+        );
+    }
+}
+
+mod lists_of_rooms {
+    use super::*;
+
+    fn sorted(mut names: Vec<String>) -> Vec<String> {
+        names.sort();
+        names
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    #[test]
+    fn a_room_is_there_as_long_as_somebody_is_in_it() {
+        let mut rooms = Rooms::default();
+        rooms.join("ann", "tea");
+        rooms.join("ann", "tea");
+        rooms.join("bob", "tea");
+        assert_eq!(sorted(rooms.members(&names(&["tea"]), &[])), ["ann", "bob"]);
+        rooms.leave("ann", "tea");
+        rooms.leave("ann", "tea");
+        rooms.leave("eve", "tea");
+        rooms.leave("bob", "no such room");
+        assert_eq!(rooms.members(&names(&["tea"]), &[]), ["bob"]);
+        assert_eq!(rooms.rooms("ann"), names(&[]));
+        rooms.leave_all("bob");
+        rooms.leave_all("bob");
+        assert_eq!(rooms.members(&names(&["tea"]), &[]), names(&[]));
+        assert_eq!(rooms.members(&[], &[]), names(&[]));
+        assert_eq!(format!("{rooms:?}"), format!("{:?}", Rooms::default()));
+    }
+
+    #[test]
+    fn those_are_chosen_who_are_in_one_of_these_and_none_of_those_each_once() {
+        let mut rooms = Rooms::default();
+        for (name, room) in
+            [("a", "x"), ("a", "y"), ("b", "x"), ("b", "z"), ("c", "y"), ("d", "z"), ("d", "d")]
+        {
+            rooms.join(name, room);
+        }
+        for (to, except, expected) in [
+            (&["x"][..], &[][..], &["a", "b"][..]),
+            (&["x", "y"], &[], &["a", "b", "c"]),
+            (&["x", "x"], &[], &["a", "b"]),
+            (&["x", "y"], &["z"], &["a", "c"]),
+            (&["x"], &["x"], &[]),
+            (&["x", "nowhere"], &["nowhere"], &["a", "b"]),
+            (&["nowhere"], &[], &[]),
+            (&[], &[], &["a", "b", "c", "d"]),
+            (&[], &["x", "d"], &["c"]),
+        ] {
+            let chosen = rooms.members(&names(to), &names(except));
+            assert_eq!(sorted(chosen), expected, "{to:?} but {except:?}");
+        }
+    }
+
+    #[test]
+    fn both_lists_agree_whatever_was_done() {
+        let mut rooms = Rooms::default();
+        let mut pairs = BTreeSet::new();
+        let mut random = 1u64;
+        for _ in 0..2000 {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let name = ["a", "b", "c", "d"][(random >> 33) as usize % 4];
+            let room = ["x", "y", "z"][(random >> 40) as usize % 3];
+            match random >> 60 {
+                0..8 => {
+                    rooms.join(name, room);
+                    pairs.insert((name, room));
+                }
+                8..15 => {
+                    rooms.leave(name, room);
+                    pairs.remove(&(name, room));
+                }
+                _ => {
+                    rooms.leave_all(name);
+                    pairs.retain(|(other, _)| *other != name);
+                }
+            }
+            let of_name = pairs.iter().filter(|pair| pair.0 == name).map(|pair| pair.1);
+            assert_eq!(sorted(rooms.rooms(name)), of_name.collect::<Vec<_>>());
+            let of_room = pairs.iter().filter(|pair| pair.1 == room).map(|pair| pair.0);
+            let members = rooms.members(&names(&[room]), &[]);
+            assert_eq!(sorted(members), of_room.collect::<Vec<_>>());
+        }
+    }
+}
+
+mod awaited_answers {
+    use super::*;
+
+    type Answer = Result<Vec<Value>, NoAnswer>;
+
+    /// Awaits an answer, and returns its number and what will be told of it.
+    fn expect(acks: &Acks, time: Duration) -> (u64, mpsc::Receiver<Answer>) {
+        let (sender, receiver) = mpsc::channel();
+        let id = acks.expect(time, Box::new(move |answer| sender.send(answer).unwrap()));
+        (id, receiver)
+    }
+
+    #[test]
+    fn each_has_a_number_and_comes_to_whoever_awaits_it() {
+        let acks = Acks::default();
+        let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
+        assert_eq!((first.0, second.0), (0, 1));
+        acks.settle(1, Ok(vec!["second".into()]));
+        acks.settle(0, Ok(vec![]));
+        assert_eq!(next(&first.1), Ok(vec![]));
+        assert_eq!(next(&second.1), Ok(vec!["second".into()]));
+        assert_eq!(expect(&acks, LIMIT).0, 2);
+    }
+
+    #[test]
+    fn one_that_nobody_awaits_is_ignored() {
+        let acks = Acks::default();
+        acks.settle(0, Ok(vec![]));
+        let (id, answer) = expect(&acks, LIMIT);
+        acks.settle(id + 1, Ok(vec![]));
+        assert!(answer.try_recv().is_err());
+        acks.settle(id, Ok(vec![1.into()]));
+        acks.settle(id, Ok(vec![2.into()]));
+        assert_eq!(next(&answer), Ok(vec![1.into()]));
+        assert!(answer.recv().is_err(), "it was told twice");
+    }
+
+    #[test]
+    fn one_that_does_not_come_in_time_is_not_awaited_any_more() {
+        let acks = Acks::default();
+        let (id, answer) = expect(&acks, Duration::from_millis(5));
+        assert_eq!(next(&answer), Err(NoAnswer::Timeout));
+        acks.settle(id, Ok(vec![]));
+        assert!(answer.recv().is_err());
+    }
+
+    #[test]
+    fn none_comes_when_the_other_end_has_gone() {
+        let acks = Acks::default();
+        let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
+        acks.disconnected(&[]);
+        assert_eq!(next(&first.1), Err(NoAnswer::Disconnected));
+        assert_eq!(next(&second.1), Err(NoAnswer::Disconnected));
+        acks.settle(first.0, Ok(vec![]));
+        assert!(first.1.recv().is_err());
+    }
+
+    #[test]
+    fn whoever_gets_one_may_await_another() {
+        let acks = Acks::default();
+        let (sender, receiver) = mpsc::channel();
+        let again = acks.clone();
+        let ask_again = Box::new(move |_| sender.send(expect(&again, LIMIT)).unwrap());
+        let id = acks.expect(LIMIT, ask_again);
+        acks.settle(id, Ok(vec![]));
+        let (id, answer) = next(&receiver);
+        acks.settle(id, Ok(vec!["again".into()]));
+        assert_eq!(next(&answer), Ok(vec!["again".into()]));
+    }
+}

@@ -1,0 +1,149 @@
+//! Namespaces and rooms: three guests, and which packets go (`>`) and come (`<`). Chapter 19.
+//!
+//! `cargo run --example rooms` talks to a server of its own; with `-- HOST:PORT`, to another one.
+
+use std::{env, io, thread};
+
+use sockets_by_hand::json;
+use sockets_by_hand::socketio::{ConnectError, Io, Options, Server, Value};
+use sockets_by_hand::ws::{self, Error, Message};
+
+fn main() -> Result<(), Error> {
+    if let Some(address) = env::args().nth(1) {
+        return visit(&address);
+    }
+    let server = Server::bind("127.0.0.1:0", Options::default())?;
+    let address = server.address().map(|address| address.to_string()).unwrap_or_default();
+    main_house(&server.io());
+    admin_house(&server.io());
+    let handle = server.handle();
+    let street = thread::spawn(|| server.serve());
+    visit(&address)?;
+    handle.close();
+    street.join().map_err(|_| io::Error::other("the server panicked"))?;
+    Ok(())
+}
+
+fn main_house(io: &Io) {
+    io.use_middleware(|socket| {
+        let name = &socket.handshake().auth["name"];
+        if name.as_str().is_none() {
+            return Err("Who are you?".into());
+        }
+        socket.set_data(json!({"name": name.clone()}));
+        Ok(())
+    });
+    io.on_connection(|socket| {
+        socket.on("join", |event| {
+            let [Value::String(room)] = &event.args[..] else { return };
+            event.socket.join(room);
+            event.ack([]);
+        });
+        socket.on("tell", |event| {
+            let [Value::String(room), text] = &event.args[..] else { return };
+            let name = event.socket.data()["name"].clone();
+            event.socket.to(room).emit("told", [name, text.clone()]);
+        });
+    });
+}
+
+fn admin_house(io: &Io) {
+    let admin = io.of("/admin");
+    admin.use_middleware(|socket| match socket.handshake().auth["token"].as_str() {
+        Some("secret") => Ok(()),
+        _ => {
+            let data = Some(json!({"needs": "a token"}));
+            Err(ConnectError { message: "Not you".to_string(), data })
+        }
+    });
+    let io = io.clone();
+    admin.on_connection(move |socket| {
+        let (main, from) = (io.clone(), Value::from("the house"));
+        socket.on("announce", move |event| {
+            let [text] = &event.args[..] else { return };
+            main.to("tea").to("news").emit("told", [from.clone(), text.clone()]);
+        });
+        let main = io.clone();
+        socket.on("who", move |event| {
+            let [Value::String(room)] = &event.args[..] else { return };
+            let sockets = main.r#in(room).fetch_sockets();
+            let names = sockets.iter().map(|s| s.data()["name"].as_str().map(str::to_string));
+            let mut names: Vec<String> = names.flatten().collect();
+            names.sort();
+            event.ack([names.into()]);
+        });
+        let main = io.clone();
+        socket.on("close", move |event| {
+            let [Value::String(room)] = &event.args[..] else { return };
+            main.r#in(room).disconnect_sockets(false);
+        });
+    });
+}
+
+fn visit(address: &str) -> Result<(), Error> {
+    println!("At the door");
+    let mut ann = Guest::arrive(address, "Ann")?;
+    ann.asks("40")?;
+    ann.asks("40/garden,")?;
+    ann.asks(r#"40{"name":"Ann"}"#)?;
+    let mut bob = Guest::arrive(address, "Bob")?;
+    bob.asks(r#"40{"name":"Bob"}"#)?;
+    let mut eve = Guest::arrive(address, "Eve")?;
+    eve.asks(r#"40{"name":"Eve"}"#)?;
+
+    println!("Rooms");
+    ann.asks(r#"421["join","tea"]"#)?;
+    bob.asks(r#"421["join","tea"]"#)?;
+    bob.asks(r#"422["join","news"]"#)?;
+    eve.asks(r#"421["join","news"]"#)?;
+    ann.says(r#"42["tell","tea","The water boils"]"#)?;
+    bob.hears()?;
+
+    println!("Another namespace");
+    eve.asks(r#"40/admin,{"token":"guess"}"#)?;
+    eve.asks(r#"40/admin,{"token":"secret"}"#)?;
+    eve.asks(r#"42/admin,1["who","tea"]"#)?;
+    eve.says(r#"42/admin,["announce","We close"]"#)?;
+    for guest in [&mut ann, &mut bob, &mut eve] {
+        guest.hears()?;
+    }
+    eve.says(r#"42/admin,["close","tea"]"#)?;
+    ann.hears()?;
+    bob.hears()?;
+    eve.asks(r#"42/admin,2["who","news"]"#)
+}
+
+/// Somebody who has come with a session, and is in no namespace yet.
+struct Guest {
+    name: &'static str,
+    socket: ws::Socket,
+}
+
+impl Guest {
+    fn arrive(address: &str, name: &'static str) -> Result<Guest, Error> {
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let mut socket = ws::connect(&url)?;
+        socket.read()?;
+        Ok(Guest { name, socket })
+    }
+
+    fn says(&mut self, packet: &str) -> Result<(), Error> {
+        println!("{} > {packet}", self.name);
+        self.socket.send(packet)
+    }
+
+    fn hears(&mut self) -> Result<(), Error> {
+        let Some(Message::Text(packet)) = self.socket.read()? else { return Ok(()) };
+        // An id differs from run to run.
+        match packet.split_once(r#"{"sid":""#) {
+            Some((kind, rest)) => println!(r#"{} < {kind}{{"sid":"…{}"#, self.name, &rest[20..]),
+            None => println!("{} < {packet}", self.name),
+        }
+        Ok(())
+    }
+
+    fn asks(&mut self, packet: &str) -> Result<(), Error> {
+        self.says(packet)?;
+        self.hears()
+    }
+}

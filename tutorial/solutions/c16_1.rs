@@ -1,0 +1,35 @@
+//! Chapter 16, exercise 1: a payload, read aloud.
+//!
+//! `Packet` is an enum, so a `match` names every kind, and the compiler sees that none is missing.
+//! A payload of which one packet makes no sense makes none as a whole: there is nothing to read.
+
+use sockets_by_hand::engineio::Packet;
+use sockets_by_hand::ws::Message;
+
+fn aloud(payload: &str) -> Option<Vec<String>> {
+    let line = |packet| match packet {
+        Packet::Open(data) => format!("open {data}"),
+        Packet::Close => "close".to_string(),
+        Packet::Ping(data) => format!("ping {data:?}"),
+        Packet::Pong(data) => format!("pong {data:?}"),
+        Packet::Message(Message::Text(text)) => format!("message {text:?}"),
+        Packet::Message(Message::Binary(bytes)) => format!("{} bytes", bytes.len()),
+        Packet::Upgrade => "upgrade".to_string(),
+        Packet::Noop => "noop".to_string(),
+    };
+    Some(Packet::parse_payload(payload)?.into_iter().map(line).collect())
+}
+
+#[test]
+fn each_packet_gets_a_line() {
+    let lines = aloud("4one\x1ebAQID\x1e2probe\x1e1").unwrap();
+    assert_eq!(lines, ["message \"one\"", "3 bytes", "ping \"probe\"", "close"]);
+    assert_eq!(aloud("4").unwrap(), ["message \"\""]);
+}
+
+#[test]
+fn a_payload_with_one_bad_packet_is_not_read_at_all() {
+    assert_eq!(aloud("4one\x1e"), None); // an empty packet has no digit
+    assert_eq!(aloud("4one\x1eb!!!!"), None);
+    assert_eq!(aloud(""), None);
+}

@@ -710,3 +710,100 @@ fn a_server_of_floor_3_that_is_stopped_says_what_it_had_to_say_and_why_it_ends()
     drop((clients, waits, idles));
     ended("the server", serving);
 }
+
+/// As many connections as fit, or 1,500: this process needs a descriptor for each, the server another.
+#[cfg(unix)]
+fn crowd() -> usize {
+    let output = Command::new("sh").args(["-c", "ulimit -n"]).output().unwrap().stdout;
+    let allowed = String::from_utf8(output).unwrap().trim().parse().unwrap_or(usize::MAX);
+    allowed.saturating_sub(100).min(1500)
+}
+
+/// A client that has come in.
+#[cfg(unix)]
+fn come_in(kind: &str, mut peer: Peer) -> Peer {
+    match kind {
+        "server" => {
+            peer.write("Hello");
+            peer.expect_bytes("Hello from server");
+        }
+        "ws-server" => {
+            peer.write(ASK);
+            peer.head();
+        }
+        _ => {
+            let target = "GET /socket.io/?EIO=4&transport=websocket ";
+            peer.write(ASK.replacen("GET / ", target, 1));
+            peer.head();
+            peer.frame();
+            peer.send(TEXT, "40");
+            peer.frame();
+        }
+    }
+    peer
+}
+
+/// A crowd comes in, is told something, and leaves.
+#[cfg(unix)]
+#[track_caller]
+fn crowd_comes_and_goes(kind: &str, address: &str, in_all: impl FnOnce(usize)) {
+    let server = address.parse().unwrap();
+    let begun = Instant::now();
+    let mut crowd: Vec<Peer> = (0..crowd()).map(|_| come_in(kind, Peer::connect(server))).collect();
+    let opened = begun.elapsed();
+    assert!(opened < LIMIT, "{kind}: {opened:?} until {} clients were in", crowd.len());
+    in_all(crowd.len());
+    match kind {
+        "server" => {}
+        "ws-server" => {
+            for peer in &mut crowd {
+                peer.send(TEXT, "and back");
+                peer.expect(TEXT, "and back");
+            }
+        }
+        _ => {
+            crowd[0].send(TEXT, r#"42["say","to all"]"#);
+            for peer in &mut crowd {
+                peer.expect(TEXT, r#"42["said","to all"]"#);
+            }
+        }
+    }
+    let told = begun.elapsed() - opened;
+    assert!(told < LIMIT, "{kind}: {told:?} until {} clients had heard", crowd.len());
+}
+
+/// The allocator keeps some of what a crowd has needed, for the next one: that one leaves no more.
+#[cfg(unix)]
+#[test]
+#[ignore = "opens 1,500 connections to each server program; .ci/run runs it"]
+fn a_crowd_comes_in_is_told_something_and_leaves_nothing() {
+    for (kind, path) in PROGRAMS {
+        let mut program = Program::plain(kind, path);
+        program.mute();
+        drop(program.complaint());
+        let mut left = Vec::new();
+        for _ in 0..3 {
+            crowd_comes_and_goes(kind, &program.address, |clients| {
+                if cfg!(target_os = "linux") {
+                    assert!(status(&program, "Threads:") > clients, "{kind}: a thread for each");
+                }
+            });
+            assert_serves(kind, &program.address);
+            if cfg!(target_os = "linux") {
+                // What stays: the doorkeeper, its helper, the clock.
+                until("its threads have ended", || status(&program, "Threads:") <= 3);
+                left.push(status(&program, "VmRSS:"));
+            }
+        }
+        let more = left.last() > left.first().map(|first| first + first / 4 + 2048).as_ref();
+        assert!(!more, "{kind}: {left:?} KiB after one, two, three crowds");
+    }
+}
+
+/// A line of /proc/PID/status, in KiB where it is one of memory.
+#[cfg(unix)]
+fn status(program: &Program, name: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", program.child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}

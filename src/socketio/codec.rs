@@ -57,6 +57,9 @@ pub struct Decoded {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Nonsense;
 
+/// A piece of bytes, until it has been put where it belongs.
+type Attachment = Option<Vec<u8>>;
+
 /// Puts packets together out of messages.
 #[derive(Debug, Default)]
 pub struct Decoder {

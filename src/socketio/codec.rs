@@ -67,9 +67,6 @@ pub struct Decoder {
     waiting: Option<(Decoded, usize, Vec<Attachment>)>,
 }
 
-/// Bytes, until they have been put in their place.
-type Attachment = Option<Vec<u8>>;
-
 impl Decoder {
     /// Takes a message, and returns the packet that is whole with it, if one is.
     ///

@@ -56,8 +56,8 @@ impl House {
         self.io.on_connection(move |socket| {
             let any = sender.clone();
             socket.on_any(move |event| {
-                let args: Vec<String> = event.args.iter().map(Value::to_string).collect();
-                _ = any.send([&[event.name.clone()], &args[..]].concat().join(" "));
+                let args: String = event.args.iter().map(|value| format!(" {value}")).collect();
+                _ = any.send(event.name.clone() + &args);
             });
             let end = sender.clone();
             socket.on("disconnect", move |event| _ = end.send(format!("left: {}", event.args[0])));
@@ -909,23 +909,13 @@ fn what_its_listeners_hold_goes_with_it() {
 fn dropped_while_the_server_says_nothing_it_is_gone_soon() {
     let stalls: [fn(); 5] = [
         // It has connected, and waits for the first packet.
-        || {
-            goes_soon(
-                &odd(|client| _ = client.peek(&mut [0; 10]).map(|_| thread::park())),
-                &WAYS[0],
-            )
-        },
-        || {
-            goes_soon(
-                &odd(|client| _ = client.peek(&mut [0; 10]).map(|_| thread::park())),
-                &WAYS[1],
-            )
-        },
+        || goes_soon(&odd(|client| _ = client.peek(&mut [0; 10]).map(|_| thread::park())), WAYS[0]),
+        || goes_soon(&odd(|client| _ = client.peek(&mut [0; 10]).map(|_| thread::park())), WAYS[1]),
         // It talks, and the network stalls.
         || stalled_goes_soon(WAYS[0]),
         || stalled_goes_soon(WAYS[1]),
         // It waits before it tries again.
-        || goes_soon(&format!("http://{}", nobody()), &WAYS[2]),
+        || goes_soon(&format!("http://{}", nobody()), WAYS[2]),
     ];
     let threads = stalls.map(thread::spawn);
     threads.into_iter().for_each(|thread| thread.join().unwrap());
@@ -1095,19 +1085,23 @@ fn a_server_that_never_finishes_its_answer_is_given_up_in_time() {
         }
     };
     let silent = |client: TcpStream| while let Ok(1..) = (&client).read(&mut [0; 1000]) {};
-    for url in [odd(silent), odd(drips)] {
-        for way in [WAYS[0], WAYS[1]] {
-            let begun = Instant::now();
-            complains(&url, way, "the connection failed: timed out");
-            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let urls = [odd(silent), odd(drips)];
+    let each = urls.iter().flat_map(|url| [(url, WAYS[0]), (url, WAYS[1])]);
+    thread::scope(|scope| {
+        for (url, way) in each {
+            scope.spawn(move || {
+                let begun = Instant::now();
+                complains(url, way, "the connection failed: timed out");
+                assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+            });
         }
-    }
+    });
 }
 
 #[test]
 fn a_websocket_that_cannot_be_had_leaves_it_polling() {
     let refusing = answering(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
-    let closing = odd(|client| drop(client));
+    let closing = odd(drop);
     for other in [saying("3wrong"), saying("x"), refusing, closing] {
         let house = House::new(Options::default());
         let (polling, other) = (house.address, other["http://".len()..].parse().unwrap());

@@ -309,16 +309,20 @@ impl Manager {
                     Err(_) => break "parse error",
                 },
                 Ok(None) => break "transport close",
-                Err(e) => {
-                    sender.cut(); // no goodbye would arrive
-                    break if e.is_timeout() { "ping timeout" } else { "transport error" };
-                }
+                Err(e) if e.is_timeout() => break "ping timeout",
+                Err(_) => break "transport error",
             }
         };
         let mut line = self.line();
         (line.sender, line.again) = (None, false);
         lock(&self.sockets).iter().for_each(|socket| socket.0.asked.store(false, Relaxed));
-        (!line.given_up).then_some(reason)
+        if line.given_up {
+            return None;
+        }
+        if matches!(reason, "ping timeout" | "transport error") {
+            sender.cut(); // a goodbye would not arrive
+        }
+        Some(reason)
     }
 
     fn act_on(&self, mut packet: Decoded) {

@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
@@ -34,7 +35,7 @@ pub struct Options {
     pub path: String,
     /// `polling`, `websocket`, or both: then it begins with polling, and moves over. Both.
     pub transports: Vec<&'static str>,
-    /// What is shown to the namespace's middleware. Nothing.
+    /// What is shown to the namespace's middleware: an object. Nothing.
     pub auth: Value,
     /// More names and values for the query of each request. None.
     pub query: Vec<(String, String)>,
@@ -67,7 +68,8 @@ impl Default for Options {
 }
 
 /// A client of a Socket.IO server; it derefs to its [`Socket`] in the namespace of its URL. Dropped,
-/// it disconnects, and its threads end.
+/// it disconnects, and its threads end (one that is connecting just then, after
+/// [`Options::timeout`] at the latest).
 ///
 /// ```no_run
 /// use sockets_by_hand::{json, socketio::{Client, Value}};
@@ -101,7 +103,7 @@ impl Client {
             line: Mutex::default(),
             changed: Condvar::new(),
         });
-        let socket = Socket::new(&manager, &namespace, auth);
+        let socket = manager.socket(&namespace, auth);
         Ok(Client { manager, socket })
     }
 
@@ -116,9 +118,10 @@ impl Client {
         Ok(client)
     }
 
-    /// A conversation in another namespace, over the same line; it is to be opened too.
+    /// The conversation in another namespace, over the same line; it is to be opened too. There is
+    /// one for each: asked for again, it is the same, with another `auth`.
     pub fn of(&self, namespace: &str, auth: Value) -> Socket {
-        Socket::new(&self.manager, &format!("/{}", namespace.trim_start_matches('/')), auth)
+        self.manager.socket(&format!("/{}", namespace.trim_start_matches('/')), auth)
     }
 
     /// What happens to the line: `reconnect_attempt` and `reconnect` (with the number of attempts),
@@ -139,16 +142,21 @@ impl Deref for Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        for socket in self.manager.sockets() {
+        let talks = self.manager.line().sender.is_some();
+        let sockets = lock(&self.manager.sockets).clone();
+        for socket in sockets {
             socket.disconnect();
+            socket.0.acks.disconnected(&[]);
             // Listeners often hold the socket that holds them: without this, neither would ever go.
             socket.0.events.remove_all();
             socket.0.any.remove_all();
         }
         self.manager.events.remove_all();
         let thread = self.manager.line().thread.take();
-        if let Some(thread) = thread.filter(|own| own.thread().id() != thread::current().id()) {
-            _ = thread.join(); // a listener that panicked has been heard of
+        let other = thread.filter(|own| own.thread().id() != thread::current().id());
+        // Only a goodbye is waited for.
+        if let Some(thread) = other.filter(|_| talks) {
+            _ = thread.join();
         }
     }
 }
@@ -158,7 +166,7 @@ struct Manager {
     address: Address,
     options: Options,
     events: Emitter<Value>,
-    /// The sockets that are open, or want to be.
+    /// All sockets that there have been, one for each namespace.
     sockets: Mutex<Vec<Socket>>,
     line: Mutex<Line>,
     changed: Condvar,
@@ -168,46 +176,55 @@ struct Manager {
 struct Line {
     /// There while there is a session.
     sender: Option<Sender>,
+    /// The session is to end: nobody wanted to talk any more.
+    given_up: bool,
+    /// A listener that was told how it ended has called `open`.
+    again: bool,
     /// The thread runs, or is about to.
     running: bool,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Manager {
+    /// The socket in a namespace: two in one, and the server would end the session.
+    fn socket(self: &Arc<Manager>, namespace: &str, auth: Value) -> Socket {
+        let mut sockets = lock(&self.sockets);
+        if let Some(socket) = sockets.iter().find(|socket| socket.namespace() == namespace) {
+            socket.set_auth(auth);
+            return socket.clone();
+        }
+        let socket = Socket::new(self, namespace, auth);
+        sockets.push(socket.clone());
+        socket
+    }
+
     /// A socket wants to talk.
     fn open(self: &Arc<Manager>, socket: &Socket) {
         let mut line = self.line();
-        let mut sockets = lock(&self.sockets);
-        if sockets.contains(socket) && line.running {
-            return; // it has asked, or is about to
-        }
-        sockets.retain(|other| other != socket);
-        sockets.push(socket.clone());
-        drop(sockets);
-        if let Some(sender) = &line.sender {
-            return socket.ask(sender);
-        }
+        let was_open = socket.0.open.swap(true, Relaxed);
+        line.again = true;
         if !line.running {
             let manager = self.clone();
             let thread = thread::Builder::new().spawn(move || manager.run());
             line.running = thread.is_ok();
             line.thread = thread.ok();
+        } else if let Some(sender) = line.sender.as_ref().filter(|_| !line.given_up && !was_open) {
+            socket.ask(sender);
         }
     }
 
     /// A socket has nothing to say any more. If it was the last, the line is given up.
     fn remove(&self, socket: &Socket) {
-        let mut sockets = lock(&self.sockets);
-        sockets.retain(|other| other != socket);
-        let last = sockets.is_empty();
-        drop(sockets);
-        if last {
-            let line = self.line();
-            if let Some(sender) = &line.sender {
-                sender.close();
-            }
-            self.changed.notify_all();
+        let mut line = self.line();
+        socket.0.open.store(false, Relaxed);
+        if self.is_wanted() {
+            return;
         }
+        if let Some(sender) = &line.sender {
+            sender.close();
+            line.given_up = true;
+        }
+        self.changed.notify_all();
     }
 
     /// The thread: connects, talks, waits, and begins again, as long as anyone wants to talk.
@@ -215,27 +232,33 @@ impl Manager {
         let mut backoff = self.options.backoff.clone();
         while self.goes_on() {
             match Transport::open(&self.address) {
-                Ok(transport) => {
+                Ok(mut transport) => {
                     if backoff.attempts > 0 {
-                        self.events.emit("reconnect", &backoff.attempts.into());
+                        self.tell("reconnect", backoff.attempts.into());
                     }
                     backoff.reset();
-                    let reason = self.talk(transport);
-                    self.sockets().iter().for_each(|socket| socket.lost(reason));
+                    let Some(reason) = self.talk(&mut transport) else { continue };
+                    for socket in self.sockets() {
+                        survives(|| socket.lost(reason));
+                    }
                 }
                 Err(e) => {
+                    self.line().again = false;
                     let message = e.to_string();
-                    if backoff.attempts > 0 {
-                        self.events.emit("reconnect_error", &(&message).into());
-                    }
-                    let error = Value::Object(vec![("message".to_string(), message.into())]);
                     for socket in self.sockets() {
-                        socket.tell("connect_error", vec![error.clone()]);
+                        survives(|| socket.refused(&message));
+                    }
+                    if backoff.attempts > 0 {
+                        self.tell("reconnect_error", message.into());
                     }
                 }
             }
             if !self.options.reconnection {
-                self.line().running = false;
+                let mut line = self.line();
+                if line.again {
+                    continue;
+                }
+                line.running = false;
                 return;
             }
             if !self.is_wanted() {
@@ -243,14 +266,13 @@ impl Manager {
             }
             if backoff.attempts >= self.options.reconnection_attempts {
                 self.line().running = false;
-                self.events.emit("reconnect_failed", &Value::Null);
-                return;
+                return self.tell("reconnect_failed", Value::Null);
             }
             let pause = backoff.next_pause();
-            self.events.emit("reconnect_pause", &pause.as_secs_f64().into());
+            self.tell("reconnect_pause", pause.as_secs_f64().into());
             self.wait(pause);
             if self.is_wanted() {
-                self.events.emit("reconnect_attempt", &backoff.attempts.into());
+                self.tell("reconnect_attempt", backoff.attempts.into());
             }
         }
     }
@@ -262,21 +284,27 @@ impl Manager {
         line.running
     }
 
-    /// A session, from its first packet to its last; returns how it ended.
-    fn talk(&self, mut transport: Transport) -> &'static str {
+    /// A session, from its first packet to its last; returns how it ended, unless it was given up.
+    fn talk(&self, transport: &mut Transport) -> Option<&'static str> {
         let sender = transport.sender();
         let mut line = self.line();
         self.sockets().iter().for_each(|socket| socket.ask(&sender));
-        line.sender = Some(sender);
+        line.sender = Some(sender.clone());
+        line.given_up = !self.is_wanted();
         drop(line);
         let mut decoder = Decoder::default();
         let reason = loop {
-            if !self.is_wanted() {
+            if self.line().given_up {
                 break "io client disconnect";
             }
             match transport.read() {
                 Ok(Some(message)) => match decoder.add(message) {
-                    Ok(Some(packet)) => self.act_on(packet),
+                    Ok(Some(packet)) => {
+                        // A listener that panics ends its session, and no more.
+                        if !survives(|| self.act_on(packet)) {
+                            break "transport error";
+                        }
+                    }
                     Ok(None) => {}
                     Err(_) => break "parse error",
                 },
@@ -285,23 +313,41 @@ impl Manager {
                 Err(_) => break "transport error",
             }
         };
-        self.line().sender = None;
-        reason
+        let mut line = self.line();
+        (line.sender, line.again) = (None, false);
+        lock(&self.sockets).iter().for_each(|socket| socket.0.asked.store(false, Relaxed));
+        if line.given_up {
+            return None;
+        }
+        if matches!(reason, "ping timeout" | "transport error") {
+            sender.cut(); // a goodbye would not arrive
+        }
+        Some(reason)
     }
 
     fn act_on(&self, mut packet: Decoded) {
-        let sockets = self.sockets();
-        let Some(socket) = sockets.iter().find(|s| s.namespace() == packet.namespace) else {
+        let named = |socket: &&Socket| socket.namespace() == packet.namespace;
+        let Some(socket) = lock(&self.sockets).iter().find(named).cloned() else { return };
+        if packet.kind == Kind::Connect {
+            return match packet.values.pop().as_ref().and_then(|hello| hello["sid"].as_str()) {
+                Some(id) => socket.connected(id),
+                None => {
+                    self.remove(&socket);
+                    socket.refused("the server does not speak Socket.IO 5: a sid was expected");
+                }
+            };
+        }
+        if !socket.0.open.load(Relaxed) {
             return; // it has left meanwhile
-        };
+        }
         match (packet.kind, packet.id) {
-            (Kind::Connect, _) => socket.connected(packet.values.pop()),
             (Kind::ConnectError, _) => {
-                self.remove(socket);
+                socket.0.asked.store(false, Relaxed);
+                self.remove(&socket);
                 socket.tell("connect_error", packet.values);
             }
             (Kind::Disconnect, _) => {
-                self.remove(socket);
+                self.remove(&socket);
                 socket.lost("io server disconnect");
             }
             (Kind::Ack, Some(id)) => socket.0.acks.settle(id, Ok(packet.values)),
@@ -310,7 +356,12 @@ impl Manager {
     }
 
     fn is_wanted(&self) -> bool {
-        !lock(&self.sockets).is_empty()
+        lock(&self.sockets).iter().any(|socket| socket.0.open.load(Relaxed))
+    }
+
+    /// Tells what happened to the line.
+    fn tell(&self, name: &str, value: Value) {
+        survives(|| _ = self.events.emit(name, &value));
     }
 
     /// Waits for a while, or until nobody wants to talk any more.
@@ -324,8 +375,10 @@ impl Manager {
         }
     }
 
+    /// The sockets that talk, or want to.
     fn sockets(&self) -> Vec<Socket> {
-        lock(&self.sockets).clone()
+        let sockets = lock(&self.sockets);
+        sockets.iter().filter(|socket| socket.0.open.load(Relaxed)).cloned().collect()
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -344,6 +397,10 @@ struct Inner {
     any: Emitter<Event>,
     acks: Acks,
     auth: Mutex<Value>,
+    /// It talks, or wants to: changed under the line's lock.
+    open: AtomicBool,
+    /// The server has been asked for the namespace, and has not answered.
+    asked: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -364,15 +421,23 @@ pub struct Event {
     pub socket: Socket,
     ack: Option<u64>,
     answered: AtomicBool,
+    /// What the server called the socket then.
+    id: Option<String>,
 }
 
 impl Event {
-    /// Answers the event, if the server wants an answer; the first time only.
+    /// Answers the event, if the server wants an answer and is still there; the first time only.
     pub fn ack(&self, values: impl AsRef<[Value]>) {
         let Some(id) = self.ack.filter(|_| !self.answered.swap(true, Relaxed)) else { return };
         let values: Vec<&Value> = values.as_ref().iter().collect();
         let answer = encode(Kind::Ack, &self.socket.0.namespace, Some(id), &values);
-        self.socket.send(None, answer, false);
+        // The numbers of another session are those of other questions.
+        let state = lock(&self.socket.0.state);
+        if let Some(sender) =
+            self.socket.sender().filter(|_| state.id.is_some() && state.id == self.id)
+        {
+            sender.send(&answer); // if it fails, nobody waits for it
+        }
     }
 
     /// Whether the server wants an answer.
@@ -390,6 +455,8 @@ impl Socket {
             any: Emitter::new(),
             acks: Acks::default(),
             auth: Mutex::new(auth),
+            open: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
             state: Mutex::new(State { id: None, buffer: VecDeque::new() }),
         }))
     }
@@ -413,6 +480,7 @@ impl Socket {
     /// a `connect_error` from the server's middleware, and after the server has disconnected it, it is
     /// to be called again.
     pub fn open(&self) {
+        let _state = lock(&self.0.state);
         if let Some(manager) = self.0.manager.upgrade() {
             manager.open(self);
         }
@@ -420,12 +488,14 @@ impl Socket {
 
     /// Leaves the namespace; it does not come back by itself.
     pub fn disconnect(&self) {
-        if let Some(sender) = self.sender().filter(|_| self.is_connected()) {
+        let state = lock(&self.0.state);
+        if let Some(sender) = self.sender().filter(|_| state.id.is_some()) {
             sender.send(&packet(Kind::Disconnect, &self.0.namespace, ""));
         }
         if let Some(manager) = self.0.manager.upgrade() {
             manager.remove(self);
         }
+        drop(state);
         self.lost("io client disconnect");
     }
 
@@ -486,10 +556,13 @@ impl Socket {
     fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) {
         let mut state = lock(&self.0.state);
         let sender = self.sender().filter(|_| state.id.is_some());
-        match sender {
-            Some(sender) if !volatile || sender.is_writable() => sender.send(&outgoing),
-            None if !volatile => state.buffer.push_back((ack, outgoing)),
-            _ => {}
+        let sent = match sender {
+            Some(sender) if volatile => sender.is_writable() && sender.send(&outgoing),
+            Some(sender) => sender.send(&outgoing),
+            None => false,
+        };
+        if !sent && !volatile {
+            state.buffer.push_back((ack, outgoing));
         }
     }
 
@@ -497,29 +570,44 @@ impl Socket {
         self.0.manager.upgrade()?.line().sender.clone()
     }
 
-    /// Asks for the namespace, in a session that has begun.
+    /// Asks for the namespace, in a session that has begun; unless it has, for one who left since.
     fn ask(&self, sender: &Sender) {
+        if self.0.asked.swap(true, Relaxed) {
+            return;
+        }
         let auth = match &*lock(&self.0.auth) {
-            Value::Object(members) if members.is_empty() => String::new(),
-            auth => auth.to_string(),
+            auth @ Value::Object(members) if !members.is_empty() => auth.to_string(),
+            _ => String::new(), // the protocol has nothing but objects there
         };
         sender.send(&packet(Kind::Connect, &self.0.namespace, &auth));
     }
 
     /// The server has let it in: what was emitted meanwhile goes out, in order, before anything new.
-    fn connected(&self, hello: Option<Value>) {
+    fn connected(&self, id: &str) {
         let mut state = lock(&self.0.state);
-        let id = hello.as_ref().and_then(|hello| hello["sid"].as_str());
-        state.id = Some(id.unwrap_or_default().to_string());
-        if let Some(sender) = self.sender() {
-            for (ack, outgoing) in state.buffer.drain(..) {
-                if ack.is_none_or(|id| self.0.acks.is_awaited(id)) {
-                    sender.send(&outgoing);
-                }
+        self.0.asked.store(false, Relaxed);
+        let Some(sender) = self.sender() else { return };
+        if !self.0.open.load(Relaxed) {
+            // It has left meanwhile, and could not say so before.
+            sender.send(&packet(Kind::Disconnect, &self.0.namespace, ""));
+            return;
+        }
+        state.id = Some(id.to_string());
+        while let Some((ack, outgoing)) = state.buffer.pop_front() {
+            let wanted = ack.is_none_or(|id| self.0.acks.is_awaited(id));
+            if wanted && !sender.send(&outgoing) {
+                state.buffer.push_front((ack, outgoing));
+                break;
             }
         }
         drop(state);
         self.tell("connect", Vec::new());
+    }
+
+    /// There is no connection, and why.
+    fn refused(&self, message: &str) {
+        let error = Value::Object(vec![("message".to_string(), message.into())]);
+        self.tell("connect_error", vec![error]);
     }
 
     /// It is not connected any more, and why. Answers to what has left will not come.
@@ -549,7 +637,8 @@ impl Socket {
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
-        Event { name, args, socket: self.clone(), ack, answered: AtomicBool::new(false) }
+        let (socket, id) = (self.clone(), self.id());
+        Event { name, args, socket, ack, answered: AtomicBool::new(false), id }
     }
 }
 
@@ -574,15 +663,19 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
-    if authority.is_empty() || authority.contains('@') {
+    if authority.is_empty() || authority.starts_with(':') || authority.contains('@') {
         return Err(ws::Error::Invalid("the URL of a server names a host, and no user"));
     }
-    let authority = match authority.rsplit_once(':') {
-        Some((_, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
-            authority.to_string()
-        }
-        _ => format!("{}:80", authority.trim_end_matches(':')),
+    // The colons of an IPv6 address stand in brackets.
+    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+        Some((host, "")) => (host, "80"),
+        Some(both) => both,
+        None => (authority, "80"),
     };
+    if !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err() {
+        return Err(ws::Error::Invalid("the port of a URL is a number up to 65535"));
+    }
+    let authority = format!("{host}:{port}");
     let namespace =
         format!("/{}", path.split(['?', '#']).next().unwrap_or_default().trim_matches('/'));
     let mut target = format!("{}?EIO=4", options.path);
@@ -612,6 +705,11 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// Whether listeners return rather than panic. (A panic has been said on stderr by then.)
+fn survives(call: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(call)).is_ok()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -15,6 +15,7 @@ use super::json::Value;
 use crate::engineio::packet::SEPARATOR;
 use crate::engineio::{Outgoing, Packet};
 use crate::http::{self, Headers, Request, Response, Timed};
+use crate::net::clock::{self, Timer};
 use crate::net::{Outbox, Stream};
 use crate::ws::{self, Message};
 
@@ -92,6 +93,7 @@ impl From<ws::Error> for Error {
     fn from(e: ws::Error) -> Error {
         match e {
             ws::Error::Io(e) => Error::Io(e),
+            ws::Error::Http(http::Error::Refused(408, _)) => Error::Io(ErrorKind::TimedOut.into()),
             e => Error::Ws(e),
         }
     }
@@ -130,7 +132,7 @@ pub(super) enum Sender {
     Polling(Arc<Letterbox>),
 }
 
-/// What is to be posted, and the connection on which the other thread waits for news.
+/// What is to be posted, and the connections on which that is done and news are awaited.
 #[derive(Default)]
 pub(super) struct Letterbox {
     letters: Mutex<Letters>,
@@ -142,7 +144,11 @@ struct Letters {
     queue: Vec<Arc<str>>,
     posting: bool,
     closed: bool,
-    waiting: Option<Stream>,
+    cut: bool,
+    post: Option<Stream>,
+    get: Option<Stream>,
+    /// Cuts off a goodbye that takes too long.
+    deadline: Option<Timer>,
 }
 
 /// What the first packet of a session says.
@@ -168,7 +174,8 @@ impl Transport {
         let hello = Hello::parse(packets.pop_front())?;
         let sid = format!("&sid={}", hello.sid);
         if address.websocket && hello.upgrade {
-            let limit = deadline.min(Instant::now() + PROBE_TIME);
+            // No ping is heard meanwhile: the server must not lose patience over it.
+            let limit = deadline.min(Instant::now() + PROBE_TIME.min(hello.patience / 2));
             if let Ok(socket) = upgrade(address, &sid, limit) {
                 return Ok(Transport::websocket(socket, hello.patience));
             }
@@ -202,7 +209,7 @@ impl Transport {
         loop {
             match self.next()? {
                 Some(Packet::Message(message)) => return Ok(Some(message)),
-                Some(Packet::Ping(data)) => self.sender.send(&Packet::Pong(data).into()),
+                Some(Packet::Ping(data)) => _ = self.sender.send(&Packet::Pong(data).into()),
                 Some(Packet::Close) | None => return Ok(None),
                 Some(_) => {} // a noop, or what is only said at the beginning
             }
@@ -220,7 +227,7 @@ impl Transport {
             Incoming::Polling { address, packets, .. } => {
                 let Sender::Polling(letterbox) = &self.sender else { return Ok(None) };
                 while packets.is_empty() {
-                    let wait = |stream: &Stream| letterbox.wait_on(stream);
+                    let wait = |stream: &Stream| letterbox.gets_on(stream);
                     *packets = payload(exchange(address, "GET", "", b"", deadline, wait)?)?;
                 }
                 Ok(packets.pop_front())
@@ -240,11 +247,11 @@ impl Drop for Transport {
 }
 
 impl Sender {
-    /// Sends packets, after all that were sent before, and nothing of another's between them.
-    pub fn send(&self, outgoing: &Outgoing) {
+    /// Sends packets, after all that were sent before, and nothing of another's between them. Returns
+    /// `false` if nothing can be sent any more; whoever reads sees that too.
+    pub fn send(&self, outgoing: &Outgoing) -> bool {
         match self {
-            // If it fails, whoever reads sees it too.
-            Sender::Websocket(sender) => _ = sender.send_encoded(outgoing.masked_frames()),
+            Sender::Websocket(sender) => sender.send_encoded(outgoing.masked_frames()).is_ok(),
             Sender::Polling(letterbox) => letterbox.drop_in(outgoing.payload()),
         }
     }
@@ -255,7 +262,7 @@ impl Sender {
             Sender::Websocket(sender) => sender.is_writable(),
             Sender::Polling(letterbox) => {
                 let letters = letterbox.lock();
-                !letters.posting && letters.queue.is_empty()
+                !letters.posting && !letters.closed && letters.queue.is_empty()
             }
         }
     }
@@ -265,20 +272,34 @@ impl Sender {
         match self {
             Sender::Websocket(sender) => _ = sender.close_within(1000, "", CLOSE_TIME),
             Sender::Polling(letterbox) => {
-                letterbox.drop_in(Outgoing::from(Packet::Close).payload());
-                letterbox.close();
+                if letterbox.drop_in(Outgoing::from(Packet::Close).payload()) {
+                    let slow = Arc::downgrade(letterbox);
+                    let cut = move || _ = slow.upgrade().map(|letterbox| letterbox.cut());
+                    letterbox.lock().deadline = Some(clock::after(CLOSE_TIME, cut));
+                    letterbox.close();
+                }
             }
+        }
+    }
+
+    /// Ends the session at once; whoever reads is woken.
+    pub fn cut(&self) {
+        match self {
+            Sender::Websocket(sender) => sender.terminate(),
+            Sender::Polling(letterbox) => letterbox.cut(),
         }
     }
 }
 
 impl Letterbox {
-    fn drop_in(&self, letter: Arc<str>) {
+    /// `false` if it is closed.
+    fn drop_in(&self, letter: Arc<str>) -> bool {
         let mut letters = self.lock();
         if !letters.closed {
             letters.queue.push(letter);
             self.changed.notify_all();
         }
+        !letters.closed
     }
 
     /// The thread that posts: takes what there is, as much as one request may carry, again and again.
@@ -298,19 +319,21 @@ impl Letterbox {
             let n = letters.queue.iter().take_while(fits).count().max(1);
             let body = letters.queue.drain(..n).collect::<Vec<_>>().join(SEPARATOR);
             letters.posting = true;
+            let time = if letters.closed { CLOSE_TIME } else { address.timeout };
             drop(letters);
-            let deadline = Instant::now() + address.timeout;
-            let posted = exchange(address, "POST", "", body.as_bytes(), deadline, |_| true);
+            let ready = |stream: &Stream| {
+                let mut letters = self.lock();
+                letters.post = Some(stream.clone());
+                !letters.cut
+            };
+            let deadline = Instant::now() + time;
+            let posted = exchange(address, "POST", "", body.as_bytes(), deadline, ready);
             self.lock().posting = false;
             if posted.is_err() {
                 break;
             }
         }
-        self.close();
-        // All is said, or nothing can be: who waits for news need wait no longer.
-        if let Some(stream) = self.lock().waiting.take() {
-            stream.destroy();
-        }
+        self.cut(); // all is said, or nothing can be: who waits for news need wait no longer
     }
 
     fn close(&self) {
@@ -318,10 +341,20 @@ impl Letterbox {
         self.changed.notify_all();
     }
 
-    /// Notes the connection on which news are awaited; none are, once the box is closed.
-    fn wait_on(&self, stream: &Stream) -> bool {
+    fn cut(&self) {
         let mut letters = self.lock();
-        letters.waiting = Some(stream.clone());
+        (letters.closed, letters.cut) = (true, true);
+        letters.queue.clear();
+        for stream in [letters.post.take(), letters.get.take()].into_iter().flatten() {
+            stream.destroy();
+        }
+        self.changed.notify_all();
+    }
+
+    /// Notes the connection on which news are awaited; none are, once the box is closed.
+    fn gets_on(&self, stream: &Stream) -> bool {
+        let mut letters = self.lock();
+        letters.get = Some(stream.clone());
         !letters.closed
     }
 
@@ -342,7 +375,9 @@ impl Hello {
         else {
             return Err(Error::Nonsense("an open packet with sid, pingInterval and pingTimeout"));
         };
-        if !sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)) {
+        if sid.is_empty()
+            || !sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+        {
             return Err(Error::Nonsense("a sid that may stand in a URL"));
         }
         let upgrades = json["upgrades"].as_array().unwrap_or_default();

@@ -218,7 +218,7 @@ mod a_page_is_refused {
             "You said hello",
             "$ read line; echo \"You said $line\"\n> hello\nYou said Hello",
         );
-        when_typed("no program runs", "> Hello");
+        when_typed("no program runs", "» Hello");
     }
 
     #[cfg(unix)]

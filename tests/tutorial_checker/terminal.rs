@@ -2,7 +2,7 @@
 //!
 //! `terminal=NAME` says in which window a block stands: a program that still runs at the end of a
 //! block goes on, and a later block of the same window shows what it printed meanwhile. In a block,
-//! `$ …` is typed, and `> …` into the program that runs; `^C` is pressed, `…` stands for any number
+//! `$ …` is typed, and `» …` into the program that runs; `^C` is pressed, `…` stands for any number
 //! of lines, and all else is expected.
 //! A page leaves nothing running: what does not end by itself must be ended by `^C`.
 //!
@@ -173,7 +173,7 @@ impl Terminal {
                 Ok(READ) => Ok(()),
                 other => Err(format!("the shell printed {other:?} before the command began")),
             }
-        } else if let Some(line) = line.strip_prefix("> ") {
+        } else if let Some(line) = line.strip_prefix("» ") {
             match self.running {
                 true => writeln!(self.keyboard, "{line}").map_err(|e| e.to_string()),
                 false => Err(format!("no program runs that could read {line:?}")),

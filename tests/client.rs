@@ -1275,10 +1275,10 @@ fn talks_through(house: &House, way: &[&'static str], url: &str, mut trouble: im
 fn a_line_that_is_cut_anywhere_loses_nothing_unsaid() {
     let ways = WAYS.map(|way| {
         thread::spawn(move || {
-            for step in 0..20 {
+            for step in 0..12 {
                 let house = House::new(Options::default());
                 let network = Network::before(house.address);
-                network.0.credit.store(50 + step * 97, Relaxed);
+                network.0.credit.store(50 + step * 161, Relaxed);
                 talks_through(&house, way, &network.url(), |n| {
                     if n % 15 == 14 {
                         network.0.credit.store(step * 31, Relaxed);

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 
 use assert_cmd::Command as Program;
@@ -134,6 +134,7 @@ fn help_says_how_a_program_is_called() {
         "ws-server",
         "ws-client",
         "socketio-server",
+        "socketio-client",
     ];
     for name in names {
         let usage = starts_with(format!("usage: {name} "));
@@ -143,7 +144,7 @@ fn help_says_how_a_program_is_called() {
 
 #[test]
 fn a_bad_argument_is_answered_with_one_line_and_status_2() {
-    let calls: [(&str, &[&str]); 16] = [
+    let calls: [(&str, &[&str]); 18] = [
         ("server", &["nonsense"]),
         ("server", &["127.0.0.1:99999"]),
         ("server", &["127.0.0.1:0", "more"]),
@@ -155,6 +156,8 @@ fn a_bad_argument_is_answered_with_one_line_and_status_2() {
         ("socketio-server", &["127.0.0.1:0", "more"]),
         ("ipc-server", &["--path"]),
         ("ipc-client", &["one", "more"]),
+        ("socketio-client", &["--url"]),
+        ("socketio-client", &["http://127.0.0.1:1", "more"]),
         ("ws-server", &["nonsense"]),
         ("ws-server", &["127.0.0.1:99999"]),
         ("ws-server", &["--port"]),
@@ -488,4 +491,93 @@ fn a_client_that_offends_ws_server_hurts_nobody() {
     typed(&format!("ws://{}/", server.address), "still there?").success().stdout("still there?\n");
     let lines: Vec<String> = (0..3).map(|_| server.line()).collect();
     assert_eq!(lines, ["Client connected", "Client connected", "Client disconnected (1000)"]);
+}
+
+#[test]
+fn a_url_that_cannot_be_one_is_answered_with_one_line_and_status_2() {
+    for url in ["nonsense", "https://localhost", "http://", "http://localhost:99999"] {
+        let line =
+            starts_with("socketio-client: ").and(contains("usage: ")).and(contains("\n").count(1));
+        program("socketio-client").arg(url).assert().code(2).stdout("").stderr(line);
+    }
+}
+
+/// A chat in a terminal: what is typed goes in, and its lines come out.
+struct Chat {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Chat {
+    fn with(address: &str) -> Chat {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_socketio-client"))
+            .arg(format!("http://{address}"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Chat { stdin: child.stdin.take(), stdout, child }
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().to_string()
+    }
+}
+
+impl Drop for Chat {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+#[test]
+fn two_chat_in_their_terminals_in_rooms_too() {
+    let server = Server::of(Command::new(env!("CARGO_BIN_EXE_socketio-server")).arg("127.0.0.1:0"));
+    let [mut ada, mut bob] = [Chat::with(&server.address), Chat::with(&server.address)];
+    assert_eq!([ada.line(), bob.line()], ["Connected to server", "Connected to server"]);
+    ada.say("Hello 안녕");
+    assert_eq!([ada.line(), bob.line()], ["Hello 안녕", "Hello 안녕"]);
+    bob.say("/join tea");
+    bob.say("/tell tea two lumps, please");
+    assert_eq!(bob.line(), "two lumps, please");
+    bob.say("/leave tea");
+    bob.say("/tell tea nobody is there");
+    bob.say("/what");
+    assert_eq!(bob.line(), "/join ROOM, /leave ROOM, /tell ROOM TEXT");
+    bob.say("bye");
+    bob.stdin = None; // the end of what is typed
+    let lines: Vec<String> = bob.stdout.by_ref().lines().map(Result::unwrap).collect();
+    assert_eq!(lines, ["bye", "Disconnected from server (io client disconnect)"]);
+    assert!(bob.child.wait().unwrap().success());
+    assert_eq!(ada.line(), "bye");
+}
+
+#[test]
+fn the_chat_comes_back_with_its_server_and_what_was_typed_meanwhile_is_said() {
+    let mut chat_server = Command::new(env!("CARGO_BIN_EXE_socketio-server"));
+    let server = Server::of(chat_server.arg("127.0.0.1:0"));
+    let address = server.address.clone();
+    let mut chat = Chat::with(&address);
+    assert_eq!(chat.line(), "Connected to server");
+    chat.say("/join tea");
+    chat.say("/tell tea Hello");
+    assert_eq!(chat.line(), "Hello");
+    drop(server); // killed
+    assert_eq!(chat.line(), "Disconnected from server (transport close)");
+    chat.say("kept");
+    assert!(chat.line().starts_with("Trying again in "));
+    let _server = Server::of(Command::new(env!("CARGO_BIN_EXE_socketio-server")).arg(&address));
+    while chat.line() != "Connected to server" {}
+    assert_eq!(chat.line(), "kept");
+    chat.say("/tell tea still there?");
+    assert_eq!(chat.line(), "still there?"); // it is in its room again
 }

@@ -272,11 +272,13 @@ impl Sender {
         match self {
             Sender::Websocket(sender) => _ = sender.close_within(1000, "", CLOSE_TIME),
             Sender::Polling(letterbox) => {
-                if letterbox.drop_in(Outgoing::from(Packet::Close).payload()) {
-                    let slow = Arc::downgrade(letterbox);
-                    let cut = move || _ = slow.upgrade().map(|letterbox| letterbox.cut());
-                    letterbox.lock().deadline = Some(clock::after(CLOSE_TIME, cut));
-                    letterbox.close();
+                let slow = Arc::downgrade(letterbox);
+                let cut = move || _ = slow.upgrade().map(|letterbox| letterbox.cut());
+                let mut letters = letterbox.lock();
+                if !letters.closed {
+                    letters.closed = true;
+                    letters.deadline = Some(clock::after(CLOSE_TIME, cut));
+                    letterbox.changed.notify_all();
                 }
             }
         }
@@ -302,13 +304,15 @@ impl Letterbox {
         !letters.closed
     }
 
-    /// The thread that posts: takes what there is, as much as one request may carry, again and again.
+    /// The thread that posts: takes what there is, as much as one request may carry, again and again;
+    /// and at the end a goodbye, on its own, so that nothing is overtaken by it.
     fn post(&self, address: &Address, max_payload: usize) {
         loop {
             let empty = |letters: &mut Letters| letters.queue.is_empty() && !letters.closed;
             let mut letters =
                 self.changed.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
-            if letters.queue.is_empty() {
+            let last = letters.queue.is_empty();
+            if letters.cut {
                 break;
             }
             let mut size = 0;
@@ -317,7 +321,10 @@ impl Letterbox {
                 size <= max_payload
             };
             let n = letters.queue.iter().take_while(fits).count().max(1);
-            let body = letters.queue.drain(..n).collect::<Vec<_>>().join(SEPARATOR);
+            let body = match last {
+                true => Outgoing::from(Packet::Close).payload().to_string(),
+                false => letters.queue.drain(..n).collect::<Vec<_>>().join(SEPARATOR),
+            };
             letters.posting = true;
             let time = if letters.closed { CLOSE_TIME } else { address.timeout };
             drop(letters);
@@ -329,16 +336,11 @@ impl Letterbox {
             let deadline = Instant::now() + time;
             let posted = exchange(address, "POST", "", body.as_bytes(), deadline, ready);
             self.lock().posting = false;
-            if posted.is_err() {
+            if last || posted.is_err() {
                 break;
             }
         }
         self.cut(); // all is said, or nothing can be: who waits for news need wait no longer
-    }
-
-    fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
     }
 
     fn cut(&self) {

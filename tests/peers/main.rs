@@ -3,6 +3,7 @@
 
 mod browser;
 mod node;
+mod npm_client;
 mod npm_ws;
 
 use node::Peer;

@@ -1,0 +1,223 @@
+//! Our Socket.IO client, and the program that stands on it, with npm's server.
+
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use sockets_by_hand::json;
+use sockets_by_hand::net::Backoff;
+use sockets_by_hand::socketio::client::{Client, Options, Socket};
+use sockets_by_hand::socketio::{NoAnswer, Value};
+
+use super::node::Peer;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+const WAYS: [&[&str]; 3] = [&["polling"], &["websocket"], &["polling", "websocket"]];
+
+fn server(arguments: &[&str]) -> (Peer, String) {
+    let server = Peer::node("sio-server.js", arguments);
+    let port = server.line();
+    (server, port)
+}
+
+fn client(port: &str, way: &[&'static str]) -> Client {
+    let (min, max) = (Duration::from_millis(20), Duration::from_millis(100));
+    let backoff = Backoff { min, max, ..Backoff::default() };
+    let options = Options { transports: way.to_vec(), backoff, ..Options::default() };
+    Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap()
+}
+
+/// What happens to a client's connection.
+fn heard(socket: &Socket) -> Receiver<String> {
+    let (sender, heard) = mpsc::channel();
+    for name in ["connect", "connect_error", "disconnect"] {
+        let sender = sender.clone();
+        socket.on(name, move |event| {
+            let args: String = event.args.iter().map(|value| format!(" {value}")).collect();
+            _ = sender.send(format!("{name}{args}"));
+        });
+    }
+    heard
+}
+
+#[track_caller]
+fn next<T>(receiver: &Receiver<T>) -> T {
+    receiver.recv_timeout(LIMIT).expect("nothing came in time")
+}
+
+fn ask(socket: &Socket, name: &str, values: &[Value]) -> Receiver<Result<Vec<Value>, NoAnswer>> {
+    let (sender, answer) = mpsc::channel();
+    socket.emit_with_ack(name, values, LIMIT, move |answer| _ = sender.send(answer));
+    answer
+}
+
+#[test]
+#[ignore = "needs npm socket.io; .ci/run runs it"]
+fn our_client_talks_with_npms_server_over_each_transport() {
+    let (mut server, port) = server(&[]);
+    for (way, transport) in WAYS.iter().zip(["polling", "websocket", "websocket"]) {
+        let client = client(&port, way);
+        let heard = heard(&client);
+        client.on("who?", |event| event.ack([json!("Ada"), event.args[0].clone()]));
+        client.emit("kept", [json!("until it is there")]);
+        client.emit_volatile("not kept", []);
+        client.open();
+        assert_eq!(next(&heard), "connect");
+        assert_eq!(server.line(), "in /");
+        assert_eq!(server.line(), r#"kept "until it is there""#);
+        assert_eq!(next(&ask(&client, "transport", &[])), Ok(vec![json!(transport)]));
+        assert_eq!(server.line(), "transport");
+
+        let bytes = Value::Binary(vec![1, 2, 255]);
+        let deep = Value::Object(vec![("a".into(), Value::Array(vec![bytes.clone(), json!("b")]))]);
+        let values = [json!("안녕"), bytes, deep];
+        assert_eq!(next(&ask(&client, "echo", &values)), Ok(values.to_vec()));
+        let (sender, back) = mpsc::channel();
+        client.on("back", move |event| _ = sender.send(event.args.clone()));
+        client.emit("back", &values);
+        assert_eq!(next(&back), values);
+        assert!(server.line().starts_with("echo") && server.line().starts_with("back"));
+
+        let (sender, answer) = mpsc::channel();
+        let short = Duration::from_millis(50);
+        client.emit_with_ack("silence", [], short, move |answer| _ = sender.send(answer));
+        assert_eq!(next(&answer), Err(NoAnswer::Timeout));
+        assert_eq!(server.line(), "silence");
+        server.say("ask");
+        let answers = r#"answers: ["Ada"]"#; // the server takes the first value alone
+        assert_eq!(server.line(), answers);
+
+        let (sender, said) = mpsc::channel();
+        client.on("said", move |event| _ = sender.send(event.args[0].clone()));
+        for room in ["tea", "tea", "coffee"] {
+            client.emit("tell", [json!(room), json!(format!("to {room}"))]);
+            client.emit("join", [json!(room)]);
+        }
+        assert_eq!(next(&said), json!("to tea")); // the second: it was in by then
+        assert_eq!(next(&ask(&client, "echo", &[])), Ok(vec![]));
+        assert!(said.try_recv().is_err());
+        client.disconnect();
+        while server.line() != "left: client namespace disconnect" {}
+    }
+}
+
+#[test]
+#[ignore = "needs npm socket.io; .ci/run runs it"]
+fn npms_middleware_refuses_our_client_and_lets_it_in_with_another_auth() {
+    let (server, port) = server(&[]);
+    for way in WAYS {
+        let client = client(&port, way);
+        let (admin, nowhere) = (client.of("admin", Value::Null), client.of("nowhere", Value::Null));
+        let (main, heard, lost) = (heard(&client), heard(&admin), heard(&nowhere));
+        client.open();
+        admin.open();
+        nowhere.open();
+        assert_eq!(next(&heard), r#"connect_error {"message":"Not you","data":{"code":7}}"#);
+        assert_eq!(next(&lost), r#"connect_error {"message":"Invalid namespace"}"#);
+        admin.set_auth(json!({"token": "right"}));
+        admin.open();
+        assert_eq!(next(&heard), "connect");
+        assert_eq!(next(&main), "connect");
+        assert_eq!([server.line(), server.line()], ["in /", "in /admin"]);
+        client.disconnect();
+        assert_eq!(server.line(), "left: client namespace disconnect");
+        assert_eq!(next(&ask(&admin, "echo", &[json!(1)])), Ok(vec![json!(1)]));
+        assert_eq!(server.line(), "echo 1");
+        drop(client);
+        assert_eq!(server.line(), "left: client namespace disconnect");
+    }
+}
+
+#[test]
+#[ignore = "needs npm socket.io; .ci/run runs it"]
+fn npms_server_disconnects_our_client_which_stays_away_until_it_is_opened() {
+    let (mut server, port) = server(&[]);
+    for (way, word) in WAYS.into_iter().flat_map(|way| [(way, "out"), (way, "all out")]) {
+        let client = client(&port, way);
+        let heard = heard(&client);
+        client.open();
+        assert_eq!(next(&heard), "connect");
+        assert_eq!(server.line(), "in /");
+        server.say(word);
+        assert_eq!(next(&heard), r#"disconnect "io server disconnect""#);
+        assert_eq!(server.line(), "left: server namespace disconnect");
+        client.open();
+        assert_eq!(next(&heard), "connect");
+        assert_eq!(server.line(), "in /");
+        drop(client);
+        assert_eq!(server.line(), "left: client namespace disconnect");
+    }
+}
+
+/// Whatever the server has printed: events that our client emitted, each once and in order.
+fn in_order(server: &Peer) -> Vec<usize> {
+    let mut numbers: Vec<usize> = Vec::new();
+    loop {
+        match server.line() {
+            line if line == "end" => break,
+            line if line.starts_with("echo ") => {
+                let number = line[5..].split(' ').next().unwrap();
+                numbers.push(number.parse().unwrap());
+            }
+            _ => {}
+        }
+    }
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    numbers
+}
+
+#[test]
+#[ignore = "needs npm socket.io; .ci/run runs it"]
+fn npms_server_is_killed_in_the_middle_and_nothing_is_lost_unsaid() {
+    for (end, way, sent) in [
+        ("upgrade", WAYS[2], false),
+        ("poll", WAYS[0], false),
+        ("binary", WAYS[0], true),
+        ("binary", WAYS[1], true),
+    ] {
+        let (server, port) = server(&["0", end]);
+        let client = client(&port, way);
+        let answers: Vec<_> = (0..30)
+            .map(|n| ask(&client, "echo", &[json!(n), Value::Binary(vec![n as u8; 1000])]))
+            .collect();
+        client.emit("end", []);
+        let heard = heard(&client);
+        client.open();
+        while !next(&heard).starts_with(if sent { "disconnect" } else { "connect_error" }) {}
+        drop(server);
+        let (server, _) = self::server(&[&port]);
+        while next(&heard) != "connect" {}
+        client.emit("end", []);
+        let arrived = in_order(&server);
+        for (n, answer) in answers.iter().enumerate() {
+            match next(answer) {
+                Ok(values) => assert_eq!(values[0], json!(n)),
+                Err(why) => assert!(sent && why == NoAnswer::Disconnected, "{end}: {n} {why}"),
+            }
+        }
+        assert!(sent || arrived == Vec::from_iter(0..30), "{end}: {arrived:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs npm socket.io; .ci/run runs it"]
+fn our_chat_talks_with_npms_server_and_comes_back_when_that_was_killed() {
+    let (server, port) = server(&[]);
+    let mut chat = Peer::ours("socketio-client", &[&format!("http://127.0.0.1:{port}")]);
+    assert_eq!(chat.line(), "Connected to server");
+    chat.say("Hello 안녕");
+    assert_eq!(chat.line(), "Hello 안녕");
+    chat.say("/join tea");
+    chat.say("/tell tea two lumps, please");
+    assert_eq!(chat.line(), "two lumps, please");
+    drop(server); // killed
+    assert_eq!(chat.line(), "Disconnected from server (transport close)");
+    chat.say("kept");
+    let (_server, _) = self::server(&[&port]);
+    while chat.line() != "Connected to server" {}
+    assert_eq!(chat.line(), "kept");
+    chat.say("/tell tea still there?");
+    assert_eq!(chat.line(), "still there?"); // it is in its room again
+    chat.say("bye");
+    assert_eq!(chat.finish(), ["bye", "Disconnected from server (io client disconnect)"]);
+}

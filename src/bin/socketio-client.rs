@@ -30,10 +30,14 @@ fn main() {
     });
     let joined = rooms.clone();
     client.on("disconnect", move |event| {
-        say(&format!("Disconnected from server ({})", event.args[0].as_str().unwrap_or_default()));
         // A new connection is in no room: this is the first that it will be told.
         for room in joined.lock().unwrap().iter() {
             event.socket.emit("join", [json!(room)]);
+        }
+        let reason = event.args[0].as_str().unwrap_or_default();
+        say(&format!("Disconnected from server ({reason})"));
+        if reason == "io server disconnect" {
+            fail(1, "the server wants us to stay away"); // and so we do not come back by ourselves
         }
     });
     client.io().on("reconnect_pause", |pause| {
@@ -58,6 +62,10 @@ fn main() {
     }
     // The answer to this comes after all that came of what was typed.
     let (answered, done) = mpsc::channel();
-    client.emit_with_ack("echo", [], Duration::from_secs(60), move |_| _ = answered.send(()));
-    _ = done.recv();
+    client.emit_with_ack("echo", [], Duration::from_secs(60), move |answer| {
+        _ = answered.send(answer);
+    });
+    if let Ok(Err(e)) = done.recv() {
+        fail(1, &format!("the server did not answer: {e}"));
+    }
 }

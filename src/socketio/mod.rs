@@ -12,7 +12,7 @@
 //! | [`socket`] | one client in one namespace | 18 |
 //! | [`namespace`], [`rooms`] | who hears what | 19 |
 //! | [`server`] | who comes in where | 19 |
-//! | [`client`], `transport` | the other side, which comes back by itself | 20 |
+//! | [`client`] | the other side, which comes back by itself | 20 |
 
 pub mod acks;
 pub mod client;
@@ -23,7 +23,6 @@ pub mod packet;
 pub mod rooms;
 pub mod server;
 pub mod socket;
-mod transport;
 
 pub use acks::NoAnswer;
 pub use client::Client;

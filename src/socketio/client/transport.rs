@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{error, fmt, thread};
 
-use super::json::Value;
 use crate::engineio::packet::SEPARATOR;
 use crate::engineio::{Outgoing, Packet};
 use crate::http::{self, Headers, Request, Response, Timed};
 use crate::net::clock::{self, Timer};
 use crate::net::{Outbox, Stream};
+use crate::socketio::json::Value;
 use crate::ws::{self, Message};
 
 /// The most bytes that a response may have.
@@ -50,7 +50,7 @@ pub enum Error {
 
 impl Error {
     /// Whether nothing came for longer than the server's pings are apart.
-    pub(super) fn is_timeout(&self) -> bool {
+    pub fn is_timeout(&self) -> bool {
         matches!(self, Error::Io(e) | Error::Ws(ws::Error::Io(e)) if e.kind() == ErrorKind::TimedOut)
     }
 }
@@ -101,7 +101,7 @@ impl From<ws::Error> for Error {
 
 /// Where a server is, and how a client wants to talk to it.
 #[derive(Clone, Debug)]
-pub(super) struct Address {
+pub struct Address {
     /// `HOST:PORT`.
     pub authority: String,
     /// The path of the sessions, and the beginning of a query.
@@ -113,7 +113,7 @@ pub(super) struct Address {
 }
 
 /// A session, as the one who reads it holds it.
-pub(super) struct Transport {
+pub struct Transport {
     incoming: Incoming,
     sender: Sender,
     /// How long the server may be silent.
@@ -127,14 +127,14 @@ enum Incoming {
 
 /// Sends in a session, from any thread. A clone is the same.
 #[derive(Clone)]
-pub(super) enum Sender {
+pub enum Sender {
     Websocket(ws::Sender),
     Polling(Arc<Letterbox>),
 }
 
 /// What is to be posted, and the connections on which that is done and news are awaited.
 #[derive(Default)]
-pub(super) struct Letterbox {
+pub struct Letterbox {
     letters: Mutex<Letters>,
     changed: Condvar,
 }

@@ -1,0 +1,250 @@
+//! The one line to a server: a thread connects, talks, waits, and begins again.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::socket::Socket;
+use super::transport::{Address, Sender, Transport};
+use super::{Options, lock, survives};
+use crate::net::Emitter;
+use crate::socketio::codec::{Decoded, Decoder};
+use crate::socketio::json::Value;
+use crate::socketio::packet::Kind;
+
+/// The line to a server, and those who talk over it.
+pub(super) struct Manager {
+    address: Address,
+    options: Options,
+    pub events: Emitter<Value>,
+    /// All sockets that there have been, one for each namespace.
+    pub sockets: Mutex<Vec<Socket>>,
+    line: Mutex<Line>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+pub(super) struct Line {
+    /// There while there is a session.
+    pub sender: Option<Sender>,
+    /// The session is to end: nobody wanted to talk any more.
+    given_up: bool,
+    /// A listener that was told how it ended has called `open`.
+    again: bool,
+    /// The thread runs, or is about to.
+    running: bool,
+    pub thread: Option<JoinHandle<()>>,
+}
+
+impl Manager {
+    pub fn new(address: Address, options: Options) -> Arc<Manager> {
+        Arc::new(Manager {
+            address,
+            options,
+            events: Emitter::new(),
+            sockets: Mutex::default(),
+            line: Mutex::default(),
+            changed: Condvar::new(),
+        })
+    }
+
+    /// The socket in a namespace: two in one, and the server would end the session.
+    pub fn socket(self: &Arc<Manager>, namespace: &str, auth: Value) -> Socket {
+        let mut sockets = lock(&self.sockets);
+        if let Some(socket) = sockets.iter().find(|socket| socket.namespace() == namespace) {
+            socket.set_auth(auth);
+            return socket.clone();
+        }
+        let socket = Socket::new(self, namespace, auth);
+        sockets.push(socket.clone());
+        socket
+    }
+
+    /// A socket wants to talk.
+    pub fn open(self: &Arc<Manager>, socket: &Socket) {
+        let mut line = self.line();
+        let was_open = socket.0.open.swap(true, Relaxed);
+        line.again = true;
+        if !line.running {
+            let manager = self.clone();
+            let thread = thread::Builder::new().spawn(move || manager.run());
+            line.running = thread.is_ok();
+            line.thread = thread.ok();
+        } else if let Some(sender) = line.sender.as_ref().filter(|_| !line.given_up && !was_open) {
+            socket.ask(sender);
+        }
+    }
+
+    /// A socket has nothing to say any more. If it was the last, the line is given up.
+    pub fn remove(&self, socket: &Socket) {
+        let mut line = self.line();
+        socket.0.open.store(false, Relaxed);
+        if self.is_wanted() {
+            return;
+        }
+        if let Some(sender) = &line.sender {
+            sender.close();
+            line.given_up = true;
+        }
+        self.changed.notify_all();
+    }
+
+    /// The thread: connects, talks, waits, and begins again, as long as anyone wants to talk.
+    fn run(&self) {
+        let mut backoff = self.options.backoff.clone();
+        while self.goes_on() {
+            match Transport::open(&self.address) {
+                Ok(mut transport) => {
+                    if backoff.attempts > 0 {
+                        self.tell("reconnect", backoff.attempts.into());
+                    }
+                    backoff.reset();
+                    let Some(reason) = self.talk(&mut transport) else { continue };
+                    for socket in self.sockets() {
+                        survives(|| socket.lost(reason));
+                    }
+                }
+                Err(e) => {
+                    self.line().again = false;
+                    let message = e.to_string();
+                    for socket in self.sockets() {
+                        survives(|| socket.refused(&message));
+                    }
+                    if backoff.attempts > 0 {
+                        self.tell("reconnect_error", message.into());
+                    }
+                }
+            }
+            if !self.options.reconnection {
+                let mut line = self.line();
+                if line.again {
+                    continue;
+                }
+                line.running = false;
+                return;
+            }
+            if !self.is_wanted() {
+                continue;
+            }
+            if backoff.attempts >= self.options.reconnection_attempts {
+                self.line().running = false;
+                return self.tell("reconnect_failed", Value::Null);
+            }
+            let pause = backoff.next_pause();
+            self.tell("reconnect_pause", pause.as_secs_f64().into());
+            self.wait(pause);
+            if self.is_wanted() {
+                self.tell("reconnect_attempt", backoff.attempts.into());
+            }
+        }
+    }
+
+    /// Whether anyone wants to talk. If not, the thread ends.
+    fn goes_on(&self) -> bool {
+        let mut line = self.line();
+        line.running = self.is_wanted();
+        line.running
+    }
+
+    /// A session, from its first packet to its last; returns how it ended, unless it was given up.
+    fn talk(&self, transport: &mut Transport) -> Option<&'static str> {
+        let sender = transport.sender();
+        let mut line = self.line();
+        self.sockets().iter().for_each(|socket| socket.ask(&sender));
+        line.sender = Some(sender.clone());
+        line.given_up = !self.is_wanted();
+        drop(line);
+        let mut decoder = Decoder::default();
+        let reason = loop {
+            if self.line().given_up {
+                break "io client disconnect";
+            }
+            match transport.read() {
+                Ok(Some(message)) => match decoder.add(message) {
+                    Ok(Some(packet)) => {
+                        // A listener that panics ends its session, and no more.
+                        if !survives(|| self.act_on(packet)) {
+                            break "transport error";
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(_) => break "parse error",
+                },
+                Ok(None) => break "transport close",
+                Err(e) if e.is_timeout() => break "ping timeout",
+                Err(_) => break "transport error",
+            }
+        };
+        let mut line = self.line();
+        (line.sender, line.again) = (None, false);
+        lock(&self.sockets).iter().for_each(|socket| socket.0.asked.store(false, Relaxed));
+        if line.given_up {
+            return None;
+        }
+        if matches!(reason, "ping timeout" | "transport error") {
+            sender.cut(); // a goodbye would not arrive
+        }
+        Some(reason)
+    }
+
+    fn act_on(&self, mut packet: Decoded) {
+        let named = |socket: &&Socket| socket.namespace() == packet.namespace;
+        let Some(socket) = lock(&self.sockets).iter().find(named).cloned() else { return };
+        if packet.kind == Kind::Connect {
+            return match packet.values.pop().as_ref().and_then(|hello| hello["sid"].as_str()) {
+                Some(id) => socket.connected(id),
+                None => {
+                    self.remove(&socket);
+                    socket.refused("the server does not speak Socket.IO 5: a sid was expected");
+                }
+            };
+        }
+        if !socket.0.open.load(Relaxed) {
+            return; // it has left meanwhile
+        }
+        match (packet.kind, packet.id) {
+            (Kind::ConnectError, _) => {
+                socket.0.asked.store(false, Relaxed);
+                self.remove(&socket);
+                socket.tell("connect_error", packet.values);
+            }
+            (Kind::Disconnect, _) => {
+                self.remove(&socket);
+                socket.lost("io server disconnect");
+            }
+            (Kind::Ack, Some(id)) => socket.0.acks.settle(id, Ok(packet.values)),
+            (_, id) => socket.receive(packet.values, id),
+        }
+    }
+
+    fn is_wanted(&self) -> bool {
+        lock(&self.sockets).iter().any(|socket| socket.0.open.load(Relaxed))
+    }
+
+    /// Tells what happened to the line.
+    fn tell(&self, name: &str, value: Value) {
+        survives(|| _ = self.events.emit(name, &value));
+    }
+
+    /// Waits for a while, or until nobody wants to talk any more.
+    fn wait(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        let mut line = self.line();
+        while self.is_wanted() && Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            let woken = self.changed.wait_timeout(line, left);
+            line = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The sockets that talk, or want to.
+    fn sockets(&self) -> Vec<Socket> {
+        let sockets = lock(&self.sockets);
+        sockets.iter().filter(|socket| socket.0.open.load(Relaxed)).cloned().collect()
+    }
+
+    pub fn line(&self) -> MutexGuard<'_, Line> {
+        lock(&self.line)
+    }
+}

@@ -1,0 +1,232 @@
+//! A Socket.IO client that comes back by itself.
+//!
+//! Picture a friend on the telephone who calls again whenever the line breaks: after a second, after
+//! two, after four, never at quite the same moment as all the others whose line broke too. What you
+//! say meanwhile is written down and read out when the line is back. Several conversations (a
+//! [`Socket`] for each namespace) share the line.
+//!
+//! One thread does all of that: it connects, reads, runs the listeners in order, and waits before it
+//! tries again. While it polls, a second one posts. Any thread may emit.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `mod` | what a program holds: [`Client`], and what can be set |
+//! | `manager` | the one line, and the thread that keeps it up |
+//! | `socket` | a conversation in a namespace: [`Socket`] |
+//! | `transport` | a session with a server, over requests or a WebSocket |
+
+mod manager;
+mod socket;
+mod transport;
+
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::json::Value;
+use crate::http::Headers;
+use crate::net::{Backoff, Emitter};
+use crate::ws;
+use manager::Manager;
+pub use socket::{Event, Socket};
+use transport::Address;
+
+/// What can be set, with the defaults of Socket.IO's client (its names in snake_case).
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the sessions are. `/socket.io/`.
+    pub path: String,
+    /// `polling`, `websocket`, or both: then it begins with polling, and moves over. Both.
+    pub transports: Vec<&'static str>,
+    /// What is shown to the namespace's middleware: an object. Nothing.
+    pub auth: Value,
+    /// More names and values for the query of each request. None.
+    pub query: Vec<(String, String)>,
+    /// More headers for each request. None.
+    pub extra_headers: Headers,
+    /// How long it may take to open a session. 20 s.
+    pub timeout: Duration,
+    /// Whether to come back after the line broke. Yes.
+    pub reconnection: bool,
+    /// How often to try before giving up. For ever.
+    pub reconnection_attempts: u32,
+    /// The pauses between. 1 s, doubled up to 5 s, ±50 %.
+    pub backoff: Backoff,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            path: "/socket.io/".to_string(),
+            transports: vec!["polling", "websocket"],
+            auth: Value::Object(Vec::new()),
+            query: Vec::new(),
+            extra_headers: Headers::default(),
+            timeout: Duration::from_secs(20),
+            reconnection: true,
+            reconnection_attempts: u32::MAX,
+            backoff: Backoff::default(),
+        }
+    }
+}
+
+/// A client of a Socket.IO server; it derefs to its [`Socket`] in the namespace of its URL. Dropped,
+/// it disconnects, and its threads end (one that is connecting just then, after
+/// [`Options::timeout`] at the latest).
+///
+/// ```no_run
+/// use sockets_by_hand::{json, socketio::{Client, Value}};
+///
+/// let client = Client::new("http://127.0.0.1:3000", Default::default())?;
+/// client.on("said", |event| println!("{}", event.args[0]));
+/// client.on("disconnect", |event| println!("lost: {}", event.args[0]));
+/// client.open();
+/// client.emit("say", [json!("hello")]); // now, or as soon as the line is there
+/// # Ok::<(), sockets_by_hand::ws::Error>(())
+/// ```
+pub struct Client {
+    manager: Arc<Manager>,
+    socket: Socket,
+}
+
+impl Client {
+    /// A client of the server at `url`, such as `http://127.0.0.1:3000/admin`, whose path is the
+    /// namespace. Nothing happens before [`Socket::open`].
+    ///
+    /// # Errors
+    /// The URL is not one of a server, or asks for TLS ([`ws::Error::Invalid`]).
+    pub fn new(url: &str, options: Options) -> Result<Client, ws::Error> {
+        let (address, namespace) = split_url(url, &options)?;
+        let auth = options.auth.clone();
+        let manager = Manager::new(address, options);
+        let socket = manager.socket(&namespace, auth);
+        Ok(Client { manager, socket })
+    }
+
+    /// A client with the default options, which is opened at once. What happens before you have
+    /// called [`Socket::on`] you do not hear.
+    ///
+    /// # Errors
+    /// As for [`new`](Client::new).
+    pub fn connect(url: &str) -> Result<Client, ws::Error> {
+        let client = Client::new(url, Options::default())?;
+        client.open();
+        Ok(client)
+    }
+
+    /// The conversation in another namespace, over the same line; it is to be opened too. There is
+    /// one for each: asked for again, it is the same, with another `auth`.
+    pub fn of(&self, namespace: &str, auth: Value) -> Socket {
+        self.manager.socket(&format!("/{}", namespace.trim_start_matches('/')), auth)
+    }
+
+    /// What happens to the line: `reconnect_attempt` and `reconnect` (with the number of attempts),
+    /// `reconnect_error` (with the message), `reconnect_failed`; and, which Socket.IO does not tell,
+    /// `reconnect_pause` with the seconds before the next attempt.
+    pub fn io(&self) -> &Emitter<Value> {
+        &self.manager.events
+    }
+}
+
+impl Deref for Client {
+    type Target = Socket;
+
+    fn deref(&self) -> &Socket {
+        &self.socket
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let talks = self.manager.line().sender.is_some();
+        let sockets = lock(&self.manager.sockets).clone();
+        for socket in sockets {
+            socket.disconnect();
+            socket.0.acks.disconnected(&[]);
+            // Listeners often hold the socket that holds them: without this, neither would ever go.
+            socket.0.events.remove_all();
+            socket.0.any.remove_all();
+        }
+        self.manager.events.remove_all();
+        let thread = self.manager.line().thread.take();
+        let other = thread.filter(|own| own.thread().id() != thread::current().id());
+        // Only a goodbye is waited for.
+        if let Some(thread) = other.filter(|_| talks) {
+            _ = thread.join();
+        }
+    }
+}
+
+/// Where a URL leads, and the namespace that it names.
+fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Error> {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    match &*scheme.to_ascii_lowercase() {
+        "http" | "ws" => {}
+        "https" | "wss" => {
+            return Err(ws::Error::Invalid(
+                "there is no TLS here: https:// needs a proxy in front",
+            ));
+        }
+        _ => return Err(ws::Error::Invalid("the URL of a server begins with http://")),
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if authority.is_empty() || authority.starts_with(':') || authority.contains('@') {
+        return Err(ws::Error::Invalid("the URL of a server names a host, and no user"));
+    }
+    // The colons of an IPv6 address stand in brackets.
+    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+        Some((host, "")) => (host, "80"),
+        Some(both) => both,
+        None => (authority, "80"),
+    };
+    if !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err() {
+        return Err(ws::Error::Invalid("the port of a URL is a number up to 65535"));
+    }
+    let authority = format!("{host}:{port}");
+    let path = path.split('#').next().unwrap_or_default();
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let namespace = format!("/{}", path.trim_matches('/'));
+    let mut target = format!("{}?EIO=4", options.path);
+    if !query.is_empty() {
+        target += &format!("&{query}");
+    }
+    for (name, value) in &options.query {
+        target += &format!("&{}={}", escape(name), escape(value));
+    }
+    let address = Address {
+        authority,
+        target,
+        headers: options.extra_headers.clone(),
+        polling: options.transports.contains(&"polling"),
+        websocket: options.transports.contains(&"websocket"),
+        timeout: options.timeout,
+    };
+    Ok((address, namespace))
+}
+
+/// Percent-encodes what may not stand in a query (RFC 3986 §2.3).
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                escaped.push(byte.into());
+            }
+            _ => escaped += &format!("%{byte:02X}"),
+        }
+    }
+    escaped
+}
+
+/// Whether listeners return rather than panic. (A panic has been said on stderr by then.)
+fn survives(call: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(call)).is_ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No listener runs under any of these locks: what they guard is whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,281 @@
+//! A conversation with a server in one namespace, which outlives the line that it uses.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use super::lock;
+use super::manager::Manager;
+use super::transport::Sender;
+use crate::engineio::Outgoing;
+use crate::net::Emitter;
+use crate::net::events::Listener;
+use crate::socketio::acks::{Acks, NoAnswer};
+use crate::socketio::codec::encode;
+use crate::socketio::json::Value;
+use crate::socketio::packet::Kind;
+use crate::socketio::socket::{event, packet};
+
+/// A conversation in a namespace. A clone is the same one; any thread may use it.
+#[derive(Clone)]
+pub struct Socket(pub(super) Arc<Inner>);
+
+pub struct Inner {
+    namespace: String,
+    manager: Weak<Manager>,
+    pub(super) events: Emitter<Event>,
+    pub(super) any: Emitter<Event>,
+    pub(super) acks: Acks,
+    auth: Mutex<Value>,
+    /// It talks, or wants to: changed under the line's lock.
+    pub(super) open: AtomicBool,
+    /// The server has been asked for the namespace, and has not answered.
+    pub(super) asked: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// What the server calls it; there while it is connected.
+    id: Option<String>,
+    /// What was emitted while it was not, in order, with the numbers of the answers awaited.
+    buffer: VecDeque<(Option<u64>, Outgoing)>,
+}
+
+/// An event that the server has emitted.
+pub struct Event {
+    /// What it is called.
+    pub name: String,
+    /// The values that came with it.
+    pub args: Vec<Value>,
+    /// The socket that it came to.
+    pub socket: Socket,
+    ack: Option<u64>,
+    answered: AtomicBool,
+    /// What the server called the socket then.
+    id: Option<String>,
+}
+
+impl Event {
+    /// Answers the event, if the server wants an answer and is still there; the first time only.
+    pub fn ack(&self, values: impl AsRef<[Value]>) {
+        let Some(id) = self.ack.filter(|_| !self.answered.swap(true, Relaxed)) else { return };
+        let values: Vec<&Value> = values.as_ref().iter().collect();
+        let answer = encode(Kind::Ack, &self.socket.0.namespace, Some(id), &values);
+        // The numbers of another session are those of other questions.
+        let state = lock(&self.socket.0.state);
+        if let Some(sender) =
+            self.socket.sender().filter(|_| state.id.is_some() && state.id == self.id)
+        {
+            sender.send(&answer); // if it fails, nobody waits for it
+        }
+    }
+
+    /// Whether the server wants an answer.
+    pub fn wants_ack(&self) -> bool {
+        self.ack.is_some()
+    }
+}
+
+impl Socket {
+    pub(super) fn new(manager: &Arc<Manager>, namespace: &str, auth: Value) -> Socket {
+        Socket(Arc::new(Inner {
+            namespace: namespace.to_string(),
+            manager: Arc::downgrade(manager),
+            events: Emitter::new(),
+            any: Emitter::new(),
+            acks: Acks::default(),
+            auth: Mutex::new(auth),
+            open: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+            state: Mutex::new(State { id: None, buffer: VecDeque::new() }),
+        }))
+    }
+
+    /// The namespace that it is in.
+    pub fn namespace(&self) -> &str {
+        &self.0.namespace
+    }
+
+    /// What the server calls it; `None` while it is not connected.
+    pub fn id(&self) -> Option<String> {
+        lock(&self.0.state).id.clone()
+    }
+
+    /// Whether it is connected now.
+    pub fn is_connected(&self) -> bool {
+        lock(&self.0.state).id.is_some()
+    }
+
+    /// Connects, and comes back when the line breaks, until [`disconnect`](Socket::disconnect). After
+    /// a `connect_error` from the server's middleware, and after the server has disconnected it, it is
+    /// to be called again.
+    pub fn open(&self) {
+        let _state = lock(&self.0.state);
+        if let Some(manager) = self.0.manager.upgrade() {
+            manager.open(self);
+        }
+    }
+
+    /// Leaves the namespace; it does not come back by itself.
+    pub fn disconnect(&self) {
+        let state = lock(&self.0.state);
+        if let Some(sender) = self.sender().filter(|_| state.id.is_some()) {
+            sender.send(&packet(Kind::Disconnect, &self.0.namespace, ""));
+        }
+        if let Some(manager) = self.0.manager.upgrade() {
+            manager.remove(self);
+        }
+        drop(state);
+        self.lost("io client disconnect");
+    }
+
+    /// Sets what is shown to the namespace's middleware the next time that it connects.
+    pub fn set_auth(&self, auth: Value) {
+        *lock(&self.0.auth) = auth;
+    }
+
+    /// Calls `listener` for each event of that name. Its own are `connect`, `connect_error` (with an
+    /// object that has a `message`, and perhaps `data`) and `disconnect` (with the reason).
+    pub fn on(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        self.0.events.on(name, listener)
+    }
+
+    /// Calls `listener` for the next event of that name alone.
+    pub fn once(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        self.0.events.once(name, listener)
+    }
+
+    /// Calls `listener` for each event that the server emits, before those for its name.
+    pub fn on_any(&self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
+        self.0.any.on("", listener)
+    }
+
+    /// Takes away what `on` or `once` has set.
+    pub fn off(&self, listener: Listener) {
+        self.0.events.off(listener);
+    }
+
+    /// Takes away what `on_any` has set.
+    pub fn off_any(&self, listener: Listener) {
+        self.0.any.off(listener);
+    }
+
+    /// Emits an event to the server: now, or as soon as it is connected.
+    pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
+        self.send(None, event(&self.0.namespace, None, name, values.as_ref()), false);
+    }
+
+    /// Emits an event that may be lost: if it cannot leave at once, it is (`socket.volatile.emit`).
+    pub fn emit_volatile(&self, name: &str, values: impl AsRef<[Value]>) {
+        self.send(None, event(&self.0.namespace, None, name, values.as_ref()), true);
+    }
+
+    /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
+    /// there is none, on another thread.
+    pub fn emit_with_ack(
+        &self,
+        name: &str,
+        values: impl AsRef<[Value]>,
+        timeout: Duration,
+        callback: impl FnOnce(Result<Vec<Value>, NoAnswer>) + Send + 'static,
+    ) {
+        let id = self.0.acks.expect(timeout, Box::new(callback));
+        self.send(Some(id), event(&self.0.namespace, Some(id), name, values.as_ref()), false);
+    }
+
+    fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) {
+        let mut state = lock(&self.0.state);
+        let sender = self.sender().filter(|_| state.id.is_some());
+        let sent = match sender {
+            Some(sender) if volatile => sender.is_writable() && sender.send(&outgoing),
+            Some(sender) => sender.send(&outgoing),
+            None => false,
+        };
+        if !sent && !volatile {
+            state.buffer.push_back((ack, outgoing));
+        }
+    }
+
+    fn sender(&self) -> Option<Sender> {
+        self.0.manager.upgrade()?.line().sender.clone()
+    }
+
+    /// Asks for the namespace, in a session that has begun; unless it has, for one who left since.
+    pub(super) fn ask(&self, sender: &Sender) {
+        if self.0.asked.swap(true, Relaxed) {
+            return;
+        }
+        let auth = match &*lock(&self.0.auth) {
+            auth @ Value::Object(members) if !members.is_empty() => auth.to_string(),
+            _ => String::new(), // the protocol has nothing but objects there
+        };
+        sender.send(&packet(Kind::Connect, &self.0.namespace, &auth));
+    }
+
+    /// The server has let it in: what was emitted meanwhile goes out, in order, before anything new.
+    pub(super) fn connected(&self, id: &str) {
+        let mut state = lock(&self.0.state);
+        self.0.asked.store(false, Relaxed);
+        let Some(sender) = self.sender() else { return };
+        if !self.0.open.load(Relaxed) {
+            // It has left meanwhile, and could not say so before.
+            sender.send(&packet(Kind::Disconnect, &self.0.namespace, ""));
+            return;
+        }
+        state.id = Some(id.to_string());
+        while let Some((ack, outgoing)) = state.buffer.pop_front() {
+            let wanted = ack.is_none_or(|id| self.0.acks.is_awaited(id));
+            if wanted && !sender.send(&outgoing) {
+                state.buffer.push_front((ack, outgoing));
+                break;
+            }
+        }
+        drop(state);
+        self.tell("connect", Vec::new());
+    }
+
+    /// There is no connection, and why.
+    pub(super) fn refused(&self, message: &str) {
+        let error = Value::Object(vec![("message".to_string(), message.into())]);
+        self.tell("connect_error", vec![error]);
+    }
+
+    /// It is not connected any more, and why. Answers to what has left will not come.
+    pub(super) fn lost(&self, reason: &str) {
+        let mut state = lock(&self.0.state);
+        if state.id.take().is_none() {
+            return;
+        }
+        let buffered: Vec<u64> = state.buffer.iter().filter_map(|(ack, _)| *ack).collect();
+        drop(state);
+        self.0.acks.disconnected(&buffered);
+        self.tell("disconnect", vec![reason.into()]);
+    }
+
+    pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
+        if values.is_empty() {
+            return;
+        }
+        let Value::String(name) = values.remove(0) else { return };
+        let event = self.event(name, values, ack);
+        self.0.any.emit("", &event);
+        self.0.events.emit(&event.name, &event);
+    }
+
+    pub(super) fn tell(&self, name: &str, args: Vec<Value>) {
+        self.0.events.emit(name, &self.event(name.to_string(), args, None));
+    }
+
+    fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
+        let (socket, id) = (self.clone(), self.id());
+        Event { name, args, socket, ack, answered: AtomicBool::new(false), id }
+    }
+}
+
+/// Two sockets are equal if they are the same conversation.
+impl PartialEq for Socket {
+    fn eq(&self, other: &Socket) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}

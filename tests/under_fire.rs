@@ -110,12 +110,14 @@ impl Program {
     }
 
     /// What it prints is read and forgotten.
+    #[cfg(unix)]
     fn mute(&mut self) {
         let mut stdout = self.stdout.take().unwrap();
         thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
     }
 
     /// The first complaint; what comes after it is read and forgotten.
+    #[cfg(unix)]
     fn complaint(&mut self) -> Receiver<String> {
         let mut stderr = self.stderr.take().unwrap();
         let (told, complaint) = mpsc::channel();
@@ -129,6 +131,7 @@ impl Program {
     }
 
     /// Connects thirty clients that say nothing, of whom not all can be served, and lets them go.
+    #[cfg(unix)]
     #[track_caller]
     fn crowd_and_back(&mut self, complaint: &str, relief: impl FnOnce()) {
         let first = self.complaint();

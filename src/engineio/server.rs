@@ -185,8 +185,14 @@ impl Shared {
                 Ok(None)
             }
             ("POST", Some(session)) => {
-                let body = body(request, connection, self.options.max_payload)
-                    .inspect_err(|_| session.close("transport error"))?;
+                // (Who has sent too much is told so, and ends the session.)
+                let body =
+                    body(request, connection, self.options.max_payload).inspect_err(|refusal| {
+                        match refusal.status {
+                            413 => {}
+                            _ => session.close("transport error"),
+                        }
+                    })?;
                 let packets =
                     String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
                 if !session.receive_all(packets) {

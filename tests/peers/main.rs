@@ -3,6 +3,7 @@
 
 mod browser;
 mod node;
+mod npm_socketio;
 mod npm_ws;
 
 use node::Peer;

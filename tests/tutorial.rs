@@ -216,7 +216,7 @@ mod a_page_is_refused {
         assert_none(terminal::problems(right, "tutorial/page.md", None));
         when_typed(
             "You said hello",
-            "$ read line; echo \"You said $line\"\n> hello\nYou said Hello",
+            "$ read line; echo \"You said $line\"\n» hello\nYou said Hello",
         );
         when_typed("no program runs", "» Hello");
     }

@@ -23,30 +23,26 @@ fn main() -> Result<(), Error> {
         let print = |news: &String| println!("{news}");
         _ = heard.iter().inspect(print).find(|news| news.ends_with(end));
     };
-    let (_, address) = open_server("Server 1", &hub, &news)?;
+    let (_, first) = open_server("Server 1", &hub, &news)?;
     wait_for("is in the hub");
-    let mut ann = enter(&address)?;
-    let (two, address) = open_server("Server 2", &hub, &news)?;
+    let (adapter, second) = open_server("Server 2", &hub, &news)?;
     wait_for("is in the hub");
-    let mut bob = enter(&address)?;
+    let mut guests = [enter("Ann", &first)?, enter("Bob", &second)?];
 
-    say("Ann", &ann, "The water boils")?;
-    hear("Ann", &mut ann)?;
-    hear("Bob", &mut bob)?;
-    say("Bob", &bob, "I have the cups")?;
-    hear("Ann", &mut ann)?;
-    hear("Bob", &mut bob)?;
+    say(&guests[0], "The water boils")?;
+    hear(&mut guests)?;
+    say(&guests[1], "I have the cups")?;
+    hear(&mut guests)?;
 
-    if let Some(line) = &*lock(&two.hub) {
+    if let Some(line) = &*lock(&adapter.hub) {
         line.end();
     }
     wait_for("has lost the hub");
-    say("Bob", &bob, "Is there any milk?")?;
-    hear("Bob", &mut bob)?;
+    say(&guests[1], "Is there any milk?")?;
+    hear(&mut guests[1..])?;
     wait_for("is in the hub");
-    say("Bob", &bob, "I have found some")?;
-    hear("Ann", &mut ann)?;
-    hear("Bob", &mut bob)
+    say(&guests[1], "I have found some")?;
+    hear(&mut guests)
 }
 
 /// What one server says, all the others hear.
@@ -150,23 +146,27 @@ fn open_server(
     Ok((adapter, address))
 }
 
-fn enter(address: &str) -> Result<ws::Socket, Error> {
+type Guest = (&'static str, ws::Socket);
+
+fn enter(name: &'static str, address: &str) -> Result<Guest, Error> {
     let mut socket = ws::connect(&format!("ws://{address}/socket.io/?EIO=4&transport=websocket"))?;
     socket.send("40")?;
     for _packet in ["a session", "a namespace", "a welcome"] {
         socket.read()?;
     }
-    Ok(socket)
+    Ok((name, socket))
 }
 
-fn say(name: &str, socket: &ws::Socket, text: &str) -> Result<(), Error> {
+fn say((name, socket): &Guest, text: &str) -> Result<(), Error> {
     println!("{name} > {text}");
     socket.send(format!(r#"42["tell","{name}","{text}"]"#))
 }
 
-fn hear(name: &str, socket: &mut ws::Socket) -> Result<(), Error> {
-    let Some(Message::Text(packet)) = socket.read()? else { return Ok(()) };
-    println!("{name} < {packet}");
+fn hear(guests: &mut [Guest]) -> Result<(), Error> {
+    for (name, socket) in guests {
+        let Some(Message::Text(packet)) = socket.read()? else { continue };
+        println!("{name} < {packet}");
+    }
     Ok(())
 }
 

@@ -212,11 +212,11 @@ mod a_page_is_refused {
     #[test]
     fn when_a_program_hears_what_is_typed_otherwise() {
         let right =
-            "```console\n$ read line; echo \"You said $line\"\n> Hello\nYou said Hello\n```\n";
+            "```console\n$ read line; echo \"You said $line\"\n» Hello\nYou said Hello\n```\n";
         assert_none(terminal::problems(right, "tutorial/page.md", None));
         when_typed(
             "You said hello",
-            "$ read line; echo \"You said $line\"\n> hello\nYou said Hello",
+            "$ read line; echo \"You said $line\"\n» hello\nYou said Hello",
         );
         when_typed("no program runs", "» Hello");
     }

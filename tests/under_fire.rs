@@ -110,12 +110,14 @@ impl Program {
     }
 
     /// What it prints is read and forgotten.
+    #[cfg(unix)]
     fn mute(&mut self) {
         let mut stdout = self.stdout.take().unwrap();
         thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
     }
 
     /// The first complaint; what comes after it is read and forgotten.
+    #[cfg(unix)]
     fn complaint(&mut self) -> Receiver<String> {
         let mut stderr = self.stderr.take().unwrap();
         let (told, complaint) = mpsc::channel();
@@ -129,6 +131,7 @@ impl Program {
     }
 
     /// Connects thirty clients that say nothing, of whom not all can be served, and lets them go.
+    #[cfg(unix)]
     #[track_caller]
     fn crowd_and_back(&mut self, complaint: &str, relief: impl FnOnce()) {
         let first = self.complaint();
@@ -172,9 +175,10 @@ fn every_server_runs_out_of_descriptors_and_comes_back() {
 fn every_server_runs_out_of_threads_and_comes_back() {
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
     for (kind, path) in PROGRAMS {
-        // (A copy: perhaps only root may look into the folder where the program is.)
+        // A copy: perhaps only root may look into the folder where the program is. And not made by
+        // this process: another test's child could still have it open for writing.
         let copy = std::env::temp_dir().join(format!("{kind}-{}", std::process::id()));
-        std::fs::copy(path, &copy).unwrap();
+        assert!(Command::new("cp").args([path.as_ref(), &*copy]).status().unwrap().success());
         let user = |program: &std::path::Path| {
             let mut command = Command::new(if root { "setpriv".as_ref() } else { program });
             if root {

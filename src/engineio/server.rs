@@ -201,8 +201,12 @@ impl Shared {
                 Ok(None)
             }
             ("POST", Some(session)) => {
-                let body = body(request, connection, max)
-                    .inspect_err(|_| session.close("transport error"))?;
+                // (Who has sent too much is told so, and may go on.)
+                let body = body(request, connection, max).inspect_err(|refusal| {
+                    if refusal.status != 413 {
+                        session.close("transport error");
+                    }
+                })?;
                 let packets =
                     String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
                 if !session.receive_all(packets) {

@@ -1,6 +1,7 @@
 //! The page in a real browser: headless Chromium, driven by `page.js` with npm's playwright-core.
 
 use super::node::Peer;
+use super::npm_socketio::Host;
 
 /// Drives the page of the server that `start` starts on an address, twice.
 fn drive(start: impl Fn(&str) -> Peer) {
@@ -72,4 +73,45 @@ fn the_chats_page_hears_its_room_and_comes_back_into_it() {
         tabs.finish(),
         ["of 360 pixels it takes 360", "all parts are in view: true,true,true,true,true"]
     );
+}
+
+/// A page with the official client in it, over servers that `start` starts.
+fn drive_socketio(start: impl Fn(&str, &str) -> Host) {
+    let any = "127.0.0.1:0";
+    let home = start(any, "{}");
+    let url = home.url().to_string();
+    let cors = format!(r#"{{"cors": {{"origin": ["{url}"], "credentials": true}}}}"#);
+    let (open, shut) = (start(any, &cors), start(any, "{}"));
+    let page = Peer::node("sio-page.js", &[&url, open.url(), shut.url()]);
+    for line in [
+        "connected by polling",
+        "upgraded to websocket",
+        "heard [1,\"안녕\"], answered [1,\"안녕\"]",
+        "bytes: ArrayBuffer 1,2,3 and ArrayBuffer 255",
+        "another origin, polling: connected",
+        "another origin, websocket: connected",
+        "another origin, by upgrade: websocket",
+        "an origin that knows us not, polling: xhr poll error",
+        "an origin that knows us not, websocket: connected",
+        "disconnected: transport close",
+    ] {
+        assert_eq!(page.line(), line);
+    }
+    home.ended();
+    assert_eq!(page.line(), "no server");
+    let _home = start(url.strip_prefix("http://").unwrap(), "{}");
+    assert_eq!(page.line(), "connected again");
+    assert_eq!(page.finish(), ["what was emitted meanwhile came back: 1,2,3"]);
+}
+
+#[test]
+#[ignore = "needs Chromium; .ci/run runs it"]
+fn the_official_client_in_a_browser_talks_to_our_server_and_comes_back() {
+    drive_socketio(Host::ours);
+}
+
+#[test]
+#[ignore = "needs Chromium; .ci/run runs it"]
+fn the_official_client_in_a_browser_does_the_same_with_npms_server() {
+    drive_socketio(Host::npms);
 }

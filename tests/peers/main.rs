@@ -4,6 +4,7 @@
 mod browser;
 mod node;
 mod npm_client;
+mod npm_socketio;
 mod npm_ws;
 
 use node::Peer;

@@ -1,0 +1,72 @@
+// Drives socket.io-client's own bundle in Chromium, on a page of the server at URL.
+//   node sio-page.js URL "A SERVER THAT ALLOWS THIS ORIGIN" "ONE THAT DOES NOT"
+// It prints each thing that it has seen. It closes the server at URL; whoever started it starts another.
+const { chromium } = require("playwright-core");
+const [url, open, shut] = process.argv.slice(2);
+
+const executablePath = "/usr/bin/chromium";
+const args = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+// What is done in the page, where `io` and `say` are.
+async function visit({ open, shut }) {
+  const next = (socket, name) => new Promise((resolve) => socket.once(name, (...values) => resolve(values)));
+  const ask = (socket, ...values) => new Promise((resolve) => socket.emit(...values, (...answer) => resolve(answer)));
+  const show = (bytes) => `${bytes.constructor.name} ${[...new Uint8Array(bytes)]}`;
+
+  const socket = io({ reconnectionDelay: 50, reconnectionDelayMax: 100 });
+  const upgraded = new Promise((resolve) => socket.io.on("open", () => socket.io.engine.once("upgrade", resolve)));
+  await next(socket, "connect");
+  await say("connected by polling");
+  await say(`upgraded to ${(await upgraded).name}`);
+
+  let heard = next(socket, "heard");
+  const answer = await ask(socket, "echo", 1, "안녕");
+  await say(`heard ${JSON.stringify(await heard)}, answered ${JSON.stringify(answer)}`);
+  const [bytes, { more }] = await ask(socket, "echo", Uint8Array.of(1, 2, 3).buffer, { more: Uint8Array.of(255) });
+  await say(`bytes: ${show(bytes)} and ${show(more)}`);
+
+  const abroad = (url, transports) => io(url, { transports, withCredentials: true, reconnection: false, forceNew: true });
+  const outcome = (socket) =>
+    Promise.race([
+      next(socket, "connect").then(() => "connected"),
+      next(socket, "connect_error").then(([error]) => error.message),
+    ]).finally(() => socket.disconnect());
+  await say(`another origin, polling: ${await outcome(abroad(open, ["polling"]))}`);
+  await say(`another origin, websocket: ${await outcome(abroad(open, ["websocket"]))}`);
+  const both = abroad(open, ["polling", "websocket"]);
+  const [transport] = await new Promise((resolve) => both.io.on("open", () => next(both.io.engine, "upgrade").then(resolve)));
+  await say(`another origin, by upgrade: ${transport.name}`);
+  both.disconnect();
+  await say(`an origin that knows us not, polling: ${await outcome(abroad(shut, ["polling"]))}`);
+  await say(`an origin that knows us not, websocket: ${await outcome(abroad(shut, ["websocket"]))}`);
+
+  socket.emit("close the house");
+  await say(`disconnected: ${(await next(socket, "disconnect"))[0]}`);
+  await next(socket.io, "reconnect_error");
+  const back = [];
+  socket.on("heard", (value) => back.push(value));
+  for (const value of [1, 2, 3]) socket.emit("echo", value);
+  await say("no server");
+  await next(socket, "connect");
+  await say("connected again");
+  await ask(socket, "echo", "last");
+  await say(`what was emitted meanwhile came back: ${back.slice(0, 3)}`);
+}
+
+async function main() {
+  const browser = await chromium.launch({ executablePath, args });
+  const page = await browser.newPage();
+  page.on("pageerror", (error) => console.log(`error: ${error.message}`));
+  await page.exposeFunction("say", (line) => console.log(line));
+  await page.goto(url);
+  await page.evaluate(visit, { open, shut });
+  await browser.close();
+}
+
+main().catch((error) => {
+  console.log(`error: ${error.message}`);
+  process.exit(1);
+});

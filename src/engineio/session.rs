@@ -176,6 +176,10 @@ impl Session {
     pub fn close(&self, reason: &'static str) {
         let mut state = self.lock();
         if state.closed.is_some() {
+            drop(state);
+            if reason == "transport close" {
+                self.0.server.forget(&self.0.id); // the client waits for no last words
+            }
             return;
         }
         state.closed = Some(reason);
@@ -184,14 +188,17 @@ impl Session {
         match &mut state.transport {
             Transport::Websocket(sender) if reason == "ping timeout" => sender.terminate(),
             Transport::Websocket(sender) => _ = sender.close(1000, ""),
-            Transport::Polling(polling) => {
-                let last = if reason == "transport close" { Packet::Noop } else { Packet::Close };
-                polling.push(last);
-                waits = !polling.queue.is_empty() && GRACEFUL.contains(&reason);
+            Transport::Polling(polling) if polling.get.is_some() => {
+                polling.push(match reason {
+                    "transport close" => Packet::Noop,
+                    _ => Packet::Close,
+                });
             }
+            Transport::Polling(_) => waits = GRACEFUL.contains(&reason),
         }
         if waits {
-            // The next `GET` fetches it; if none comes in time, it is forgotten.
+            // The next `GET` fetches what waits, and the one after it the close, which would overtake
+            // all else in a client; if none comes in time, the session is forgotten.
             let session = self.clone();
             let forget = move || session.0.server.forget(&session.0.id);
             state.alarm = Some(clock::after(self.0.server.options.ping_timeout, forget));
@@ -254,9 +261,6 @@ impl Session {
         let Transport::Polling(polling) = &mut state.transport else {
             return Err(Refusal::BadRequest);
         };
-        if closed && polling.queue.is_empty() {
-            return Err(Refusal::UnknownSid);
-        }
         if polling.get.is_some() {
             drop(state);
             self.close("transport error");
@@ -265,12 +269,14 @@ impl Session {
         polling.gets += 1;
         let number = polling.gets;
         polling.get = Some(Get { number, outbox: outbox.clone(), headers, keep_alive });
-        match upgrading && polling.queue.is_empty() {
-            true => polling.push(Packet::Noop),
-            false => polling.flush(),
+        let nothing_waits = polling.queue.is_empty();
+        match nothing_waits {
+            true if closed => polling.push(Packet::Close),
+            true if upgrading => polling.push(Packet::Noop),
+            _ => polling.flush(),
         }
         drop(state);
-        if closed {
+        if closed && nothing_waits {
             self.0.server.forget(&self.0.id);
         }
         Ok(number)

@@ -2,6 +2,9 @@
 //!
 //! A browser always sends the `Origin` of the page, and the page cannot change it. Programs that are
 //! no browsers may send none, or a lie: this protects the users of browsers, and nothing else.
+//!
+//! To compare with `Host` is not enough for a server on the user's own machine: a bad site can have
+//! its name lead there (*DNS rebinding*), and then both headers say that name.
 
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::ws::Server;

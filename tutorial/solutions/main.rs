@@ -66,6 +66,9 @@ mod c20_3;
 mod c21_1;
 mod c21_2;
 mod c21_3;
+mod c22_1;
+mod c22_2;
+mod c22_3;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -116,8 +116,8 @@ impl Shared {
         Ok(())
     }
 
-    // None of the next three is to be part of its caller: the stack of a thread is memory that it
-    // keeps, and what they need there is needed only at the beginning.
+    // What is marked `inline(never)` is not to be part of its caller: the stack of a thread is memory
+    // that it keeps, and what they need there is needed only at the beginning.
 
     /// Answers requests, until one asks for a WebSocket.
     #[inline(never)]
@@ -286,24 +286,14 @@ impl Shared {
         request: Request,
         open: &Open,
     ) -> Result<Option<(Socket, Session)>, Error> {
-        if let Err(refusal) = body(&request, &mut connection, 0) {
-            connection.finish(refusal)?;
-            return Ok(None);
-        }
-        let accepted = match self.find(&request, true) {
-            Ok(session) => handshake::accept(&request, None).map(|response| (response, session)),
-            Err(refusal) => Err(refusal.response(self.options.cors(&request))),
-        };
-        let session = match accepted {
-            Ok((response, session)) => {
-                connection.respond(response)?;
-                session
-            }
+        let (response, session) = match self.shake_hands(&mut connection, &request) {
+            Ok(accepted) => accepted,
             Err(refusal) => {
                 connection.finish(refusal)?;
                 return Ok(None);
             }
         };
+        connection.respond(response)?;
         let Connection { reader, outbox, .. } = connection;
         let (max, request) = (self.options.max_payload, Arc::new(request));
         let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
@@ -313,6 +303,20 @@ impl Shared {
             None => self.open(request, socket.remote_address(), Some(socket.sender()), open),
         };
         Ok(Some((socket, session)))
+    }
+
+    /// The response that opens a WebSocket, and the session that its client has, if it has one; or the
+    /// response that refuses it.
+    #[inline(never)]
+    fn shake_hands(
+        &self,
+        connection: &mut Connection,
+        request: &Request,
+    ) -> Result<(Response, Option<Session>), Response> {
+        body(request, connection, 0)?;
+        let refuse = |refusal: Refusal| refusal.response(self.options.cors(request));
+        let session = self.find(request, true).map_err(refuse)?;
+        Ok((handshake::accept(request, None)?, session))
     }
 
     /// The upgrade: the WebSocket is tried out, then the client changes over to it.

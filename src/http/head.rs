@@ -70,9 +70,9 @@ impl Headers {
     }
 }
 
-/// Reads up to the empty line that ends a head; `None` when the stream ends before it begins. A
-/// line that is empty before anything else is skipped (RFC 9112 §2.2).
-pub(super) fn read_head(reader: &mut impl BufRead) -> Result<Option<String>, Error> {
+/// Reads up to the empty line that ends a head, and returns all of it as it came; `None` when the
+/// stream ends before it begins. An empty line before anything else is let pass (RFC 9112 §2.2).
+pub(super) fn read_head(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Error> {
     let (mut head, mut begun) = (Vec::new(), false);
     loop {
         if !begun && reader.fill_buf()?.is_empty() {
@@ -80,7 +80,7 @@ pub(super) fn read_head(reader: &mut impl BufRead) -> Result<Option<String>, Err
         }
         let empty = read_line(reader, &mut head)?.is_empty();
         if begun && empty {
-            return Ok(Some(String::from_utf8_lossy(&head).trim_matches(['\r', '\n']).to_string()));
+            return Ok(Some(head));
         }
         begun |= !empty;
     }

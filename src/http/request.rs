@@ -46,7 +46,8 @@ impl Request {
     /// The head is refused (400, 417, 431, 501, 505), late, or cut short; or the connection failed.
     pub fn read(reader: &mut impl BufRead) -> Result<Option<Request>, Error> {
         let Some(head) = read_head(reader)? else { return Ok(None) };
-        let mut lines = head.lines();
+        let head = String::from_utf8_lossy(&head);
+        let mut lines = head.trim_matches(['\r', '\n']).lines();
         let first: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
         let [method, target, version] = first[..] else {
             return Err(Refused(400, "the first line is not a method, a target and a version"));

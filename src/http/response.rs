@@ -59,7 +59,8 @@ impl Response {
     pub fn read(reader: &mut impl BufRead, max: usize) -> Result<Response, Error> {
         loop {
             let head = read_head(reader)?.ok_or(CUT_SHORT)?;
-            let mut lines = head.lines();
+            let head = String::from_utf8_lossy(&head);
+            let mut lines = head.trim_matches(['\r', '\n']).lines();
             let first = lines.next().and_then(|line| line.strip_prefix("HTTP/1."));
             let status = first.and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
             let (Ok(status @ 100..=999), 3) = (status.parse(), status.len()) else {

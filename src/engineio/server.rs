@@ -236,7 +236,7 @@ impl Shared {
         if upgrade != (transport == "websocket") {
             return Err(Refusal::BadRequest);
         }
-        if !(self.options.allow_request)(request) {
+        if self.closing.load(Relaxed) || !(self.options.allow_request)(request) {
             return Err(Refusal::Forbidden);
         }
         if request.query("EIO").as_deref() != Some("4") {

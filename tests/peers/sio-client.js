@@ -349,9 +349,9 @@ const things = {
   async "line goes quiet"() {
     const way = await door();
     const socket = await seated(way.address);
+    const gone = end(socket);
     await pause(Number(more[0])); // some pings are answered
     say(socket.connected);
-    const gone = end(socket);
     way.silence();
     say(await gone);
     await pause(Number(more[0])); // until the server has noticed as well

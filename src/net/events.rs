@@ -85,6 +85,13 @@ impl<T> Emitter<T> {
         !called.is_empty()
     }
 
+    /// The last `emit`: takes all listeners away, and calls those of `event`. Whoever comes now waits
+    /// for nothing.
+    pub fn emit_last(&self, event: &str, value: &T) {
+        let cards = std::mem::take(&mut self.lock().cards);
+        cards.iter().filter(|card| card.event == event).for_each(|card| (card.call)(value));
+    }
+
     fn pin(&self, event: &str, once: bool, call: Arc<dyn Fn(&T) + Send + Sync>) -> Listener {
         let mut board = self.lock();
         board.pinned += 1;

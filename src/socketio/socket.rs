@@ -282,35 +282,38 @@ impl Socket {
             self.send_packet(Kind::Disconnect, ""); // it may come back at once: it has been removed
         }
         let connected = self.is_connected();
-        self.tell("disconnecting", reason, connected);
+        if connected {
+            self.tell("disconnecting", reason);
+        }
         self.0.connected.store(false, Relaxed);
         self.0.namespace.remove(self);
         self.0.acks.disconnected(&[]);
-        self.tell("disconnect", reason, connected);
-        self.forget_listeners();
+        if !connected {
+            self.0.events.remove_all(); // it never was: nobody hears of it
+        }
+        self.tell_last(reason);
     }
 
     /// It has been greeted. If it left meanwhile, those who listen only since then are told.
     pub(super) fn greeted(&self) {
         if let Some(reason) = self.0.ended.get() {
-            self.tell("disconnect", reason, true);
-            self.forget_listeners();
+            self.tell_last(reason);
         }
     }
 
-    fn forget_listeners(&self) {
-        // Listeners often hold the socket that holds them: without this, neither would ever go.
-        self.0.events.remove_all();
+    /// Tells the listeners of its end. One that panics is one of many, on a thread that may be another
+    /// client's: the others are told all the same.
+    fn tell(&self, name: &str, reason: &str) {
+        let event = self.event(name.to_string(), vec![reason.into()], None);
+        _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(name, &event)));
+    }
+
+    /// Tells them that it has left, and lets all of them go: listeners often hold the socket that
+    /// holds them, and neither would ever go by itself.
+    fn tell_last(&self, reason: &str) {
+        let event = self.event("disconnect".to_string(), vec![reason.into()], None);
+        _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit_last("disconnect", &event)));
         self.0.any.remove_all();
-    }
-
-    /// Tells the listeners of its end, if it ever was connected. One that panics is one of many, on
-    /// a thread that may be another client's: the others are told all the same.
-    fn tell(&self, name: &str, reason: &str, connected: bool) {
-        if connected {
-            let event = self.event(name.to_string(), vec![reason.into()], None);
-            _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(name, &event)));
-        }
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {

@@ -95,7 +95,8 @@ const things = {
     const big = Buffer.alloc(500_000, "0123456789");
     say((await ask(socket, "echo", big))[0].equals(big));
     socket.emit("echo", [...ten, Buffer.from("one too many")]);
-    say(await end(socket));
+    await end(socket);
+    say("one too many, and out");
   },
 
   async acks() {

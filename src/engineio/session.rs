@@ -23,7 +23,7 @@ use crate::net::{Outbox, outbox::MAX_QUEUED};
 use crate::ws::{self, Message};
 
 /// The ends after which a client may still fetch what was meant for it.
-const GRACEFUL: [&str; 2] = ["forced close", "server shutting down"];
+const GRACEFUL: [&str; 3] = ["forced close", "forced server close", "server shutting down"];
 
 /// What happens in a session, after it was opened.
 #[derive(Debug)]

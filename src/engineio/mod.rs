@@ -8,10 +8,12 @@
 //! | file | idea | chapter |
 //! | --- | --- | --- |
 //! | [`packet`] | what is said, in two forms | 16 |
-//! | [`session`] | what waits for whom, and when it is over | 16, 17 |
+//! | `polling` | a request that is held, and what waits for the next one | 16 |
+//! | [`session`] | what is one conversation, and when it is over | 16, 17 |
 //! | [`server`] | whose request is it? | 16, 17 |
 
 pub mod packet;
+mod polling;
 pub mod server;
 pub mod session;
 

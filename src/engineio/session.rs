@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{mem, net::SocketAddr, thread};
 
-use super::packet::SEPARATOR;
+use super::polling::{Get, Polling};
 use super::server::Shared;
 use super::{Outgoing, Packet, Refusal};
-use crate::http::{Headers, Request, Response};
+use crate::http::{Headers, Request};
 use crate::net::clock::{self, Timer};
 use crate::net::{Outbox, outbox::MAX_QUEUED};
 use crate::ws::{self, Message};
@@ -65,23 +65,6 @@ struct State {
 enum Transport {
     Polling(Polling),
     Websocket(ws::Sender),
-}
-
-#[derive(Default)]
-struct Polling {
-    /// The `GET` that is held.
-    get: Option<Get>,
-    gets: u64,
-    /// What waits for the next one.
-    queue: Vec<Arc<Outgoing>>,
-}
-
-/// A request whose response is still to be written.
-struct Get {
-    number: u64,
-    outbox: Outbox,
-    headers: Headers,
-    keep_alive: bool,
 }
 
 impl Session {
@@ -387,30 +370,5 @@ impl Session {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No listener runs under the lock: the state is whole.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Polling {
-    fn push(&mut self, packet: Packet) {
-        self.queue.push(Arc::new(packet.into()));
-        self.flush();
-    }
-
-    /// Answers the held `GET` with all that waits, if there is both.
-    fn flush(&mut self) {
-        if self.queue.is_empty() {
-            return;
-        }
-        let Some(get) = self.get.take() else { return };
-        let payloads: Vec<Arc<str>> = self.queue.drain(..).map(|o| o.payload()).collect();
-        let body = payloads.join(SEPARATOR).into_bytes();
-        let mut response = Response { status: 200, headers: get.headers, body };
-        if !get.keep_alive {
-            response.headers.push("Connection", "close");
-        }
-        _ = get.outbox.send(response.encode()); // if it fails, the connection's thread sees it too
-        if !get.keep_alive {
-            get.outbox.end();
-        }
     }
 }

@@ -106,6 +106,9 @@ impl Namespace {
     }
 
     /// Emits an event to everybody in the namespace.
+    ///
+    /// # Panics
+    /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         self.everyone().emit(name, values);
     }
@@ -220,6 +223,9 @@ impl Broadcast {
     }
 
     /// Emits an event to them, each once. It is encoded once.
+    ///
+    /// # Panics
+    /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         let outgoing = Arc::new(event(self.namespace.name(), None, name, values.as_ref()));
         let _round = self.namespace.0.round.lock().unwrap_or_else(PoisonError::into_inner);

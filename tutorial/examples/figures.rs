@@ -1,91 +1,133 @@
-//! Chapter 23: draws what was measured.
+//! Chapter 23: shows what was measured.
 //!
-//! `cargo run --example figures` reads `tutorial/figures.jsonl`, in which each line is a table of one
-//! run of the benchmark, and writes the pictures of the chapter to `tutorial/img/`. With `--check`
-//! it writes nothing, and says whether the pictures are those of the figures.
+//! `tutorial/figures.jsonl` has a line for each run of the benchmark: its command, and its table.
+//! `cargo run --example figures` prints them; with `draw` it makes the pictures of the chapter from
+//! them, and with `check` it says whether the pictures are still those of the figures.
 
 use std::{env, fs, io, process::exit};
 
 use sockets_by_hand::socketio::Value;
 
-/// A picture: its file, its title, and its panels (a title, a table's name, a column, a unit).
-type Picture = (&'static str, &'static str, [(&'static str, &'static str, &'static str); 3]);
+/// A run: its command, the connections, the size of a message, and a row for each server.
+struct Run {
+    command: String,
+    conns: u32,
+    size: u32,
+    rows: Vec<(String, Value)>,
+}
+
+/// A picture: its file, its title, and its panels: what they show, of which run, and which column.
+type Picture = (&'static str, &'static str, [Panel; 3]);
+type Panel = (&'static str, &'static str, u32, &'static str);
 
 const PICTURES: [Picture; 3] = [
     (
         "cost.svg",
-        "What a message costs: the server's CPU time, in microseconds, at 64 connections",
+        "What a message costs: the server's CPU time in microseconds, at 64 connections",
         [
-            ("net", "net conns=64 size=17", "cpu_us"),
-            ("ws", "ws conns=64 size=17", "cpu_us"),
-            ("Socket.IO", "sio conns=64 size=17", "cpu_us"),
+            ("net", "bench.py net", 64, "cpu_us"),
+            ("ws", "bench.py ws", 64, "cpu_us"),
+            ("Socket.IO", "bench.py sio", 64, "cpu_us"),
         ],
     ),
     (
         "memory.svg",
-        "What a connection costs that says nothing: memory, in KiB, at 5,000 connections",
+        "What a connection costs that says nothing: memory in KiB, at 5,000 of them",
         [
-            ("net", "idle net conns=5000 size=17", "per_conn_kib"),
-            ("ws", "idle ws conns=5000 size=17", "per_conn_kib"),
-            ("Socket.IO", "idle sio conns=5000 size=17", "per_conn_kib"),
+            ("net", "bench.py idle --kind net", 5000, "per_conn_kib"),
+            ("ws", "bench.py idle --kind ws", 5000, "per_conn_kib"),
+            ("Socket.IO", "bench.py idle --kind sio", 5000, "per_conn_kib"),
         ],
     ),
     (
         "speed.svg",
-        "How many: messages a second at 64 connections; and one says, 1,000 hear",
+        "How many in a second: answers at 64 connections; and one says, 1,000 hear",
         [
-            ("ws", "ws conns=64 size=17", "per_s"),
-            ("Socket.IO", "sio conns=64 size=17", "per_s"),
-            ("Socket.IO, heard by 1,000", "fan conns=1000 size=17", "per_s"),
+            ("ws", "bench.py ws", 64, "per_s"),
+            ("Socket.IO", "bench.py sio", 64, "per_s"),
+            ("Socket.IO, heard by 1,000", "bench.py fan", 1000, "per_s"),
         ],
     ),
 ];
 
 fn main() -> io::Result<()> {
-    let check = env::args().nth(1).is_some_and(|arg| arg == "--check");
-    let mut tables = Vec::new();
+    let mut runs = Vec::new();
     for line in fs::read_to_string("tutorial/figures.jsonl")?.lines() {
-        let line = Value::parse(line).map_err(io::Error::other)?;
-        tables.extend(line.as_object().unwrap_or_default().to_vec());
+        runs.extend(read(line).ok_or(io::Error::other("a line is not a run"))?);
+    }
+    let task = env::args().nth(1).unwrap_or_default();
+    if task.is_empty() {
+        runs.iter().for_each(print);
+        return Ok(());
     }
     for (file, title, panels) in PICTURES {
         let path = format!("tutorial/img/{file}");
-        let picture = draw(title, &panels, &tables);
-        if !check {
+        let picture = draw(title, &panels, &runs);
+        if task == "draw" {
             fs::write(&path, picture)?;
-            println!("{path}");
         } else if fs::read_to_string(&path)?.replace("\r\n", "\n") != picture {
-            eprintln!("{path} does not show what was measured: cargo run --example figures");
+            eprintln!(
+                "{path} does not show what was measured: cargo run --example figures -- draw"
+            );
             exit(1);
         }
+        println!("{path}");
     }
     Ok(())
 }
 
-fn draw(title: &str, panels: &[(&str, &str, &str)], tables: &[(String, Value)]) -> String {
+/// The runs of one line: there is one for each number of connections and each size.
+fn read(line: &str) -> Option<Vec<Run>> {
+    let line = Value::parse(line).ok()?;
+    let command = line["command"].as_str()?.split(" --conns").next()?;
+    let tables = line["table"].as_object()?.iter().map(|(name, table)| {
+        // `ws conns=64 size=17`
+        let number = |key| name.split(key).nth(1)?.split(' ').next()?.parse().ok();
+        let (conns, size) = (number("conns=")?, number("size=")?);
+        let rows = table.as_object()?.to_vec();
+        Some(Run { command: command.to_string(), conns, size, rows })
+    });
+    tables.collect()
+}
+
+fn print(run: &Run) {
+    let idle = run.command.contains("idle");
+    let columns = if idle { ["per_conn_kib", "setup_s", "stalls"] } else { COLUMNS };
+    let titles = if idle { ["KiB each", "seconds", "stalls"] } else { TITLES };
+    let title = format!("{}, {} connections, {} bytes", run.command, run.conns, run.size);
+    println!("{title:48}{:>12}{:>12}{:>12}", titles[0], titles[1], titles[2]);
+    for (name, row) in &run.rows {
+        let cells = columns.map(|column| number(row[column].as_f64().unwrap_or_default()));
+        println!("  {name:46}{:>12}{:>12}{:>12}", cells[0], cells[1], cells[2]);
+    }
+}
+
+const COLUMNS: [&str; 3] = ["per_s", "p50_us", "cpu_us"];
+const TITLES: [&str; 3] = ["a second", "median µs", "CPU µs"];
+
+fn draw(title: &str, panels: &[Panel], runs: &[Run]) -> String {
     let (mut body, mut y) = (String::new(), 62);
-    for (panel, table, column) in panels {
-        let table = tables.iter().find(|(name, _)| name == table);
-        let rows = table.and_then(|(_, table)| table.as_object()).unwrap_or_default();
+    for (panel, command, conns, column) in panels {
+        let wanted = |run: &&Run| run.command == *command && run.conns == *conns && run.size == 17;
+        let rows = runs.iter().find(wanted).map_or(&[][..], |run| &run.rows);
         let value = |row: &Value| row[*column].as_f64().unwrap_or_default();
         let most = rows.iter().map(|(_, row)| value(row)).fold(1.0, f64::max);
         body += &format!("  <text x=\"20\" y=\"{y}\" font-weight=\"600\">{panel}</text>\n");
         for (name, row) in rows {
             y += 22;
-            let value = value(row);
-            let width = (value / most * 360.0).max(1.0);
+            let width = (value(row) / most * 360.0).max(1.0);
             let color = match &**name {
                 "ours" => "#3b6ea5",
                 name if name.starts_with("floor") => "#c9ced4",
                 _ => "#d9a441",
             };
-            let number = number(value);
             body += &format!(
                 "  <text x=\"150\" y=\"{y}\" text-anchor=\"end\">{name}</text>\n  \
-                 <rect x=\"160\" y=\"{}\" width=\"{width:.0}\" height=\"15\" rx=\"3\" fill=\"{color}\"/>\n  \
-                 <text x=\"{:.0}\" y=\"{y}\">{number}</text>\n",
+                 <rect x=\"160\" y=\"{}\" width=\"{width:.0}\" height=\"15\" rx=\"3\" \
+                 fill=\"{color}\"/>\n  <text x=\"{:.0}\" y=\"{y}\">{}</text>\n",
                 y - 12,
                 168.0 + width,
+                number(value(row)),
             );
         }
         y += 34;
@@ -93,14 +135,14 @@ fn draw(title: &str, panels: &[(&str, &str, &str)], tables: &[(String, Value)]) 
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 {y}\" \
          font-family=\"system-ui, sans-serif\" font-size=\"14\" fill=\"#20262e\" role=\"img\">\n  \
-         <title>{title}</title>\n  \
-         <rect x=\"1\" y=\"1\" width=\"638\" height=\"{}\" rx=\"12\" fill=\"#fcfcf9\" stroke=\"#9aa3ad\"/>\n  \
+         <title>{title}</title>\n  <rect x=\"1\" y=\"1\" width=\"638\" height=\"{}\" rx=\"12\" \
+         fill=\"#fcfcf9\" stroke=\"#9aa3ad\"/>\n  \
          <text x=\"20\" y=\"32\" font-size=\"13\">{title}</text>\n{body}</svg>\n",
         y - 2,
     )
 }
 
-/// Three digits are enough for a picture.
+/// Three digits say enough.
 fn number(value: f64) -> String {
     match value {
         1000.0.. => format!("{},{:03}", value as u64 / 1000, value as u64 % 1000),

@@ -13,8 +13,10 @@
 //! | `mod` | what a program holds: [`Client`], and what can be set |
 //! | `manager` | the one line, and the thread that keeps it up |
 //! | `socket` | a conversation in a namespace: [`Socket`] |
+//! | `letterbox` | what is posted while it polls |
 //! | `transport` | a session with a server, over requests or a WebSocket |
 
+mod letterbox;
 mod manager;
 mod socket;
 mod transport;

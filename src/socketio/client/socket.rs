@@ -162,6 +162,9 @@ impl Socket {
     }
 
     /// Emits an event to the server: now, or as soon as it is connected.
+    ///
+    /// # Panics
+    /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         self.send(None, event(&self.0.namespace, None, name, values.as_ref()), false);
     }

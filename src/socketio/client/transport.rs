@@ -7,14 +7,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{error, fmt, thread};
 
-use crate::engineio::packet::SEPARATOR;
+use super::letterbox::Letterbox;
 use crate::engineio::{Outgoing, Packet};
 use crate::http::{self, Headers, Request, Response, Timed};
-use crate::net::clock::{self, Timer};
 use crate::net::{Outbox, Stream};
 use crate::socketio::json::Value;
 use crate::ws::{self, Message};
@@ -26,7 +25,7 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 const PROBE_TIME: Duration = Duration::from_secs(5);
 
 /// How long a goodbye may take.
-const CLOSE_TIME: Duration = Duration::from_secs(2);
+pub const CLOSE_TIME: Duration = Duration::from_secs(2);
 
 /// Why there is no session with a server, or none any more.
 #[derive(Debug)]
@@ -130,25 +129,6 @@ enum Incoming {
 pub enum Sender {
     Websocket(ws::Sender),
     Polling(Arc<Letterbox>),
-}
-
-/// What is to be posted, and the connections on which that is done and news are awaited.
-#[derive(Default)]
-pub struct Letterbox {
-    letters: Mutex<Letters>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Letters {
-    queue: Vec<Arc<str>>,
-    posting: bool,
-    closed: bool,
-    cut: bool,
-    post: Option<Stream>,
-    get: Option<Stream>,
-    /// Cuts off a goodbye that takes too long.
-    deadline: Option<Timer>,
 }
 
 /// What the first packet of a session says.
@@ -260,10 +240,7 @@ impl Sender {
     pub fn is_writable(&self) -> bool {
         match self {
             Sender::Websocket(sender) => sender.is_writable(),
-            Sender::Polling(letterbox) => {
-                let letters = letterbox.lock();
-                !letters.posting && !letters.closed && letters.queue.is_empty()
-            }
+            Sender::Polling(letterbox) => letterbox.is_empty(),
         }
     }
 
@@ -271,16 +248,7 @@ impl Sender {
     pub fn close(&self) {
         match self {
             Sender::Websocket(sender) => _ = sender.close_within(1000, "", CLOSE_TIME),
-            Sender::Polling(letterbox) => {
-                let slow = Arc::downgrade(letterbox);
-                let cut = move || _ = slow.upgrade().map(|letterbox| letterbox.cut());
-                let mut letters = letterbox.lock();
-                if !letters.closed {
-                    letters.closed = true;
-                    letters.deadline = Some(clock::after(CLOSE_TIME, cut));
-                    letterbox.changed.notify_all();
-                }
-            }
+            Sender::Polling(letterbox) => letterbox.close(),
         }
     }
 
@@ -290,78 +258,6 @@ impl Sender {
             Sender::Websocket(sender) => sender.terminate(),
             Sender::Polling(letterbox) => letterbox.cut(),
         }
-    }
-}
-
-impl Letterbox {
-    /// `false` if it is closed.
-    fn drop_in(&self, letter: Arc<str>) -> bool {
-        let mut letters = self.lock();
-        if !letters.closed {
-            letters.queue.push(letter);
-            self.changed.notify_all();
-        }
-        !letters.closed
-    }
-
-    /// The thread that posts: takes what there is, as much as one request may carry, again and again;
-    /// and at the end a goodbye, on its own, so that nothing is overtaken by it.
-    fn post(&self, address: &Address, max_payload: usize) {
-        loop {
-            let empty = |letters: &mut Letters| letters.queue.is_empty() && !letters.closed;
-            let mut letters =
-                self.changed.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
-            let last = letters.queue.is_empty();
-            if letters.cut {
-                break;
-            }
-            let mut size = 0;
-            let fits = |letter: &&Arc<str>| {
-                size += letter.len() + 1;
-                size <= max_payload
-            };
-            let n = letters.queue.iter().take_while(fits).count().max(1);
-            let body = match last {
-                true => Outgoing::from(Packet::Close).payload().to_string(),
-                false => letters.queue.drain(..n).collect::<Vec<_>>().join(SEPARATOR),
-            };
-            letters.posting = true;
-            let time = if letters.closed { CLOSE_TIME } else { address.timeout };
-            drop(letters);
-            let ready = |stream: &Stream| {
-                let mut letters = self.lock();
-                letters.post = Some(stream.clone());
-                !letters.cut
-            };
-            let deadline = Instant::now() + time;
-            let posted = exchange(address, "POST", "", body.as_bytes(), deadline, ready);
-            self.lock().posting = false;
-            if last || posted.is_err() {
-                break;
-            }
-        }
-        self.cut(); // all is said, or nothing can be: who waits for news need wait no longer
-    }
-
-    fn cut(&self) {
-        let mut letters = self.lock();
-        (letters.closed, letters.cut) = (true, true);
-        letters.queue.clear();
-        for stream in [letters.post.take(), letters.get.take()].into_iter().flatten() {
-            stream.destroy();
-        }
-        self.changed.notify_all();
-    }
-
-    /// Notes the connection on which news are awaited; none are, once the box is closed.
-    fn gets_on(&self, stream: &Stream) -> bool {
-        let mut letters = self.lock();
-        letters.get = Some(stream.clone());
-        !letters.closed
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Letters> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -429,7 +325,7 @@ fn payload(body: Vec<u8>) -> Result<VecDeque<Packet>, Error> {
 
 /// One request and its response, on a connection of its own. `ready` is shown the connection, and
 /// may say that it is not wanted any more.
-fn exchange(
+pub fn exchange(
     address: &Address,
     method: &str,
     query: &str,

@@ -1,0 +1,50 @@
+//! Long-polling, as the server has it: a request that is held, and what waits for the next one.
+
+use std::sync::Arc;
+
+use super::packet::SEPARATOR;
+use super::{Outgoing, Packet};
+use crate::http::{Headers, Response};
+use crate::net::Outbox;
+
+#[derive(Default)]
+pub(super) struct Polling {
+    /// The `GET` that is held.
+    pub get: Option<Get>,
+    pub gets: u64,
+    /// What waits for the next one.
+    pub queue: Vec<Arc<Outgoing>>,
+}
+
+/// A request whose response is still to be written.
+pub(super) struct Get {
+    pub number: u64,
+    pub outbox: Outbox,
+    pub headers: Headers,
+    pub keep_alive: bool,
+}
+
+impl Polling {
+    pub(super) fn push(&mut self, packet: Packet) {
+        self.queue.push(Arc::new(packet.into()));
+        self.flush();
+    }
+
+    /// Answers the held `GET` with all that waits, if there is both.
+    pub(super) fn flush(&mut self) {
+        if self.queue.is_empty() {
+            return;
+        }
+        let Some(get) = self.get.take() else { return };
+        let payloads: Vec<Arc<str>> = self.queue.drain(..).map(|o| o.payload()).collect();
+        let body = payloads.join(SEPARATOR).into_bytes();
+        let mut response = Response { status: 200, headers: get.headers, body };
+        if !get.keep_alive {
+            response.headers.push("Connection", "close");
+        }
+        _ = get.outbox.send(response.encode()); // if it fails, the connection's thread sees it too
+        if !get.keep_alive {
+            get.outbox.end();
+        }
+    }
+}

@@ -3,6 +3,8 @@
 //! Picture envelopes with a digit on each. Over a WebSocket every envelope is a message of its own.
 //! Over long-polling all that wait go into one bag, with a mark between each two: an HTTP body is
 //! only text here, so bytes travel in it as base64.
+//!
+//! Chapter 16 of the book.
 
 use std::sync::{Arc, OnceLock};
 

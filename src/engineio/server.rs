@@ -3,6 +3,8 @@
 //! Picture the desk of floor 2, where people now come again and again. Each shows a ticket (`sid`),
 //! or gets one; each says through which door they come (`transport`). Whoever has a ticket that
 //! does not fit is told so in the words that the protocol has for it.
+//!
+//! Chapters 16 and 17 of the book.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -7,6 +7,8 @@
 //!
 //! A held `GET` is not a sleeping thread. Its thread has gone back to `read`, so that it notices at
 //! once when the client leaves; the response is written by whoever has something to say.
+//!
+//! Chapters 16 and 17 of the book.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

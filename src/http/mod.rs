@@ -14,6 +14,8 @@
 //! | `response` | [`Response`]: what a server answers |
 //! | `connection` | [`Connection`]: one request after the other |
 //! | `timed` | [`Timed`]: a deadline, however slowly bytes drip |
+//!
+//! Chapter 09 of the book.
 
 mod body;
 mod connection;

@@ -3,6 +3,8 @@
 //! Picture a shop that has closed for a moment, and everyone who was inside at its door. If each
 //! comes back every second, the shop opens to a crowd. So each waits twice as long as before, up to
 //! a limit, and nobody waits exactly as long as they meant to (*jitter*): the crowd is spread out.
+//!
+//! Chapter 07 of the book.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;

@@ -5,6 +5,8 @@
 //!
 //! A thread that waits in `read` cannot watch the time as well. What it may not wait for longer
 //! is cut off from here: [`Stream::destroy`](super::Stream::destroy) wakes it, and it cleans up.
+//!
+//! Chapter 13 of the book.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,6 +3,8 @@
 //! Picture a notice board. Under each event's name hang the cards of those who want to know;
 //! whoever emits the event walks along the cards, in the order in which they were pinned, and calls
 //! each. That is all: no thread, no queue, no waiting. `emit` is a loop over functions.
+//!
+//! Chapter 08 of the book.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

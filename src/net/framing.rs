@@ -3,6 +3,8 @@
 //! Picture a tape without marks. There are two ways to mark it: write a sign after each message
 //! (here `\n`: a line), or write its length before it (here four bytes: a frame). In both, the
 //! reader sets the longest message that it takes, and what is longer costs it no memory.
+//!
+//! Chapter 04 of the book.
 
 use std::error;
 use std::fmt;

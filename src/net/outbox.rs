@@ -8,6 +8,8 @@
 //!
 //! "Waiting at the door" is a `write` that finds no room: the other end has not read, the kernel's
 //! buffers are full, and the thread sleeps until there is room. That is how TCP slows a sender down.
+//!
+//! Chapter 06 of the book.
 
 use std::collections::VecDeque;
 use std::error;

@@ -3,6 +3,8 @@
 //! Picture a doorkeeper. One thread stands at the door ([`Server::serve`]) and leads every guest
 //! to a table with a waiter of its own (your handler, on a thread of its own). The house has a
 //! limit, and when it closes ([`Handle::close`]) the door shuts first and the guests finish.
+//!
+//! Chapter 03 of the book.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -2,6 +2,8 @@
 //!
 //! Picture a telephone receiver that can be copied: every clone of a [`Stream`] is the same line,
 //! so one thread can listen while another speaks. The line is hung up when the last clone is gone.
+//!
+//! Chapter 05 of the book.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};

@@ -1,4 +1,6 @@
 //! Answers that are awaited: a number for each, and a time after which none is awaited any more.
+//!
+//! Chapter 18 of the book.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -3,6 +3,8 @@
 //! Picture a form with "see enclosure 1" where a picture should be. JSON has no bytes, so each piece
 //! of bytes is taken out of the values, a placeholder with its number left behind, and sent as a
 //! message of its own right after. The other end waits until all of them have come, and puts them in.
+//!
+//! Chapters 18 and 21 of the book.
 
 use std::fmt::Write;
 

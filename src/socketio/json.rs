@@ -7,6 +7,8 @@
 //!
 //! What comes from outside has limits: [`MAX_DEPTH`] levels of nesting, and at most some dozens of
 //! bytes of memory for each byte of text (`[0,0,…` is the worst). Time grows with the length alone.
+//!
+//! Chapter 15 of the book.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

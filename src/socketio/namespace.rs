@@ -3,6 +3,8 @@
 //! Picture a house with a doorkeeper (middleware), a hall (everybody), and rooms, which are there as
 //! long as someone is in them. What is called out in a room is written down once, and the same sheet
 //! handed to each who is there.
+//!
+//! Chapter 19 of the book.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

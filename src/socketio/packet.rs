@@ -3,6 +3,8 @@
 //! Picture the label on a letter: what it is, for which room of the house, whether an answer is
 //! wanted (and under which number), and how many parcels follow. `42/admin,7["ban","Bob"]` is, from
 //! the left: a message (4, which Engine.IO reads), an event (2), to `/admin`, answer under 7.
+//!
+//! Chapter 18 of the book.
 
 /// What a packet is for (Socket.IO protocol, revision 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

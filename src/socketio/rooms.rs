@@ -3,6 +3,8 @@
 //! Picture two lists of the same thing. One has a page for each room, with the names of those in it;
 //! the other a page for each name, with their rooms. Both are kept, so that neither "who hears this?"
 //! nor "where has Bob been?" must leaf through everything. A room is there as long as somebody is.
+//!
+//! Chapter 19 of the book.
 
 use std::collections::{HashMap, HashSet};
 

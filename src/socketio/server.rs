@@ -2,6 +2,8 @@
 //!
 //! Picture a street with houses. A session is a guest who has arrived in the street; for each house
 //! that it wants to visit it knocks at the door, and has a seat there, or is told why not.
+//!
+//! Chapter 19 of the book.
 
 use std::collections::HashMap;
 use std::ops::Deref;

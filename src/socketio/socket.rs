@@ -2,6 +2,8 @@
 //!
 //! Picture a conversation at one table of the house. The same guest may sit at several tables (a
 //! socket in each namespace, all over one session); what is said at one is not heard at another.
+//!
+//! Chapter 18 of the book.
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};

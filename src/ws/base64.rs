@@ -3,6 +3,8 @@
 //! Picture 24 bits in a row. Cut them into three pieces and you have bytes; cut them into four and
 //! you have numbers from 0 to 63, each of which has a letter. Where the last bytes do not fill a
 //! row, `=` fills the places of the letters that are missing.
+//!
+//! Chapter 10 of the book.
 
 /// The letter of each number (RFC 4648 §4).
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,4 +1,6 @@
 //! A WebSocket client: finds the server that a URL names, and asks it for a WebSocket.
+//!
+//! Chapter 13 of the book.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};

@@ -1,4 +1,6 @@
 //! What can go wrong with a WebSocket, by who was at fault.
+//!
+//! Chapter 13 of the book.
 
 use std::error;
 use std::fmt;

@@ -3,6 +3,8 @@
 //! Picture a parcel with a label. The label says whether this is the last parcel of its message,
 //! what is in it, how much of it there is, and the key of the lock on it. [`Header::read`] reads
 //! the label in the order in which RFC 6455 §5.2 draws it; the contents follow.
+//!
+//! Chapter 11 of the book.
 
 use std::error;
 use std::fmt;

@@ -3,6 +3,8 @@
 //! Picture a password at a door. The client sends a random word; whoever knows what a WebSocket is
 //! adds a phrase that RFC 6455 made up, and sends the digest of both back. A server of something
 //! else, which would answer any request with "yes, yes", cannot know it.
+//!
+//! Chapter 10 of the book.
 
 use super::{Error, base64, random::random_bytes, sha1::sha1};
 use crate::http::{Request, Response};

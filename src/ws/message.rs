@@ -3,6 +3,8 @@
 //! Picture someone who opens parcels. A message may come in several, one after the other, and
 //! between two of them a note may lie: a ping, a pong, a goodbye. Whoever opens them keeps what they
 //! have of the message so far, and hands out a note as soon as it is found.
+//!
+//! Chapter 12 of the book.
 
 use std::io::{ErrorKind, Read};
 

@@ -7,6 +7,8 @@
 //! Its limit: the secret is drawn once a thread and counted up from there, and SipHash-1-3, which
 //! shuffles, is built against guessing, not proved as a generator of keys. For masks and session
 //! ids that is enough. A bank takes its random numbers from the operating system, each of them.
+//!
+//! Chapter 10 of the book.
 
 use std::hash::{BuildHasher, RandomState};
 

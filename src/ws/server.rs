@@ -2,6 +2,8 @@
 //!
 //! Picture the doorkeeper of floor 1 with a desk. Whoever comes has ten seconds to say what they
 //! want. Those who want a WebSocket get one, if they may; others get a page, and may ask for more.
+//!
+//! Chapter 13 of the book.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -4,6 +4,8 @@
 //! turns the dials eighty times, and where they stand at the end is the digest. Change one bit, and
 //! every dial ends elsewhere. (For secrets SHA-1 is no longer good enough; a WebSocket handshake
 //! asks it only to prove that the other side knows what a WebSocket is.)
+//!
+//! Chapter 10 of the book.
 
 /// The SHA-1 digest of `message` (FIPS 180-4 §6.1).
 ///

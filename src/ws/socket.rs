@@ -3,6 +3,8 @@
 //! Picture a telephone with one earpiece and many mouthpieces. The [`Socket`] has the earpiece: it
 //! hears messages, and sees to what is not one (answers a ping, returns a goodbye). A [`Sender`] is
 //! a mouthpiece; each clone of it speaks on the same line.
+//!
+//! Chapter 12 of the book.
 
 use std::io::BufReader;
 use std::ops::Deref;

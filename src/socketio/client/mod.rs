@@ -15,6 +15,8 @@
 //! | `socket` | a conversation in a namespace: [`Socket`] |
 //! | `letterbox` | what is posted while it polls |
 //! | `transport` | a session with a server, over requests or a WebSocket |
+//!
+//! Chapter 20 of the book.
 
 mod letterbox;
 mod manager;

@@ -10,6 +10,12 @@ use terminal::{fail, say};
 
 const USAGE: &str = "usage: socketio-server [HOST:PORT] (127.0.0.1:3000 if left out)";
 
+/// The most rooms that a client may be in, its own among them.
+const MAX_ROOMS: usize = 100;
+
+/// The longest name of a room, in bytes.
+const MAX_NAME: usize = 200;
+
 fn main() {
     let address = terminal::argument(USAGE, "127.0.0.1:3000");
     let mut options = Options::default();
@@ -36,15 +42,16 @@ fn chat(socket: &Socket) {
     socket.on("echo", |event| event.ack(&event.args));
     socket.on("say", |event| event.socket.namespace().emit("said", &event.args));
     socket.on("join", |event| {
-        if let Some(room) = event.args.first().and_then(|room| room.as_str()) {
+        let room = event.args.first().and_then(|room| room.as_str()).unwrap_or_default();
+        // Rooms are memory: nobody has any number of them, with names of any length.
+        if (1..=MAX_NAME).contains(&room.len()) && event.socket.rooms().len() < MAX_ROOMS {
             event.socket.join(room);
         }
         event.ack([]);
     });
     socket.on("leave", |event| {
-        if let Some(room) = event.args.first().and_then(|room| room.as_str()) {
-            event.socket.leave(room);
-        }
+        let room = event.args.first().and_then(|room| room.as_str()).unwrap_or_default();
+        event.socket.leave(room);
         event.ack([]);
     });
     socket.on("tell", |event| {

@@ -3,6 +3,7 @@
 //! Chapter 18 of the book.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{error, fmt, thread};
@@ -52,8 +53,13 @@ impl Acks {
         let acks = Arc::downgrade(&self.0);
         let timer = clock::after(time, move || {
             let Some(acks) = acks.upgrade().map(Acks) else { return };
-            // A callback may take its time: not on the clock's thread.
-            _ = thread::Builder::new().spawn(move || acks.settle(id, Err(NoAnswer::Timeout)));
+            // A callback may take its time: not on the clock's thread, if another can be had.
+            let late = acks.clone();
+            let elsewhere =
+                thread::Builder::new().spawn(move || late.settle(id, Err(NoAnswer::Timeout)));
+            if elsewhere.is_err() {
+                acks.settle(id, Err(NoAnswer::Timeout));
+            }
         });
         awaited.callbacks.insert(id, (callback, timer));
         id
@@ -81,7 +87,8 @@ impl Acks {
         let gone: Vec<_> = asked.iter().filter_map(|id| awaited.callbacks.remove(id)).collect();
         drop(awaited);
         for (callback, _) in gone {
-            callback(Err(NoAnswer::Disconnected));
+            // One that panics keeps none of the others from being called.
+            _ = catch_unwind(AssertUnwindSafe(|| callback(Err(NoAnswer::Disconnected))));
         }
     }
 

@@ -106,13 +106,20 @@ const COLUMNS: [&str; 3] = ["per_s", "p50_us", "cpu_us"];
 const TITLES: [&str; 3] = ["a second", "median µs", "CPU µs"];
 
 fn draw(title: &str, panels: &[Panel], runs: &[Run]) -> String {
-    let (mut body, mut y) = (String::new(), 62);
-    for (panel, command, conns, column) in panels {
+    let rows = |(_, command, conns, _): &Panel| {
         let wanted = |run: &&Run| run.command == *command && run.conns == *conns && run.size == 17;
-        let rows = runs.iter().find(wanted).map_or(&[][..], |run| &run.rows);
-        let value = |row: &Value| row[*column].as_f64().unwrap_or_default();
-        let most = rows.iter().map(|(_, row)| value(row)).fold(1.0, f64::max);
-        body += &format!("  <text x=\"20\" y=\"{y}\" font-weight=\"600\">{panel}</text>\n");
+        runs.iter().find(wanted).map_or(&[][..], |run| &run.rows)
+    };
+    // One scale for all panels: their bars are to be compared.
+    let most = panels
+        .iter()
+        .flat_map(|panel| rows(panel).iter().map(|(_, row)| row[panel.3].as_f64()))
+        .fold(1.0, |most, value| f64::max(most, value.unwrap_or_default()));
+    let (mut body, mut y) = (String::new(), 62);
+    for panel in panels {
+        let (title, column, rows) = (panel.0, panel.3, rows(panel));
+        let value = |row: &Value| row[column].as_f64().unwrap_or_default();
+        body += &format!("  <text x=\"20\" y=\"{y}\" font-weight=\"600\">{title}</text>\n");
         for (name, row) in rows {
             y += 22;
             let width = (value(row) / most * 360.0).max(1.0);

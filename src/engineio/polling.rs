@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::packet::SEPARATOR;
 use super::{Outgoing, Packet};
 use crate::http::{Headers, Response};
-use crate::net::Outbox;
+use crate::net::{Outbox, outbox::ENVELOPE};
 
 #[derive(Default)]
 pub(super) struct Polling {
@@ -14,6 +14,8 @@ pub(super) struct Polling {
     pub gets: u64,
     /// What waits for the next one.
     pub queue: Vec<Arc<Outgoing>>,
+    /// How many bytes that is, but for the first: as in an outbox, one message may be of any length.
+    waiting: usize,
 }
 
 /// A request whose response is still to be written.
@@ -26,8 +28,17 @@ pub(super) struct Get {
 
 impl Polling {
     pub(super) fn push(&mut self, packet: Packet) {
-        self.queue.push(Arc::new(packet.into()));
+        self.add(Arc::new(packet.into()));
+    }
+
+    /// Puts something behind all that waits, and returns how much waits then.
+    pub(super) fn add(&mut self, outgoing: Arc<Outgoing>) -> usize {
+        if !self.queue.is_empty() {
+            self.waiting += outgoing.payload().len() + ENVELOPE;
+        }
+        self.queue.push(outgoing);
         self.flush();
+        self.waiting
     }
 
     /// Answers the held `GET` with all that waits, if there is both.
@@ -38,6 +49,7 @@ impl Polling {
         let Some(get) = self.get.take() else { return };
         let payloads: Vec<Arc<str>> = self.queue.drain(..).map(|o| o.payload()).collect();
         let body = payloads.join(SEPARATOR).into_bytes();
+        self.waiting = 0;
         let mut response = Response { status: 200, headers: get.headers, body };
         if !get.keep_alive {
             response.headers.push("Connection", "close");

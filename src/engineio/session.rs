@@ -131,13 +131,9 @@ impl Session {
                 _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread sees it too
             }
             Transport::Polling(polling) => {
-                polling.queue.push(outgoing.clone());
-                polling.flush();
-                // Behind the first, as in an outbox: one message may be as long as it likes.
-                let behind = polling.queue.iter().skip(1);
-                let queued: usize = behind.map(|o| o.payload().len() + 64).sum();
+                let waiting = polling.add(outgoing.clone());
                 drop(state);
-                if queued > MAX_QUEUED {
+                if waiting > MAX_QUEUED {
                     self.close_elsewhere("transport error");
                 }
             }

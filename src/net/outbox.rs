@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 const LONG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a message takes that waits, besides its bytes: many small ones are a lot too.
-const ENVELOPE: usize = 64;
+pub const ENVELOPE: usize = 64;
 
 /// How many messages go into one `write`.
 const BATCH: usize = 64;

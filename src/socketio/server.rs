@@ -7,12 +7,13 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::codec::{Decoded, Decoder};
 use super::json::Value;
+use super::lock;
 use super::namespace::{ConnectError, Namespace};
 use super::packet::Kind;
 use super::socket::{Socket, packet};
@@ -123,7 +124,7 @@ impl Io {
     }
 
     fn others(&self) -> MutexGuard<'_, HashMap<String, Namespace>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.others)
     }
 }
 
@@ -239,9 +240,4 @@ impl Client {
     fn find(&self, namespace: &str) -> Option<Socket> {
         lock(&self.sockets).iter().find(|socket| socket.namespace().name() == namespace).cloned()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No handler runs under any of these locks: what they guard is whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

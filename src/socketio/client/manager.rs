@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::socket::Socket;
 use super::transport::{Address, Sender, Transport};
-use super::{Options, lock, survives};
+use super::{Options, survives};
 use crate::net::Emitter;
 use crate::socketio::codec::{Decoded, Decoder};
 use crate::socketio::json::Value;
+use crate::socketio::lock;
 use crate::socketio::packet::Kind;
 
 /// The line to a server, and those who talk over it.

@@ -25,11 +25,12 @@ mod transport;
 
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::json::Value;
+use super::lock;
 use crate::http::Headers;
 use crate::net::{Backoff, Emitter};
 use crate::ws;
@@ -228,9 +229,4 @@ fn escape(text: &str) -> String {
 /// Whether listeners return rather than panic. (A panic has been said on stderr by then.)
 fn survives(call: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(call)).is_ok()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No listener runs under any of these locks: what they guard is whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use super::lock;
 use super::manager::Manager;
 use super::transport::Sender;
 use crate::engineio::Outgoing;
@@ -14,6 +13,7 @@ use crate::net::events::Listener;
 use crate::socketio::acks::{Acks, NoAnswer};
 use crate::socketio::codec::encode;
 use crate::socketio::json::Value;
+use crate::socketio::lock;
 use crate::socketio::packet::Kind;
 use crate::socketio::socket::{event, packet};
 

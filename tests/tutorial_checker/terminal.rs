@@ -15,6 +15,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 use std::{fs, process, thread};
@@ -84,6 +85,19 @@ pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
     problems
 }
 
+/// A port that no other page gets, and that no system gives to connections that go out (they have
+/// those above 32767): between now and the program that listens there, nobody takes it away.
+fn free_port() -> u16 {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let ports = std::iter::repeat_with(|| {
+        let tried = process::id() % 50_000 * 97 + TRIED.fetch_add(1, Relaxed);
+        // Not a number that a program might print for another reason, such as 30000 ms.
+        26_001 + (tried % 5_999) as u16
+    });
+    let free = |port: &u16| port % 1000 != 0 && TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.take(5_999).find(free).expect("there is no free port")
+}
+
 /// What one page's terminals share.
 struct Scene {
     ports: [(&'static str, String); 2],
@@ -98,10 +112,7 @@ impl Scene {
         // Short: the path of a Unix socket has at most some hundred characters.
         let folder = Path::new("/tmp").join(name + &thread);
         fs::create_dir_all(&folder).unwrap();
-        let listeners =
-            ["3000", "8080"].map(|port| (port, TcpListener::bind("127.0.0.1:0").unwrap()));
-        let ports =
-            listeners.map(|(port, free)| (port, free.local_addr().unwrap().port().to_string()));
+        let ports = ["3000", "8080"].map(|port| (port, free_port().to_string()));
         Scene { ports, folder }
     }
 

@@ -44,13 +44,18 @@ async function seated(address) {
 
 const settle = (...where) => settled(dial(...where));
 
-// A door through which the server is reached, and which can be slammed or go quiet.
-async function door() {
+// A door through which the server is reached, and which can be slammed or go quiet. WebSockets wait before it
+// for what it is given.
+async function door(websockets) {
   const pipes = [];
   let quiet = false;
   const server = createServer((inside) => {
     const outside = connect(new URL(url).port, "127.0.0.1");
-    if (!quiet) inside.pipe(outside).pipe(inside);
+    inside.once("data", async (head) => {
+      if (head.includes("transport=websocket")) await websockets;
+      outside.write(head);
+      if (!quiet) inside.pipe(outside).pipe(inside);
+    });
     pipes.push(inside, outside);
     [inside, outside].forEach((pipe) => pipe.on("error", () => {}));
   });
@@ -241,17 +246,17 @@ const things = {
   // Events in both directions while the transport changes: all of them, once, in order.
   async flood() {
     const [numbers, echoes] = [[], []];
-    let [socket, before] = [];
-    for (let i = 0; i < 20 && before !== "polling"; i++) {
-      socket = dial(); // again, if the WebSocket was quicker than the first event
-      await next(socket, "connect");
-      before = socket.io.engine.transport.name;
-    }
+    let upgrade;
+    const way = await door(new Promise((resolve) => (upgrade = resolve)));
+    const socket = dial("", {}, way.address);
+    await next(socket, "connect");
+    const before = socket.io.engine.transport.name;
     socket.on("number", (n) => numbers.push(n));
     socket.on("heard", (n) => echoes.push(n));
     socket.emit("count", 1000);
     let [sent, after] = [0, 0];
     while (after < 200) {
+      if (sent === 100) upgrade();
       if (socket.io.engine.transport.name === "websocket") after++;
       socket.emit("echo", sent % 10 === 0 ? { n: sent++, bytes: Buffer.from("x") } : sent++);
       if (sent % 5 === 0) await pause(1);
@@ -262,6 +267,7 @@ const things = {
     say("from", before, "to", socket.io.engine.transport.name);
     say("the server counted to", numbers.length, "in order:", ordered(numbers));
     say("all came back:", echoes.pop() === "last" && echoes.length === sent, "in order:", ordered(echoes));
+    way.slam();
   },
 
   async handshake() {

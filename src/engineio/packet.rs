@@ -63,6 +63,10 @@ impl Packet {
     /// The packet that came as one message of a WebSocket. Bytes are a message as they are.
     pub fn from_message(message: Message) -> Option<Packet> {
         match message {
+            Message::Text(mut text) if text.starts_with('4') => {
+                text.remove(0); // (not copied to another place: it may be long)
+                Some(Packet::Message(Message::Text(text)))
+            }
             Message::Text(text) => Packet::parse(&text),
             binary => Some(Packet::Message(binary)),
         }

@@ -18,27 +18,27 @@ pub const MAX_ATTACHMENTS: usize = 10;
 
 /// The packets of Engine.IO that carry an event or an answer (`kind` without bytes), with `values`.
 pub fn encode(kind: Kind, namespace: &str, id: Option<u64>, values: &[&Value]) -> Outgoing {
-    let mut attachments = Vec::new();
-    let mut data = String::from("[");
-    for (i, value) in values.iter().enumerate() {
-        if i > 0 {
-            data.push(',');
-        }
-        // (Writing into a `String` cannot fail.)
-        _ = match has_bytes(value) {
-            true => write!(data, "{}", take_out((*value).clone(), &mut attachments)),
-            false => write!(data, "{value}"),
-        };
-    }
-    data.push(']');
+    let count = values.iter().map(|value| attachments_in(value)).sum();
     let kind = match kind {
-        Kind::Event if !attachments.is_empty() => Kind::BinaryEvent,
-        Kind::Ack if !attachments.is_empty() => Kind::BinaryAck,
+        Kind::Event if count > 0 => Kind::BinaryEvent,
+        Kind::Ack if count > 0 => Kind::BinaryAck,
         kind => kind,
     };
-    let packet = Packet { kind, attachments: attachments.len(), namespace, id, data: &data };
+    let mut attachments = Vec::new();
+    let mut text = Packet { kind, attachments: count, namespace, id, data: "[" }.encode();
+    for (i, value) in values.iter().enumerate() {
+        if i > 0 {
+            text.push(',');
+        }
+        // (Writing into a `String` cannot fail.)
+        _ = match attachments_in(value) {
+            0 => write!(text, "{value}"),
+            _ => write!(text, "{}", take_out((*value).clone(), &mut attachments)),
+        };
+    }
+    text.push(']');
     let messages = attachments.into_iter().map(Message::Binary);
-    let messages = std::iter::once(Message::Text(packet.encode())).chain(messages);
+    let messages = std::iter::once(Message::Text(text)).chain(messages);
     Outgoing::new(messages.map(engineio::Packet::Message).collect())
 }
 
@@ -132,12 +132,13 @@ fn decode(packet: &Packet) -> Result<Decoded, Nonsense> {
     Ok(Decoded { kind, namespace: packet.namespace.to_string(), id: packet.id, values })
 }
 
-fn has_bytes(value: &Value) -> bool {
+/// How many pieces of bytes are in `value`.
+fn attachments_in(value: &Value) -> usize {
     match value {
-        Value::Binary(_) => true,
-        Value::Array(items) => items.iter().any(has_bytes),
-        Value::Object(members) => members.iter().any(|(_, value)| has_bytes(value)),
-        _ => false,
+        Value::Binary(_) => 1,
+        Value::Array(items) => items.iter().map(attachments_in).sum(),
+        Value::Object(members) => members.iter().map(|(_, value)| attachments_in(value)).sum(),
+        _ => 0,
     }
 }
 

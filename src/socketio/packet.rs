@@ -86,7 +86,8 @@ impl<'a> Packet<'a> {
 
     /// Writes the packet as text.
     pub fn encode(&self) -> String {
-        let mut text = String::with_capacity(self.namespace.len() + self.data.len() + 16);
+        // (Room for what stands in front, and for a few values that may be written behind.)
+        let mut text = String::with_capacity(self.namespace.len() + self.data.len() + 64);
         text.push(char::from(b'0' + self.kind as u8));
         if matches!(self.kind, Kind::BinaryEvent | Kind::BinaryAck) {
             text += &format!("{}-", self.attachments);

@@ -10,12 +10,15 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::{
+    Arc,
+    mpsc::{self, Receiver},
+};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sockets_by_hand::engineio;
-use sockets_by_hand::net::{self, Stream};
+use sockets_by_hand::net::{self, Backoff, Stream};
 use sockets_by_hand::socketio::{self, Client, Value};
 use sockets_by_hand::{json, ws};
 use wire::{ASK, CLOSE, Peer, TEXT};
@@ -412,6 +415,148 @@ fn a_panic_at_the_end_of_a_client_leaves_nothing_of_it() {
     until("nothing of it is left", || handle.sessions() == 0 && there() == [0; 3]);
     handle.close();
     ended("the server", serving);
+}
+
+/// What takes a lock, under the name of what that lock guards.
+type Call<T> = (&'static str, fn(&T));
+
+/// The lock that cannot be had, if there is one: each call is made on a thread of its own, while the
+/// handler that asks goes on running.
+fn held<T: Clone + Send + 'static>(at: &T, calls: &[Call<T>]) -> Option<&'static str> {
+    let waits = |call: fn(&T)| {
+        let (told, done) = mpsc::channel();
+        let at = at.clone();
+        thread::spawn(move || {
+            call(&at);
+            told.send(())
+        });
+        done.recv_timeout(LIMIT / 2).is_err()
+    };
+    calls.iter().find(|(_, call)| waits(*call)).map(|(lock, _)| *lock)
+}
+
+const LOCKS_OF_A_SERVER: &[Call<(socketio::Io, socketio::Socket)>] = &[
+    ("namespaces", |(io, _)| _ = io.of("/another")),
+    ("rules", |(io, _)| io.use_middleware(|_| Ok(()))),
+    ("members", |(io, _)| _ = io.fetch_sockets()),
+    ("round", |(io, _)| io.to("nobody").emit("news", [])),
+    ("rooms", |(_, socket)| _ = socket.rooms()),
+    ("data", |(_, socket)| socket.set_data(1)),
+    ("listeners", |(_, socket)| socket.off(socket.on("later", |_| {}))),
+    ("listeners for any", |(_, socket)| socket.off_any(socket.on_any(|_| {}))),
+    ("answers", |(_, socket)| socket.emit_with_ack("why", [], Duration::ZERO, |_| {})),
+    ("session", |(_, socket)| _ = socket.transport()),
+    ("outbox", |(_, socket)| socket.emit("news", [])),
+];
+
+#[test]
+fn no_lock_of_a_server_is_held_while_a_handler_runs() {
+    let (told, found) = mpsc::channel();
+    let (address, handle, serving) = socketio(LONG, |io| {
+        let check = {
+            let io = io.clone();
+            move |handler: &'static str, socket: &socketio::Socket| {
+                _ = told.send((handler, held(&(io.clone(), socket.clone()), LOCKS_OF_A_SERVER)));
+            }
+        };
+        let checks = check.clone();
+        io.use_middleware(move |socket| {
+            checks("middleware", socket);
+            Ok(())
+        });
+        io.on_connection(move |socket| {
+            check("connection", &socket);
+            for name in ["event", "disconnecting", "disconnect"] {
+                let check = check.clone();
+                socket.on(name, move |event| check(name, &event.socket));
+            }
+            for (name, time) in [("answer me", LIMIT), ("ignore me", Duration::from_millis(1))] {
+                let (check, asker) = (check.clone(), socket.clone());
+                socket.emit_with_ack(name, [], time, move |_| check(name, &asker));
+            }
+            let check = check.clone();
+            socket.on_any(move |event| check("any", &event.socket));
+        });
+    });
+    let client = Client::new(&format!("http://{address}"), socketio::client::Options::default());
+    let client = client.unwrap();
+    client.on("answer me", |event| event.ack([]));
+    client.open();
+    let mut handlers: Vec<_> = (0..4).map(|_| next("a handler", &found)).collect();
+    client.emit("event", []);
+    handlers.extend((0..2).map(|_| next("a handler", &found)));
+    drop(client);
+    handlers.extend((0..2).map(|_| next("a handler", &found)));
+    handlers.sort();
+    let all = [
+        "answer me",
+        "any",
+        "connection",
+        "disconnect",
+        "disconnecting",
+        "event",
+        "ignore me",
+        "middleware",
+    ];
+    assert_eq!(handlers, all.map(|handler| (handler, None)));
+    handle.close();
+    ended("the server", serving);
+}
+
+const LOCKS_OF_A_CLIENT: &[Call<Arc<Client>>] = &[
+    ("state", |client| _ = client.is_connected()),
+    ("line", |client| client.of("/another", json!({})).disconnect()),
+    ("auth", |client| client.set_auth(json!({}))),
+    ("listeners", |client| client.off(client.on("later", |_| {}))),
+    ("listeners for any", |client| client.off_any(client.on_any(|_| {}))),
+    ("listeners of the line", |client| client.io().off(client.io().on("later", |_| {}))),
+    ("answers", |client| client.emit_with_ack("why", [], Duration::ZERO, |_| {})),
+    ("outbox", |client| client.emit("news", [])),
+];
+
+#[test]
+fn no_lock_of_a_client_is_held_while_a_handler_runs() {
+    let (address, handle, serving) = socketio(LONG, |io| {
+        io.on_connection(|socket| socket.emit("event", []));
+    });
+    let backoff = Backoff { min: Duration::from_millis(1), ..Backoff::default() };
+    let options = socketio::client::Options { backoff, ..Default::default() };
+    let client = Arc::new(Client::new(&format!("http://{address}"), options).unwrap());
+    let (told, found) = mpsc::channel();
+    let handlers = ["connect", "event", "disconnect"];
+    let of_the_line = ["reconnect_attempt", "reconnect_error", "reconnect_pause"];
+    let check = |handler: &'static str| {
+        let (told, client) = (told.clone(), Arc::downgrade(&client));
+        move || {
+            let Some(client) = client.upgrade() else { return };
+            _ = told.send((handler, held(&client, LOCKS_OF_A_CLIENT)));
+        }
+    };
+    for name in handlers {
+        let check = check(name);
+        client.once(name, move |_| check());
+    }
+    for name in of_the_line {
+        let check = check(name);
+        client.io().once(name, move |_| check());
+    }
+    let any = check("any");
+    client.on_any(move |_| any());
+    for (name, time) in [("echo", LIMIT), ("nobody answers", Duration::ZERO)] {
+        let check = check(name);
+        client.emit_with_ack(name, [], time, move |_| check());
+    }
+    client.open();
+    let before = ["any", "connect", "echo", "event", "nobody answers"];
+    let mut seen: Vec<_> = before.iter().map(|_| next("a handler", &found)).collect();
+    seen.sort();
+    assert_eq!(seen, before.map(|handler| (handler, None)));
+    handle.close();
+    ended("the server", serving);
+    let after = ["disconnect", "reconnect_attempt", "reconnect_error", "reconnect_pause"];
+    let mut seen: Vec<_> = after.iter().map(|_| next("a handler", &found)).collect();
+    seen.sort();
+    assert_eq!(seen, after.map(|handler| (handler, None)));
 }
 
 /// One step of a conversation by hand: what is sent, and whether an answer is waited for.

@@ -2,7 +2,8 @@
 //!
 //! `tutorial/figures.jsonl` has a line for each run of the benchmark: its command, and its table.
 //! `cargo run --example figures` prints them; with `draw` it makes the pictures of the chapter from
-//! them, and with `check` it says whether the pictures are still those of the figures.
+//! them, and with `check` it says whether the pictures, and the table in README.md, are still those
+//! of the figures.
 
 use std::{env, fs, io, process::exit};
 
@@ -50,6 +51,18 @@ const PICTURES: [Picture; 3] = [
     ),
 ];
 
+/// A row of the table in README.md: its title, and the rung and the name of the server in the runs.
+const ROWS: [(&str, &str, &str); 8] = [
+    ("`net`, ours", "net", "ours"),
+    ("Node's `net`", "net", "node:net"),
+    ("`ws`, ours", "ws", "ours"),
+    ("npm `ws`", "ws", "npm ws"),
+    ("tungstenite", "ws", "tungstenite"),
+    ("Socket.IO, ours", "sio", "ours"),
+    ("npm `socket.io`", "sio", "npm socket.io"),
+    ("socketioxide", "sio", "socketioxide"),
+];
+
 fn main() -> io::Result<()> {
     let mut runs = Vec::new();
     for line in fs::read_to_string("tutorial/figures.jsonl")?.lines() {
@@ -73,6 +86,14 @@ fn main() -> io::Result<()> {
         }
         println!("{path}");
     }
+    let readme = fs::read_to_string("README.md")?;
+    for row in ROWS.map(|(title, rung, name)| row(title, rung, name, &runs)) {
+        if !readme.lines().any(|line| line == row) {
+            eprintln!("README.md does not say what was measured, which is:\n{row}");
+            exit(1);
+        }
+    }
+    println!("README.md");
     Ok(())
 }
 
@@ -106,10 +127,7 @@ const COLUMNS: [&str; 3] = ["per_s", "p50_us", "cpu_us"];
 const TITLES: [&str; 3] = ["a second", "median µs", "CPU µs"];
 
 fn draw(title: &str, panels: &[Panel], runs: &[Run]) -> String {
-    let rows = |(_, command, conns, _): &Panel| {
-        let wanted = |run: &&Run| run.command == *command && run.conns == *conns && run.size == 17;
-        runs.iter().find(wanted).map_or(&[][..], |run| &run.rows)
-    };
+    let rows = |(_, command, conns, _): &Panel| rows(command, *conns, runs);
     // One scale for all panels: their bars are to be compared.
     let most = panels
         .iter()
@@ -147,6 +165,23 @@ fn draw(title: &str, panels: &[Panel], runs: &[Run]) -> String {
          <text x=\"20\" y=\"32\" font-size=\"13\">{title}</text>\n{body}</svg>\n",
         y - 2,
     )
+}
+
+/// What one run has measured, of each server.
+fn rows<'a>(command: &str, conns: u32, runs: &'a [Run]) -> &'a [(String, Value)] {
+    let wanted = |run: &&Run| run.command == command && run.conns == conns && run.size == 17;
+    runs.iter().find(wanted).map_or(&[], |run| &run.rows)
+}
+
+fn row(title: &str, rung: &str, name: &str, runs: &[Run]) -> String {
+    let figure = |command: String, conns, column: &str| {
+        let row = rows(&command, conns, runs).iter().find(|row| row.0 == name);
+        number(row.and_then(|row| row.1[column].as_f64()).unwrap_or_default())
+    };
+    let per_s = figure(format!("bench.py {rung}"), 64, "per_s");
+    let cpu = figure(format!("bench.py {rung}"), 64, "cpu_us");
+    let kib = figure(format!("bench.py idle --kind {rung}"), 5000, "per_conn_kib");
+    format!("| {title} | {per_s} | {cpu} µs | {kib} KiB |")
 }
 
 /// Three digits say enough.

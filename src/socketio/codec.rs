@@ -112,10 +112,12 @@ fn decode(packet: &Packet) -> Result<Decoded, Nonsense> {
         data => Some(Value::parse(data).map_err(|_| Nonsense)?),
     };
     let (kind, values) = match (packet.kind, value) {
-        (Kind::Event | Kind::BinaryEvent, Some(Value::Array(values))) => {
-            let named = values.first().and_then(Value::as_str);
-            if named.is_none_or(|name| RESERVED.contains(&name)) {
-                return Err(Nonsense);
+        (Kind::Event | Kind::BinaryEvent, Some(Value::Array(mut values))) => {
+            match values.first_mut().ok_or(Nonsense)? {
+                Value::String(name) if !RESERVED.contains(&&**name) => {}
+                // JavaScript calls the property 1 of an object "1", and Socket.IO an event.
+                name @ Value::Number(_) => *name = Value::String(name.to_string()),
+                _ => return Err(Nonsense),
             }
             (Kind::Event, values)
         }

@@ -144,6 +144,7 @@ fn attend(socket: &Socket, say: impl Fn(String) + Clone + Send + Sync + 'static)
         event.ack(&event.args);
         event.ack(["a second answer, which nobody should get".into()]);
     });
+    socket.on("1", |event| event.ack(&event.args));
     let also = say.clone();
     socket.on("ask", move |event| {
         let (socket, say) = (event.socket.clone(), also.clone());

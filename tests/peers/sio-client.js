@@ -194,6 +194,7 @@ const things = {
     say(await ask(socket, "echo", 1, [2]));
     socket.offAny();
     say(await ask(socket, "echo", "nobody listens"));
+    say(await ask(socket, 1, "a number's name"));
   },
 
   async volatile() {

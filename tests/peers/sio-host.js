@@ -24,6 +24,7 @@ function attend(socket) {
     ack(...values);
     ack("a second answer, which nobody should get");
   });
+  socket.on("1", (value, ack) => ack(value));
   socket.on("ask", (limit, ...values) => {
     socket.timeout(limit).emit("question", ...values, (error, ...answer) => {
       error ? say("no answer:", error.message) : socket.emit("answered", ...answer);

@@ -239,6 +239,13 @@ mod the_decoder {
     }
 
     #[test]
+    fn a_name_may_be_a_number() {
+        for (wire, name) in [("2[1,2]", "1"), ("2[-0.5,2]", "-0.5"), ("2[1e21,2]", "1e+21")] {
+            assert_eq!(text(wire).unwrap().values, [json!(name), json!(2)], "{wire}");
+        }
+    }
+
+    #[test]
     fn refuses_the_names_that_the_library_itself_emits() {
         for name in [
             "connect",

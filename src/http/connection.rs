@@ -65,6 +65,7 @@ impl Connection {
             }
         }
         self.reader.get_mut().deadline = Some(Instant::now() + within);
+        self.head = false; // a refusal has a body, whatever came before
         match Request::read(&mut self.reader) {
             Ok(Some(request)) => {
                 self.head = request.method == "HEAD";

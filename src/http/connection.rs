@@ -80,6 +80,15 @@ impl Connection {
         }
     }
 
+    /// The body of the last request, of at most `max` bytes.
+    ///
+    /// # Errors
+    /// There is none to be had: the response says why, and is to [`finish`](Connection::finish) with.
+    pub fn body(&mut self, request: &Request, max: usize) -> Result<Vec<u8>, Response> {
+        let body = request.body(&mut self.reader, max);
+        body.map_err(|e| Response::text(e.status().unwrap_or(400), &e.to_string()))
+    }
+
     /// Sends the response to the last request.
     ///
     /// # Errors

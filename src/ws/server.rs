@@ -12,7 +12,7 @@ use std::{io, net::SocketAddr, net::ToSocketAddrs};
 use super::message::Message;
 use super::socket::{Role, Sender, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
-use crate::http::{self, Connection, HEAD_TIME, Request, Response};
+use crate::http::{Connection, HEAD_TIME, Request, Response};
 use crate::net::clock::{self, Timer};
 use crate::net::server::Handle;
 use crate::net::{self, Stream};
@@ -185,12 +185,8 @@ impl Desk {
         while let Some(request) = connection.next(self.handshake_timeout)? {
             let wanted = self.is_for_us(&request);
             let max = if wanted { 0 } else { MAX_BODY };
-            match request.body(&mut connection.reader, max) {
-                Ok(_) => {}
-                Err(http::Error::Refused(status, why)) => {
-                    return Ok(connection.finish(Response::text(status, why))?);
-                }
-                Err(e) => return Err(e.into()),
+            if let Err(refusal) = connection.body(&request, max) {
+                return Ok(connection.finish(refusal)?);
             }
             if wanted {
                 let (response, protocol) = match self.judge(&request) {

@@ -318,7 +318,7 @@ impl Shared {
         connection.body(request, 0)?;
         let refuse = |refusal: Refusal| refusal.response(self.options.cors(request));
         let session = self.find(request, true).map_err(refuse)?;
-        Ok((handshake::accept(request, None)?, session))
+        Ok((handshake::accept(request)?, session))
     }
 
     /// The upgrade: the WebSocket is tried out, then the client changes over to it.

@@ -34,12 +34,12 @@ pub fn offered(request: &Request) -> Vec<&str> {
     request.headers.list("sec-websocket-protocol").collect()
 }
 
-/// The server's side (RFC 6455 §4.2): the response that makes the connection a WebSocket, and in
-/// which `protocol` is the subprotocol that was chosen. Extensions are declined by silence.
+/// The server's side (RFC 6455 §4.2): the response that makes the connection a WebSocket. What it
+/// does not name is declined: extensions, and subprotocols until you push one.
 ///
 /// # Errors
 /// The request is not a right one; the response says why, and is to be sent instead.
-pub fn accept(request: &Request, protocol: Option<&str>) -> Result<Response, Response> {
+pub fn accept(request: &Request) -> Result<Response, Response> {
     // Each of these may be there once (§11.3).
     let header = |name: &str| {
         let mut all = request.headers.all(name);
@@ -69,9 +69,6 @@ pub fn accept(request: &Request, protocol: Option<&str>) -> Result<Response, Res
     response.headers.push("Upgrade", "websocket");
     response.headers.push("Connection", "Upgrade");
     response.headers.push("Sec-WebSocket-Accept", &accept_key(key));
-    if let Some(protocol) = protocol {
-        response.headers.push("Sec-WebSocket-Protocol", protocol);
-    }
     Ok(response)
 }
 

@@ -216,10 +216,13 @@ impl Desk {
 
     /// The response that opens a WebSocket, with the subprotocol; or the one that refuses it.
     fn judge(&self, request: &Request) -> Result<(Response, Option<String>), Response> {
-        handshake::accept(request, None)?;
+        let mut response = handshake::accept(request)?;
         (self.verify_client)(request)?;
         let protocol = (self.handle_protocols)(&handshake::offered(request), request);
-        Ok((handshake::accept(request, protocol.as_deref())?, protocol))
+        if let Some(protocol) = &protocol {
+            response.headers.push("Sec-WebSocket-Protocol", protocol);
+        }
+        Ok((response, protocol))
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Server {
     handle: Handle,
 }
 
+type Handler = dyn Fn(Stream) -> io::Result<()> + Send + Sync;
+
 enum Listener {
     Tcp(TcpListener),
     #[cfg(unix)]
@@ -117,9 +119,8 @@ impl Server {
         knock: impl Fn() + Send + Sync + 'static,
     ) -> Server {
         let handle = Handle(Arc::new(Shared {
-            state: Mutex::default(),
+            state: Mutex::new(State { spare, ..State::default() }),
             changed: Condvar::new(),
-            spare: Mutex::new(spare),
             knock: Box::new(knock),
         }));
         Server { listener, max_connections: MAX_CONNECTIONS, farewell: b"", handle }
@@ -156,11 +157,8 @@ impl Server {
     /// The connection ends when `handler` has returned and no clone of its [`Stream`] is left. An
     /// error that it returns, like a panic, ends that connection alone, and is said on stderr.
     /// So is a client that could not be accepted for want of a descriptor or a thread.
-    pub fn serve<H>(self, handler: H)
-    where
-        H: Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
-    {
-        let handler = Arc::new(handler);
+    pub fn serve(self, handler: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static) {
+        let handler: Arc<Handler> = Arc::new(handler);
         let handle = self.handle.clone();
         handle.lock().serving = true;
         let (door, waiting) = mpsc::channel::<(Stream, Guest)>();
@@ -168,7 +166,7 @@ impl Server {
         // where nobody is turned away, and not in the kernel's queue, which is short (128).
         let usher = thread::spawn(move || {
             for (stream, guest) in waiting {
-                start(stream, guest, &handler);
+                start(stream, guest, handler.clone());
             }
         });
         while !handle.lock().closing {
@@ -188,11 +186,7 @@ impl Server {
 }
 
 /// Gives one client its thread.
-fn start<H>(stream: Stream, guest: Guest, handler: &Arc<H>)
-where
-    H: Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
-{
-    let handler = handler.clone();
+fn start(stream: Stream, guest: Guest, handler: Arc<Handler>) {
     let started = thread::Builder::new().stack_size(STACK).spawn(move || {
         let _counted_until_the_end = guest;
         if let Err(e) = handler(stream) {
@@ -237,8 +231,6 @@ pub struct Handle(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// A descriptor to be had when all are in use: without one, nobody can knock.
-    spare: Mutex<Option<Box<dyn Send>>>,
     /// Connects to the server itself: nothing else in `std` wakes a thread that waits in `accept`.
     knock: Box<dyn Fn() + Send + Sync>,
 }
@@ -248,34 +240,29 @@ struct State {
     serving: bool,
     closing: bool,
     connections: usize,
+    /// A descriptor to be had when all are in use: without one, nobody can knock.
+    spare: Option<Box<dyn Send>>,
 }
 
 impl Handle {
     /// Closes the door: when this returns, no new client is accepted, and the port is free. Those
     /// who are connected stay; [`wait`](Handle::wait) for them.
     pub fn close(&self) {
-        drop(self.0.spare.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut state = self.lock();
-        state.closing = true;
+        (state.closing, state.spare) = (true, None);
         self.0.changed.notify_all();
         while state.serving {
             drop(state); // the doorkeeper needs it to open
             (self.0.knock)();
-            state = self
-                .0
-                .changed
-                .wait_timeout(self.lock(), PAUSE)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let opened = self.0.changed.wait_timeout_while(self.lock(), PAUSE, |s| s.serving);
+            state = opened.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Waits until the server has been closed and its last client's handler has returned.
     pub fn wait(&self) {
-        let mut state = self.lock();
-        while !state.closing || state.serving || state.connections > 0 {
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let open = |s: &mut State| !s.closing || s.serving || s.connections > 0;
+        drop(self.0.changed.wait_while(self.lock(), open));
     }
 
     /// How many clients are connected now.

@@ -597,7 +597,7 @@ mod framing {
     #[test]
     fn a_line_without_an_end_is_given_up_at_the_limit() {
         let mut endless = BufReader::new(io::repeat(b'x'));
-        assert!(matches!(read_line(&mut endless, 1000), Err(Error::TooLong { max: 1000 })));
+        assert!(matches!(read_line(&mut endless, 1000), Err(Error::TooLong(1000))));
     }
 
     #[test]
@@ -605,7 +605,7 @@ mod framing {
         let before = address_space();
         let error = read_frame(&mut &b"\xff\xff\xff\xffshort"[..], u32::MAX as usize).unwrap_err();
         let missing = u32::MAX as usize - 5;
-        assert!(matches!(error, Error::CutShort { missing: m } if m == missing), "{error}");
+        assert!(matches!(error, Error::CutShort(m) if m == missing), "{error}");
         let taken = address_space() - before;
         assert!(taken < 3 << 30, "{taken} bytes were taken for 4 GiB that never came");
     }
@@ -631,7 +631,7 @@ mod framing {
         assert!(lost(read_line(&mut BufReader::new(Broken), 80).unwrap_err()));
         assert!(lost(read_frame(&mut Broken, 80).unwrap_err()));
         assert!(lost(read_frame(&mut b"\0\0\0\x05on".chain(Broken), 80).unwrap_err()));
-        let too_long = io::Error::from(Error::TooLong { max: 4 });
+        let too_long = io::Error::from(Error::TooLong(4));
         assert_eq!(too_long.kind(), ErrorKind::InvalidData);
     }
 }
@@ -958,7 +958,7 @@ mod outbox {
         let woken = apart(move || matches!(reader.read(&mut [0; 1]), Ok(0) | Err(_)));
         assert_eq!(outbox.dropped(), None);
         let why = (0..).find_map(|_| outbox.send([b'x'; 1000]).err());
-        let too_slow = Dropped::TooSlow { max_queued: 10_000 };
+        let too_slow = Dropped::TooSlow(10_000);
         assert_eq!(why, Some(too_slow));
         assert_eq!(woken.recv_timeout(LIMIT), Ok(true));
         assert_eq!(outbox.dropped(), Some(too_slow));
@@ -985,8 +985,8 @@ mod outbox {
         outbox.send(vec![b'x'; 8 << 20]).unwrap(); // more than any room that is left
         assert!(matches!(reader.read(&mut [0; 1]), Ok(0) | Err(_)));
         assert!(start.elapsed() >= deadline);
-        assert_eq!(outbox.dropped(), Some(Dropped::Stalled { deadline }));
-        assert_eq!(outbox.send(*b"more"), Err(Dropped::Stalled { deadline }));
+        assert_eq!(outbox.dropped(), Some(Dropped::Stalled(deadline)));
+        assert_eq!(outbox.send(*b"more"), Err(Dropped::Stalled(deadline)));
     }
 
     #[test]

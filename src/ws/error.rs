@@ -29,11 +29,8 @@ pub enum Error {
     Protocol(&'static str),
     /// The other end sent text that is not UTF-8.
     NotUtf8,
-    /// The other end sent a message that is too big.
-    TooBig {
-        /// The most bytes that a message may have (`maxPayload`).
-        max: usize,
-    },
+    /// The other end sent a message of more bytes than that, the most allowed (`maxPayload`).
+    TooBig(usize),
     /// The other end gets no more messages, and why.
     Dropped(Dropped),
     /// This end was called wrongly: a URL, a close code or a reason that cannot be.
@@ -46,7 +43,7 @@ impl Error {
         match self {
             Error::Protocol(_) => Some(1002),
             Error::NotUtf8 => Some(1007),
-            Error::TooBig { .. } => Some(1009),
+            Error::TooBig(_) => Some(1009),
             _ => None,
         }
     }
@@ -63,9 +60,7 @@ impl fmt::Display for Error {
             Error::Handshake(what) => write!(f, "the server does not speak WebSocket: {what}"),
             Error::Protocol(what) => write!(f, "protocol error: {what}"),
             Error::NotUtf8 => write!(f, "text that is not UTF-8 arrived"),
-            Error::TooBig { max } => {
-                write!(f, "a message of more than {max} bytes arrived")
-            }
+            Error::TooBig(max) => write!(f, "a message of more than {max} bytes arrived"),
             Error::Dropped(why) => why.fmt(f),
             Error::Invalid(what) => f.write_str(what),
         }

@@ -197,7 +197,7 @@ impl<R: Read> Reader<R> {
         };
         let start = partial.payload.len();
         if header.len > (self.max_payload - start) as u64 {
-            return Err(Error::TooBig { max: self.max_payload });
+            return Err(Error::TooBig(self.max_payload));
         }
         let end = start + header.len as usize;
         let mut filled = start;

@@ -27,6 +27,7 @@ const MAX_BODY: usize = 64 * 1024;
 type Judge = dyn Fn(&Request) -> Result<(), Response> + Send + Sync;
 type Choose = dyn Fn(&[&str], &Request) -> Option<String> + Send + Sync;
 type Page = dyn Fn(&Request) -> Response + Send + Sync;
+type Handler = dyn Fn(Socket) -> Result<(), Error> + Send + Sync;
 
 /// A server that listens, and accepts nobody before [`serve`](Server::serve).
 ///
@@ -161,13 +162,10 @@ impl Server {
     ///
     /// The connection ends when `handler` returns. An error that it returns, like a panic, ends that
     /// connection alone, and is said on stderr.
-    pub fn serve<H>(self, handler: H)
-    where
-        H: Fn(Socket) -> Result<(), Error> + Send + Sync + 'static,
-    {
+    pub fn serve(self, handler: impl Fn(Socket) -> Result<(), Error> + Send + Sync + 'static) {
         let Server { net, clients, desk } = self;
         if let Some(interval) = desk.heartbeat {
-            clients.beat(interval);
+            clients.beat(&mut clients.lock(), interval);
         }
         let served = clients.clone();
         net.serve(move |stream| Ok(desk.receive(stream, &served, &handler)?));
@@ -177,10 +175,7 @@ impl Server {
 
 impl Desk {
     /// One connection: pages as long as it asks for pages, and then perhaps a WebSocket.
-    fn receive<H>(&self, stream: Stream, clients: &Clients, handler: &H) -> Result<(), Error>
-    where
-        H: Fn(Socket) -> Result<(), Error>,
-    {
+    fn receive(&self, stream: Stream, clients: &Clients, handler: &Handler) -> Result<(), Error> {
         let mut connection = Connection::new(stream)?;
         while let Some(request) = connection.next(self.handshake_timeout)? {
             let wanted = self.is_for_us(&request);
@@ -258,16 +253,16 @@ impl Clients {
     }
 
     /// Checks on everyone after `interval`, and again and again, as long as there is a list.
-    fn beat(&self, interval: Duration) {
-        let list = Arc::downgrade(&self.0);
-        let timer = clock::after(interval, move || {
-            let Some(clients) = list.upgrade().map(Clients) else { return };
+    fn beat(&self, list: &mut List, interval: Duration) {
+        let clients = Arc::downgrade(&self.0);
+        list.heartbeat = Some(clock::after(interval, move || {
+            let Some(clients) = clients.upgrade().map(Clients) else { return };
             clients.all().iter().for_each(Sender::check_alive);
-            if clients.lock().heartbeat.is_some() {
-                clients.beat(interval); // the server has not ended meanwhile
+            let mut list = clients.lock();
+            if list.heartbeat.is_some() {
+                clients.beat(&mut list, interval); // the server has not ended meanwhile
             }
-        });
-        self.lock().heartbeat = Some(timer);
+        }));
     }
 
     fn lock(&self) -> MutexGuard<'_, List> {

@@ -9,7 +9,7 @@
 use std::io::BufReader;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ impl Socket {
             outbox,
             role,
             alive: AtomicBool::new(true),
-            deadline: Mutex::new(None),
+            deadline: OnceLock::new(),
         }));
         let reader = Reader::new(reader, role == Role::Server, max_payload);
         Socket { reader, sender, closed: None, request, protocol }
@@ -164,7 +164,7 @@ struct Shared {
     /// A pong has come since the last [`Sender::check_alive`].
     alive: AtomicBool,
     /// Cuts off the other end if it does not return our goodbye.
-    deadline: Mutex<Option<Timer>>,
+    deadline: OnceLock<Timer>,
 }
 
 impl Sender {
@@ -242,8 +242,7 @@ impl Sender {
             sent => sent?,
         }
         let stream = self.0.stream.clone();
-        let deadline = clock::after(time, move || stream.destroy());
-        *self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
+        _ = self.0.deadline.set(clock::after(time, move || stream.destroy()));
         Ok(())
     }
 

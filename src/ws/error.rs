@@ -2,9 +2,8 @@
 //!
 //! Chapter 13 of the book.
 
-use std::error;
-use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
+use std::{error, fmt};
 
 use super::frame;
 use crate::{http, net::outbox::Dropped};
@@ -71,7 +70,12 @@ impl error::Error for Error {}
 
 impl From<io::Error> for Error {
     fn from(e: io::Error) -> Error {
-        Error::Io(e)
+        Error::Io(match e.kind() {
+            ErrorKind::UnexpectedEof => {
+                io::Error::new(e.kind(), "the stream ended in the middle of a frame")
+            }
+            _ => e,
+        })
     }
 }
 
@@ -87,7 +91,7 @@ impl From<http::Error> for Error {
 impl From<frame::Error> for Error {
     fn from(e: frame::Error) -> Error {
         match e {
-            frame::Error::Io(e) => Error::Io(e),
+            frame::Error::Io(e) => e.into(),
             frame::Error::Illegal(what) => Error::Protocol(what),
         }
     }
@@ -104,7 +108,7 @@ impl From<Error> for io::Error {
     fn from(e: Error) -> io::Error {
         match e {
             Error::Io(e) => e,
-            e => io::Error::new(io::ErrorKind::InvalidData, e),
+            e => io::Error::new(ErrorKind::InvalidData, e),
         }
     }
 }

@@ -251,6 +251,16 @@ fn a_server_that_does_not_answer_in_time_is_given_up() {
 }
 
 #[test]
+fn a_frame_that_is_cut_short_is_called_so_wherever_it_is_cut() {
+    for frame in [&b"\x81"[..], b"\x81\x7e\x01", b"\x81\x05He", b"\x89\x05He"] {
+        let (url, _server) = answering(move |accept| [right(accept).as_bytes(), frame].concat());
+        let error = connect(&url).unwrap().read().unwrap_err().to_string();
+        let expected = "the connection failed: the stream ended in the middle of a frame";
+        assert_eq!(error, expected, "{frame:x?}");
+    }
+}
+
+#[test]
 fn frames_may_follow_the_response_at_once() {
     let (url, _server) = answering(|accept| {
         [right(accept).as_bytes(), &By::Server.frame(TEXT, b"Welcome")].concat()

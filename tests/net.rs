@@ -790,6 +790,15 @@ mod emitter {
     }
 
     #[test]
+    fn the_number_of_a_listener_means_nothing_to_another_board() {
+        let (one, other) = (Emitter::<u32>::new(), Emitter::<u32>::new());
+        let listener = one.on("news", |_| {});
+        other.on("news", |_| {});
+        other.off(listener);
+        assert!(other.emit("news", &1), "its own listener is still there");
+    }
+
+    #[test]
     fn what_a_listener_changes_counts_from_the_next_emit_on() {
         let scene = Scene::default();
         let also = scene.clone();

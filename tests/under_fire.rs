@@ -263,17 +263,19 @@ fn a_panic_on_floor_1_ends_its_own_connection() {
 
 #[test]
 fn a_panic_on_floor_2_is_told_with_1011_wherever_it_happens() {
-    let server = ws::Server::bind("127.0.0.1:0")
-        .unwrap()
-        .page(|request| panic!("a page that panics, {}", request.path()))
-        .verify_client(|request| {
+    let mut server = ws::Server::bind("127.0.0.1:0").unwrap();
+    server.options = ws::Options {
+        page: Box::new(|request| panic!("a page that panics, {}", request.path())),
+        verify_client: Box::new(|request| {
             assert_ne!(request.path(), "/verify", "as the test wants it");
             Ok(())
-        })
-        .handle_protocols(|_, request| {
+        }),
+        handle_protocols: Box::new(|_, request| {
             assert_ne!(request.path(), "/protocols", "as the test wants it");
             None
-        });
+        }),
+        ..ws::Options::default()
+    };
     let (address, handle, clients) = (server.address().unwrap(), server.handle(), server.clients());
     let serving = thread::spawn(|| {
         server.serve(|mut socket| {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io::{self, Read};
 
 use sockets_by_hand::ws::message::{Incoming, Reader};
-use sockets_by_hand::ws::{Error, MAX_PAYLOAD, Message};
+use sockets_by_hand::ws::{Error, MAX_PAYLOAD, Message, Options};
 
 use crate::wire::*;
 
@@ -210,7 +210,7 @@ fn good_text_that_comes_slowly_is_not_judged_too_early() {
 
 #[test]
 fn a_message_may_have_as_many_bytes_as_it_may_and_not_one_more() {
-    let (server, ends) = reporting(server().max_payload(10));
+    let (server, ends) = reporting(server_with(Options { max_payload: 10, ..Options::default() }));
     let mut peer = Peer::open(server);
     peer.send(BINARY, [b'x'; 10]);
     peer.send(TEXT_BEGINS, [b'x'; 9]);

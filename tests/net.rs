@@ -115,7 +115,9 @@ mod server {
 
     #[test]
     fn one_client_too_many_is_closed_at_once_and_the_others_stay() {
-        let (address, handle, door) = start(bind().max_connections(2), echo);
+        let mut server = bind();
+        server.max_connections = 2;
+        let (address, handle, door) = start(server, echo);
         let (mut first, second) = (served(address), served(address));
         assert_eq!(handle.connections(), 2);
 
@@ -133,7 +135,9 @@ mod server {
 
     #[test]
     fn one_client_too_many_hears_the_farewell() {
-        let (address, handle, door) = start(bind().max_connections(0).farewell(b"Full"), echo);
+        let mut server = bind();
+        (server.max_connections, server.farewell) = (0, b"Full");
+        let (address, handle, door) = start(server, echo);
         let mut heard = String::new();
         connect(address).read_to_string(&mut heard).unwrap();
         assert_eq!(heard, "Full");

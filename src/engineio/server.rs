@@ -42,9 +42,8 @@ impl Server {
     /// # Errors
     /// As for [`net::Server::bind`].
     pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
-        let net = net::Server::bind(address)?
-            .max_connections(options.max_connections)
-            .farewell(ws::server::FULL);
+        let mut net = net::Server::bind(address)?;
+        (net.max_connections, net.farewell) = (options.max_connections, ws::server::FULL);
         let (sessions, closing) = (Mutex::default(), AtomicBool::new(false));
         Ok(Server { net, shared: Arc::new(Shared { options, sessions, closing }) })
     }

@@ -22,7 +22,7 @@ use std::{
 
 use super::Stream;
 
-/// How many clients may be connected at a time, unless [`Server::max_connections`] says otherwise.
+/// How many clients may be connected at a time, unless [`Server::max_connections`] is changed.
 pub const MAX_CONNECTIONS: usize = 10_000;
 
 /// A client's thread takes this much address space; memory only as far as the stack is used.
@@ -54,9 +54,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// ```
 pub struct Server {
     listener: Listener,
-    max_connections: usize,
-    farewell: &'static [u8],
     handle: Handle,
+    /// How many clients may be connected at a time; 10,000 at first. One more is closed at once.
+    pub max_connections: usize,
+    /// What one client too many is told before it is closed; at first, nothing. (A client that has
+    /// written already may be reset before it reads that.)
+    pub farewell: &'static [u8],
 }
 
 type Handler = dyn Fn(Stream) -> io::Result<()> + Send + Sync;
@@ -123,18 +126,7 @@ impl Server {
             changed: Condvar::new(),
             knock: Box::new(knock),
         }));
-        Server { listener, max_connections: MAX_CONNECTIONS, farewell: b"", handle }
-    }
-
-    /// Sets how many clients may be connected at a time. One more is closed at once.
-    pub fn max_connections(self, max_connections: usize) -> Server {
-        Server { max_connections, ..self }
-    }
-
-    /// Sets what one client too many is told before it is closed; at first, nothing. (A client that
-    /// has written already may be reset before it reads that.)
-    pub fn farewell(self, farewell: &'static [u8]) -> Server {
-        Server { farewell, ..self }
+        Server { listener, handle, max_connections: MAX_CONNECTIONS, farewell: b"" }
     }
 
     /// Where the server listens; `None` on a Unix socket, whose path you know.

@@ -109,7 +109,7 @@ impl Server {
     /// # Errors
     /// As for [`net::Server::bind`].
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
-        let net = net::Server::bind(address)?.farewell(FULL);
+        let net = net::Server::bind(address)?;
         Ok(Server { net, clients: Clients::default(), options: Options::default() })
     }
 
@@ -134,11 +134,12 @@ impl Server {
     /// The connection ends when `handler` returns. An error that it returns, like a panic, ends that
     /// connection alone, and is said on stderr.
     pub fn serve(self, handler: impl Fn(Socket) -> Result<(), Error> + Send + Sync + 'static) {
-        let Server { net, clients, options } = self;
+        let Server { mut net, clients, options } = self;
+        (net.max_connections, net.farewell) = (options.max_connections, FULL);
         if let Some(interval) = options.heartbeat {
             clients.beat(&mut clients.lock(), interval);
         }
-        let (net, served) = (net.max_connections(options.max_connections), clients.clone());
+        let served = clients.clone();
         net.serve(move |stream| Ok(options.receive(stream, &served, &handler)?));
         clients.lock().heartbeat = None;
     }

@@ -6,7 +6,6 @@
 //!
 //! Chapter 03 of the book.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
@@ -152,7 +151,6 @@ impl Server {
     pub fn serve(self, handler: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static) {
         let handler: Arc<Handler> = Arc::new(handler);
         let handle = self.handle.clone();
-        handle.lock().serving = true;
         let (door, waiting) = mpsc::channel::<(Stream, Guest)>();
         // A thread takes longer to start than a client to accept. In a rush the accepted wait here,
         // where nobody is turned away, and not in the kernel's queue, which is short (128).
@@ -161,6 +159,7 @@ impl Server {
                 start(stream, guest, handler.clone());
             }
         });
+        handle.lock().serving = true;
         while !handle.lock().closing {
             match self.listener.accept() {
                 Ok(mut stream) => match handle.let_in(self.max_connections) {
@@ -182,7 +181,7 @@ fn start(stream: Stream, guest: Guest, handler: Arc<Handler>) {
     let started = thread::Builder::new().stack_size(STACK).spawn(move || {
         let _counted_until_the_end = guest;
         if let Err(e) = handler(stream) {
-            complain(format_args!("Client lost: {e}"));
+            _ = writeln!(io::stderr(), "Client lost: {e}");
         }
     });
     if let Err(e) = started {
@@ -192,7 +191,8 @@ fn start(stream: Stream, guest: Guest, handler: Arc<Handler>) {
 
 /// No descriptor or no thread for a client: waits a moment for others to leave.
 fn not_served(e: io::Error) {
-    complain(format_args!("Client not served: {e}"));
+    // Not `eprintln!`, which panics once nobody reads stderr: the door stays open all the same.
+    _ = writeln!(io::stderr(), "Client not served: {e}");
     thread::sleep(PAUSE);
 }
 
@@ -289,9 +289,4 @@ impl Drop for Guest {
     fn drop(&mut self) {
         self.0.change(|state| state.connections -= 1);
     }
-}
-
-/// Like `eprintln!`, which panics once nobody reads stderr; a server must not end for that.
-fn complain(line: fmt::Arguments) {
-    _ = writeln!(io::stderr(), "{line}");
 }

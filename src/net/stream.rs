@@ -7,10 +7,11 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 #[cfg(unix)]
 use std::{os::unix::net::UnixStream, path::Path};
-use std::{sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering::Relaxed};
 
 /// A connection: reads what the other end wrote, and writes what the other end will read.
 ///

@@ -11,7 +11,7 @@ use crate::http::{Headers, Request, Response, Timed};
 use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
 /// The most that is read of the body of a response that refuses.
-const MAX_REFUSAL: usize = 64 * 1024;
+const MAX_REFUSAL: usize = 1024 * 1024;
 
 /// What a client may ask for besides a WebSocket.
 ///

@@ -150,7 +150,8 @@ impl Options {
     fn receive(&self, stream: Stream, clients: &Clients, handler: &Handler) -> Result<(), Error> {
         let mut connection = Connection::new(stream)?;
         while let Some(request) = connection.next(self.handshake_timeout)? {
-            let wanted = self.is_for_us(&request);
+            let ours = self.path.as_ref().is_none_or(|path| path == request.path());
+            let wanted = ours && handshake::is_wanted(&request);
             let max = if wanted { 0 } else { MAX_BODY };
             if let Err(refusal) = connection.body(&request, max) {
                 return Ok(connection.finish(refusal)?);
@@ -174,11 +175,6 @@ impl Options {
             connection.respond((self.page)(&request))?;
         }
         Ok(())
-    }
-
-    fn is_for_us(&self, request: &Request) -> bool {
-        handshake::is_wanted(request)
-            && self.path.as_ref().is_none_or(|path| path == request.path())
     }
 
     /// The response that opens a WebSocket, with the subprotocol; or the one that refuses it.

@@ -42,8 +42,8 @@ impl Connection {
         })
     }
 
-    /// Waits for a request, whose whole head the client has the time `within` to send; `None` when
-    /// no more come. A client whose head is refused has been told so.
+    /// Waits for a request, whose whole head (and body, if that is read) the client has the time
+    /// `within` to send; `None` when no more come. A client whose head is refused has been told so.
     ///
     /// # Errors
     /// The connection failed, or the client has been dropped.

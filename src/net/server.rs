@@ -84,7 +84,7 @@ impl Server {
             IpAddr::V6(ip) if ip.is_unspecified() => door.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        let spare = listener.try_clone().ok().map(|spare| Box::new(spare) as Box<dyn Send>);
+        let spare = listener.try_clone().ok();
         Ok(Server::new(Listener::Tcp(listener), spare, move || drop(Stream::connect(door))))
     }
 
@@ -110,18 +110,18 @@ impl Server {
             UnixListener::bind(path)
         })?;
         let door = path.to_owned();
-        let spare = listener.try_clone().ok().map(|spare| Box::new(spare) as Box<dyn Send>);
+        let spare = listener.try_clone().ok();
         let listener = Listener::Unix(listener, door.clone());
         Ok(Server::new(listener, spare, move || drop(Stream::connect_path(&door))))
     }
 
     fn new(
         listener: Listener,
-        spare: Option<Box<dyn Send>>,
+        spare: impl Send + 'static,
         knock: impl Fn() + Send + Sync + 'static,
     ) -> Server {
         let handle = Handle(Arc::new(Shared {
-            state: Mutex::new(State { spare, ..State::default() }),
+            state: Mutex::new(State { spare: Some(Box::new(spare)), ..State::default() }),
             changed: Condvar::new(),
             knock: Box::new(knock),
         }));

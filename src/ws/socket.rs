@@ -187,14 +187,10 @@ impl Sender {
             Message::Binary(bytes) => (Opcode::Binary, bytes),
         };
         let mut frames = Vec::new();
-        let mut rest = &bytes[..];
-        loop {
-            let (part, after) = rest.split_at(size.max(1).min(rest.len()));
-            frames.extend(encode(after.is_empty(), opcode, part, self.mask()));
-            if after.is_empty() {
-                break;
-            }
-            (opcode, rest) = (Opcode::Continuation, after);
+        for start in (0..bytes.len().max(1)).step_by(size.max(1)) {
+            let end = bytes.len().min(start.saturating_add(size.max(1)));
+            frames.extend(encode(end == bytes.len(), opcode, &bytes[start..end], self.mask()));
+            opcode = Opcode::Continuation;
         }
         Ok(self.0.outbox.send(frames)?)
     }

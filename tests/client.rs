@@ -965,7 +965,7 @@ fn complains(url: &str, way: &[&'static str], error: &str) {
 #[test]
 fn what_is_not_http_is_said_to_be_so() {
     for (answer, what) in [
-        (&b""[..], "the stream ended in the middle of a message"),
+        (&b""[..], "the stream ended before a response came"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "the first line is not HTTP/1.1 and a status"),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",

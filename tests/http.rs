@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockets_by_hand::http::{Error, MAX_HEAD, MAX_HEADERS, Request, Response, Timed};
+use sockets_by_hand::http::{Connection, Error, MAX_HEAD, MAX_HEADERS, Request, Response, Timed};
 use sockets_by_hand::net::Stream;
 
 /// Reads one request out of `bytes`, and returns what is left of them.
@@ -419,6 +419,20 @@ fn what_follows_a_head_on_a_connection_is_not_lost() {
     theirs.write_all(&[with("Upgrade: websocket").as_bytes(), b"\x81\x00"].concat()).unwrap();
     assert!(Request::read(&mut ours).unwrap().is_some());
     assert!(ours.fill_buf().unwrap().starts_with(b"\x81"));
+}
+
+#[test]
+fn a_refusal_has_its_body_though_the_request_before_it_was_a_head() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut theirs = Stream::connect(listener.local_addr().unwrap()).unwrap();
+    theirs.write_all(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n").unwrap();
+    theirs.end().unwrap();
+    let mut ours = Connection::new(listener.accept().unwrap().0.into()).unwrap();
+    assert_eq!(ours.next(Duration::from_secs(10)).unwrap().unwrap().method, "HEAD");
+    assert!(ours.next(Duration::from_secs(10)).unwrap().is_none());
+    let refusal = Response::read(&mut BufReader::new(theirs), 80).unwrap();
+    assert_eq!(refusal.status, 400);
+    assert!(refusal.body.starts_with(b"the first line is not"));
 }
 
 /// Chance that is the same in every run: xorshift.

@@ -12,14 +12,15 @@ const USAGE: &str = "usage: ws-server [HOST:PORT] (127.0.0.1:8080 if left out)";
 
 fn main() {
     let address = terminal::argument(USAGE, "127.0.0.1:8080");
-    let server = Server::bind(&address).unwrap_or_else(|e| match e.kind() {
+    let mut server = Server::bind(&address).unwrap_or_else(|e| match e.kind() {
         ErrorKind::InvalidInput => fail(2, USAGE),
         _ => fail(1, &format!("cannot listen on {address}: {e}")),
     });
     let port = server.address().map_or(0, |address| address.port());
     say(&format!("Server listening on port {port}"));
 
-    server.page(page).serve(|mut socket| {
+    server.options.page = Box::new(page);
+    server.serve(|mut socket| {
         say("Client connected");
         while let Some(message) = socket.read()? {
             socket.send(message)?;

@@ -42,9 +42,8 @@ impl Server {
     /// # Errors
     /// As for [`net::Server::bind`].
     pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
-        let net = net::Server::bind(address)?
-            .max_connections(options.max_connections)
-            .farewell(ws::server::FULL);
+        let mut net = net::Server::bind(address)?;
+        (net.max_connections, net.farewell) = (options.max_connections, ws::server::FULL);
         let (sessions, closing) = (Mutex::default(), AtomicBool::new(false));
         Ok(Server { net, shared: Arc::new(Shared { options, sessions, closing }) })
     }
@@ -166,11 +165,11 @@ impl Shared {
     ) -> Result<Option<Response>, Response> {
         let max = self.options.max_payload;
         if !self.is_ours(request) {
-            body(request, connection, max)?;
+            connection.body(request, max)?;
             return Ok(Some((self.options.page)(request)));
         }
         if request.method != "POST" {
-            body(request, connection, 0)?; // what is left unread would be the next request
+            connection.body(request, 0)?; // what is left unread would be the next request
         }
         let mut response = Response { headers: self.options.cors(request), ..Response::new(200) };
         if request.method == "OPTIONS" && self.options.cors.is_some() {
@@ -204,7 +203,7 @@ impl Shared {
             }
             ("POST", Some(session)) => {
                 // (Who has sent too much is told so, and may go on.)
-                let body = body(request, connection, max).inspect_err(|refusal| {
+                let body = connection.body(request, max).inspect_err(|refusal| {
                     if refusal.status != 413 {
                         session.close("transport error");
                     }
@@ -315,10 +314,10 @@ impl Shared {
         connection: &mut Connection,
         request: &Request,
     ) -> Result<(Response, Option<Session>), Response> {
-        body(request, connection, 0)?;
+        connection.body(request, 0)?;
         let refuse = |refusal: Refusal| refusal.response(self.options.cors(request));
         let session = self.find(request, true).map_err(refuse)?;
-        Ok((handshake::accept(request, None)?, session))
+        Ok((handshake::accept(request)?, session))
     }
 
     /// The upgrade: the WebSocket is tried out, then the client changes over to it.
@@ -349,10 +348,4 @@ impl Shared {
         // Nothing that is done under the lock can panic half-way.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The body of a request; or the response that its sender gets if there is none to be had.
-fn body(request: &Request, connection: &mut Connection, max: usize) -> Result<Vec<u8>, Response> {
-    let body = request.body(&mut connection.reader, max);
-    body.map_err(|e| Response::text(e.status().unwrap_or(400), &e.to_string()))
 }

@@ -42,8 +42,8 @@ impl Connection {
         })
     }
 
-    /// Waits for a request, whose whole head the client has the time `within` to send; `None` when
-    /// no more come. A client whose head is refused has been told so.
+    /// Waits for a request, whose whole head (and body, if that is read) the client has the time
+    /// `within` to send; `None` when no more come. A client whose head is refused has been told so.
     ///
     /// # Errors
     /// The connection failed, or the client has been dropped.
@@ -65,6 +65,7 @@ impl Connection {
             }
         }
         self.reader.get_mut().deadline = Some(Instant::now() + within);
+        self.head = false; // a refusal has a body, whatever came before
         match Request::read(&mut self.reader) {
             Ok(Some(request)) => {
                 self.head = request.method == "HEAD";
@@ -77,6 +78,15 @@ impl Connection {
             }
             end => end,
         }
+    }
+
+    /// The body of the last request, of at most `max` bytes.
+    ///
+    /// # Errors
+    /// There is none to be had: the response says why, and is to [`finish`](Connection::finish) with.
+    pub fn body(&mut self, request: &Request, max: usize) -> Result<Vec<u8>, Response> {
+        let body = request.body(&mut self.reader, max);
+        body.map_err(|e| Response::text(e.status().unwrap_or(400), &e.to_string()))
     }
 
     /// Sends the response to the last request.

@@ -24,6 +24,16 @@ impl Headers {
             .filter(|item| !item.is_empty())
     }
 
+    /// Whether a header that is a list has this member, in upper or lower case.
+    pub fn has(&self, name: &str, member: &str) -> bool {
+        self.list(name).any(|other| other.eq_ignore_ascii_case(member))
+    }
+
+    /// The values of all headers of that name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+    }
+
     /// All headers, as they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
@@ -35,10 +45,6 @@ impl Headers {
         let name = name.replace(|c| !is_token_char(c), "-");
         let value = value.replace(|c: char| c != '\t' && c.is_ascii_control(), " ");
         self.0.push((name, value));
-    }
-
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, v)| v)
     }
 
     pub(super) fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Headers, Error> {

@@ -78,7 +78,7 @@ impl error::Error for Error {}
 impl From<io::Error> for Error {
     fn from(e: io::Error) -> Error {
         match e.kind() {
-            ErrorKind::TimedOut => Refused(408, "the rest of a message did not arrive in time"),
+            ErrorKind::TimedOut => Refused(408, "a message did not arrive whole in time"),
             _ => Error::Io(e),
         }
     }

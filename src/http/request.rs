@@ -106,8 +106,7 @@ impl Request {
     /// Whether another request may follow on the same connection. (HTTP/1.0 could be asked to; who
     /// still speaks it opens a new one.)
     pub fn keep_alive(&self) -> bool {
-        let close = |option: &str| option.eq_ignore_ascii_case("close");
-        self.minor > 0 && !self.headers.list("connection").any(close)
+        self.minor > 0 && !self.headers.has("connection", "close")
     }
 
     /// The request with a `body` (or an empty one) as it goes over the wire, for a single `write`.

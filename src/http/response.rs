@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 use super::Error::{self, Refused};
 use super::body::{read_chunk, read_exactly};
 use super::head::{encode_head, read_head};
-use super::{CUT_SHORT, Headers, TOO_LONG};
+use super::{Headers, TOO_LONG};
 
 /// What a server answers.
 ///
@@ -58,7 +58,8 @@ impl Response {
     /// connection failed.
     pub fn read(reader: &mut impl BufRead, max: usize) -> Result<Response, Error> {
         loop {
-            let head = read_head(reader)?.ok_or(CUT_SHORT)?;
+            let nothing = Refused(400, "the stream ended before a response came");
+            let head = read_head(reader)?.ok_or(nothing)?;
             let head = String::from_utf8_lossy(&head);
             let mut lines = head.trim_matches(['\r', '\n']).lines();
             let first = lines.next().and_then(|line| line.strip_prefix("HTTP/1."));

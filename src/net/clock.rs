@@ -1,7 +1,8 @@
 //! Does a thing later, unless it is called off: `setTimeout` and `clearTimeout`.
 //!
 //! Picture an alarm clock with many hands. One thread sleeps until the next alarm is due, does what
-//! was asked, and sleeps again. When no alarm is set any more, it ends; the next one starts it anew.
+//! was asked, and sleeps again. If it wakes and no alarm is set any more, it ends; the next one starts
+//! it anew.
 //!
 //! A thread that waits in `read` cannot watch the time as well. What it may not wait for longer
 //! is cut off from here: [`Stream::destroy`](super::Stream::destroy) wakes it, and it cleans up.
@@ -63,7 +64,6 @@ pub fn after(delay: Duration, task: impl FnOnce() + Send + 'static) -> Timer {
 impl Drop for Timer {
     fn drop(&mut self) {
         let task = lock().due.remove(&self.0);
-        CHANGED.notify_one();
         drop(task); // only now: what it holds may hold timers too
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! Chapter 08 of the book.
 
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A board of listeners, which all take a `&T`. Any thread may use it.
@@ -19,12 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// assert!(!door.emit("bell", &"Ada".to_string())); // nobody listens to that
 /// ```
 pub struct Emitter<T> {
-    board: Mutex<Board<T>>,
-}
-
-struct Board<T> {
-    cards: Vec<Card<T>>,
-    pinned: u64,
+    cards: Mutex<Vec<Card<T>>>,
 }
 
 struct Card<T> {
@@ -39,10 +36,13 @@ struct Card<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listener(u64);
 
+/// How many listeners there have been, on all boards.
+static PINNED: AtomicU64 = AtomicU64::new(0);
+
 impl<T> Emitter<T> {
     /// An empty board.
     pub fn new() -> Emitter<T> {
-        Emitter { board: Mutex::new(Board { cards: Vec::new(), pinned: 0 }) }
+        Emitter { cards: Mutex::default() }
     }
 
     /// Calls `listener` whenever `event` is emitted, after those who came before.
@@ -57,16 +57,16 @@ impl<T> Emitter<T> {
 
     /// Takes a listener away. An `emit` that has already begun still calls it.
     pub fn off(&self, listener: Listener) {
-        let mut board = self.lock();
-        let place = board.cards.iter().position(|card| card.id == listener);
-        let card = place.map(|place| board.cards.remove(place));
-        drop(board);
+        let mut cards = self.lock();
+        let place = cards.iter().position(|card| card.id == listener);
+        let card = place.map(|place| cards.remove(place));
+        drop(cards);
         drop(card); // only now: what it holds may use the board as it goes
     }
 
     /// Takes all listeners away.
     pub fn remove_all(&self) {
-        let cards = std::mem::take(&mut self.lock().cards);
+        let cards = mem::take(&mut *self.lock());
         drop(cards); // not under the lock: what they hold may use this board
     }
 
@@ -77,34 +77,31 @@ impl<T> Emitter<T> {
     /// changes counts from the next `emit` on.
     pub fn emit(&self, event: &str, value: &T) -> bool {
         let called: Vec<_> = {
-            let mut board = self.lock();
-            let called = board.cards.iter().filter(|card| card.event == event);
+            let mut cards = self.lock();
+            let called = cards.iter().filter(|card| card.event == event);
             let called = called.map(|card| card.call.clone()).collect();
-            board.cards.retain(|card| !(card.once && card.event == event));
+            cards.retain(|card| !(card.once && card.event == event));
             called
         };
         called.iter().for_each(|call| call(value));
         !called.is_empty()
     }
 
-    /// The last `emit`: takes all listeners away, and calls those of `event`. Whoever comes now waits
-    /// for nothing.
+    /// The last `emit`, of something that ends: takes all listeners away, and calls those of `event`.
     pub fn emit_last(&self, event: &str, value: &T) {
-        let cards = std::mem::take(&mut self.lock().cards);
+        let cards = mem::take(&mut *self.lock());
         cards.iter().filter(|card| card.event == event).for_each(|card| (card.call)(value));
     }
 
     fn pin(&self, event: &str, once: bool, call: Arc<dyn Fn(&T) + Send + Sync>) -> Listener {
-        let mut board = self.lock();
-        board.pinned += 1;
-        let id = Listener(board.pinned);
-        board.cards.push(Card { id, event: event.to_string(), once, call });
+        let id = Listener(PINNED.fetch_add(1, Relaxed));
+        self.lock().push(Card { id, event: event.to_string(), once, call });
         id
     }
 
-    fn lock(&self) -> MutexGuard<'_, Board<T>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Card<T>>> {
         // No listener runs under the lock, so a panic cannot leave the board half changed.
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -15,16 +15,11 @@ use std::io::{self, BufRead, Read, Write};
 pub enum Error {
     /// The connection failed.
     Io(io::Error),
-    /// The message is longer than the reader allows. Where the next one begins is not known.
-    TooLong {
-        /// The most bytes that the reader allows.
-        max: usize,
-    },
-    /// The stream ended in the middle of a frame.
-    CutShort {
-        /// How many more bytes were expected.
-        missing: usize,
-    },
+    /// The message is longer than so many bytes, the most that the reader allows. Where the next one
+    /// begins is not known.
+    TooLong(usize),
+    /// The stream ended in the middle of a frame: so many more bytes were expected.
+    CutShort(usize),
     /// The line is not UTF-8 text.
     NotText,
 }
@@ -33,8 +28,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Error::Io(e) => write!(f, "the connection failed: {e}"),
-            Error::TooLong { max } => write!(f, "a message of more than {max} bytes arrived"),
-            Error::CutShort { missing } => {
+            Error::TooLong(max) => write!(f, "a message of more than {max} bytes arrived"),
+            Error::CutShort(missing) => {
                 write!(f, "the stream ended {missing} bytes before the end of a frame")
             }
             Error::NotText => write!(f, "a line arrived that is not UTF-8 text"),
@@ -88,7 +83,7 @@ pub fn read_line(reader: &mut impl BufRead, max: usize) -> Result<Option<String>
         }
     }
     if line.len() > max {
-        return Err(Error::TooLong { max });
+        return Err(Error::TooLong(max));
     }
     String::from_utf8(line).map(Some).map_err(|_| Error::NotText)
 }
@@ -121,17 +116,17 @@ pub fn read_frame(reader: &mut impl Read, max: usize) -> Result<Option<Vec<u8>>,
     match reader.take(4).read_to_end(&mut header)? {
         0 => return Ok(None),
         4 => {}
-        n => return Err(Error::CutShort { missing: 4 - n }),
+        n => return Err(Error::CutShort(4 - n)),
     }
     let len = header.iter().fold(0, |len, byte| len << 8 | usize::from(*byte));
     if len > max {
-        return Err(Error::TooLong { max });
+        return Err(Error::TooLong(max));
     }
     // The length is a claim. Memory is taken for bytes that have arrived, as they arrive.
     let mut payload = Vec::new();
     match reader.take(len as u64).read_to_end(&mut payload)? {
         n if n == len => Ok(Some(payload)),
-        n => Err(Error::CutShort { missing: len - n }),
+        n => Err(Error::CutShort(len - n)),
     }
 }
 

@@ -91,16 +91,10 @@ struct State {
 /// Why a client gets no more messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// It reads more slowly than messages come: over `max_queued` bytes wait, and one more came.
-    TooSlow {
-        /// The most bytes that may wait.
-        max_queued: usize,
-    },
-    /// It took no byte for the whole of the deadline.
-    Stalled {
-        /// The longest time without progress.
-        deadline: Duration,
-    },
+    /// It reads more slowly than messages come: over so many bytes wait, and one more came.
+    TooSlow(usize),
+    /// It took no byte for so long: the whole of the deadline.
+    Stalled(Duration),
     /// The connection failed.
     Lost(ErrorKind),
     /// The last message has been sent ([`Outbox::send_last`], [`Outbox::end`]): none may follow.
@@ -110,12 +104,10 @@ pub enum Dropped {
 impl fmt::Display for Dropped {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Dropped::TooSlow { max_queued } => {
+            Dropped::TooSlow(max_queued) => {
                 write!(f, "the client is too slow: more than {max_queued} bytes wait for it")
             }
-            Dropped::Stalled { deadline } => {
-                write!(f, "the client has read nothing for {deadline:?}")
-            }
+            Dropped::Stalled(time) => write!(f, "the client has read nothing for {time:?}"),
             Dropped::Lost(kind) => write!(f, "the connection failed: {kind}"),
             Dropped::Ended => write!(f, "the last message has been sent: none may follow"),
         }
@@ -146,7 +138,7 @@ impl Outbox {
     ) -> io::Result<Outbox> {
         let (state, progress) = (Mutex::default(), Condvar::new());
         let shared = Shared { stream, max_queued, deadline, state, progress };
-        shared.be_patient_for(PATIENCE.min(deadline))?;
+        shared.be_patient_for(PATIENCE)?;
         Ok(Outbox(Arc::new(shared)))
     }
 
@@ -227,8 +219,7 @@ impl Shared {
         }
         if state.draining {
             if state.waiting > self.max_queued {
-                let max_queued = self.max_queued;
-                return Err(self.drop_client(state, Dropped::TooSlow { max_queued }));
+                return Err(self.drop_client(state, Dropped::TooSlow(self.max_queued)));
             }
             if !state.queue.is_empty() {
                 state.waiting += len + ENVELOPE;
@@ -258,7 +249,7 @@ impl Shared {
     /// The drain thread: writes what is queued, waiting as long as it takes, and ends.
     fn drain(&self) {
         let mut progress = Instant::now();
-        _ = self.be_patient_for(LONG_PATIENCE.min(self.deadline)); // a failure shows below
+        _ = self.be_patient_for(LONG_PATIENCE); // a failure shows below
         loop {
             let mut state = self.lock();
             if state.queue.is_empty() {
@@ -286,7 +277,7 @@ impl Shared {
                 }
                 Err(e) if e.kind() != ErrorKind::TimedOut => Dropped::Lost(e.kind()),
                 Err(_) if !cfg!(windows) && progress.elapsed() < self.deadline => continue,
-                Err(_) => Dropped::Stalled { deadline: self.deadline },
+                Err(_) => Dropped::Stalled(self.deadline),
             };
             self.drop_client(&mut state, why);
             return;
@@ -295,7 +286,8 @@ impl Shared {
 
     /// How long a `write` waits for room.
     fn be_patient_for(&self, time: Duration) -> io::Result<()> {
-        self.stream.set_write_timeout(Some(if cfg!(windows) { self.deadline } else { time }))
+        let time = if cfg!(windows) { self.deadline } else { time.min(self.deadline) };
+        self.stream.set_write_timeout(Some(time))
     }
 
     /// Ends the connection, which wakes the client's own thread; that one cleans up.

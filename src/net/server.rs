@@ -6,7 +6,6 @@
 //!
 //! Chapter 03 of the book.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
@@ -22,7 +21,7 @@ use std::{
 
 use super::Stream;
 
-/// How many clients may be connected at a time, unless [`Server::max_connections`] says otherwise.
+/// How many clients may be connected at a time, unless [`Server::max_connections`] is changed.
 pub const MAX_CONNECTIONS: usize = 10_000;
 
 /// A client's thread takes this much address space; memory only as far as the stack is used.
@@ -54,10 +53,15 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// ```
 pub struct Server {
     listener: Listener,
-    max_connections: usize,
-    farewell: &'static [u8],
     handle: Handle,
+    /// How many clients may be connected at a time; 10,000 at first. One more is closed at once.
+    pub max_connections: usize,
+    /// What one client too many is told before it is closed; at first, nothing. (A client that has
+    /// written already may be reset before it reads that.)
+    pub farewell: &'static [u8],
 }
+
+type Handler = dyn Fn(Stream) -> io::Result<()> + Send + Sync;
 
 enum Listener {
     Tcp(TcpListener),
@@ -80,7 +84,7 @@ impl Server {
             IpAddr::V6(ip) if ip.is_unspecified() => door.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
-        let spare = listener.try_clone().ok().map(|spare| Box::new(spare) as Box<dyn Send>);
+        let spare = listener.try_clone().ok();
         Ok(Server::new(Listener::Tcp(listener), spare, move || drop(Stream::connect(door))))
     }
 
@@ -106,34 +110,22 @@ impl Server {
             UnixListener::bind(path)
         })?;
         let door = path.to_owned();
-        let spare = listener.try_clone().ok().map(|spare| Box::new(spare) as Box<dyn Send>);
+        let spare = listener.try_clone().ok();
         let listener = Listener::Unix(listener, door.clone());
         Ok(Server::new(listener, spare, move || drop(Stream::connect_path(&door))))
     }
 
     fn new(
         listener: Listener,
-        spare: Option<Box<dyn Send>>,
+        spare: impl Send + 'static,
         knock: impl Fn() + Send + Sync + 'static,
     ) -> Server {
         let handle = Handle(Arc::new(Shared {
-            state: Mutex::default(),
+            state: Mutex::new(State { spare: Some(Box::new(spare)), ..State::default() }),
             changed: Condvar::new(),
-            spare: Mutex::new(spare),
             knock: Box::new(knock),
         }));
-        Server { listener, max_connections: MAX_CONNECTIONS, farewell: b"", handle }
-    }
-
-    /// Sets how many clients may be connected at a time. One more is closed at once.
-    pub fn max_connections(self, max_connections: usize) -> Server {
-        Server { max_connections, ..self }
-    }
-
-    /// Sets what one client too many is told before it is closed; at first, nothing. (A client that
-    /// has written already may be reset before it reads that.)
-    pub fn farewell(self, farewell: &'static [u8]) -> Server {
-        Server { farewell, ..self }
+        Server { listener, handle, max_connections: MAX_CONNECTIONS, farewell: b"" }
     }
 
     /// Where the server listens; `None` on a Unix socket, whose path you know.
@@ -156,21 +148,18 @@ impl Server {
     /// The connection ends when `handler` has returned and no clone of its [`Stream`] is left. An
     /// error that it returns, like a panic, ends that connection alone, and is said on stderr.
     /// So is a client that could not be accepted for want of a descriptor or a thread.
-    pub fn serve<H>(self, handler: H)
-    where
-        H: Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
-    {
-        let handler = Arc::new(handler);
+    pub fn serve(self, handler: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static) {
+        let handler: Arc<Handler> = Arc::new(handler);
         let handle = self.handle.clone();
-        handle.lock().serving = true;
         let (door, waiting) = mpsc::channel::<(Stream, Guest)>();
         // A thread takes longer to start than a client to accept. In a rush the accepted wait here,
         // where nobody is turned away, and not in the kernel's queue, which is short (128).
         let usher = thread::spawn(move || {
             for (stream, guest) in waiting {
-                start(stream, guest, &handler);
+                start(stream, guest, handler.clone());
             }
         });
+        handle.lock().serving = true;
         while !handle.lock().closing {
             match self.listener.accept() {
                 Ok(mut stream) => match handle.let_in(self.max_connections) {
@@ -188,15 +177,11 @@ impl Server {
 }
 
 /// Gives one client its thread.
-fn start<H>(stream: Stream, guest: Guest, handler: &Arc<H>)
-where
-    H: Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
-{
-    let handler = handler.clone();
+fn start(stream: Stream, guest: Guest, handler: Arc<Handler>) {
     let started = thread::Builder::new().stack_size(STACK).spawn(move || {
         let _counted_until_the_end = guest;
         if let Err(e) = handler(stream) {
-            complain(format_args!("Client lost: {e}"));
+            _ = writeln!(io::stderr(), "Client lost: {e}");
         }
     });
     if let Err(e) = started {
@@ -206,7 +191,8 @@ where
 
 /// No descriptor or no thread for a client: waits a moment for others to leave.
 fn not_served(e: io::Error) {
-    complain(format_args!("Client not served: {e}"));
+    // Not `eprintln!`, which panics once nobody reads stderr: the door stays open all the same.
+    _ = writeln!(io::stderr(), "Client not served: {e}");
     thread::sleep(PAUSE);
 }
 
@@ -237,8 +223,6 @@ pub struct Handle(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    /// A descriptor to be had when all are in use: without one, nobody can knock.
-    spare: Mutex<Option<Box<dyn Send>>>,
     /// Connects to the server itself: nothing else in `std` wakes a thread that waits in `accept`.
     knock: Box<dyn Fn() + Send + Sync>,
 }
@@ -248,34 +232,29 @@ struct State {
     serving: bool,
     closing: bool,
     connections: usize,
+    /// A descriptor to be had when all are in use: without one, nobody can knock.
+    spare: Option<Box<dyn Send>>,
 }
 
 impl Handle {
     /// Closes the door: when this returns, no new client is accepted, and the port is free. Those
     /// who are connected stay; [`wait`](Handle::wait) for them.
     pub fn close(&self) {
-        drop(self.0.spare.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut state = self.lock();
-        state.closing = true;
+        (state.closing, state.spare) = (true, None);
         self.0.changed.notify_all();
         while state.serving {
             drop(state); // the doorkeeper needs it to open
             (self.0.knock)();
-            state = self
-                .0
-                .changed
-                .wait_timeout(self.lock(), PAUSE)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let opened = self.0.changed.wait_timeout_while(self.lock(), PAUSE, |s| s.serving);
+            state = opened.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Waits until the server has been closed and its last client's handler has returned.
     pub fn wait(&self) {
-        let mut state = self.lock();
-        while !state.closing || state.serving || state.connections > 0 {
-            state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let open = |s: &mut State| !s.closing || s.serving || s.connections > 0;
+        drop(self.0.changed.wait_while(self.lock(), open));
     }
 
     /// How many clients are connected now.
@@ -310,9 +289,4 @@ impl Drop for Guest {
     fn drop(&mut self) {
         self.0.change(|state| state.connections -= 1);
     }
-}
-
-/// Like `eprintln!`, which panics once nobody reads stderr; a server must not end for that.
-fn complain(line: fmt::Arguments) {
-    _ = writeln!(io::stderr(), "{line}");
 }

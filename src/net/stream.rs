@@ -7,10 +7,11 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 #[cfg(unix)]
 use std::{os::unix::net::UnixStream, path::Path};
-use std::{sync::Arc, sync::atomic::AtomicU64, sync::atomic::Ordering::Relaxed};
 
 /// A connection: reads what the other end wrote, and writes what the other end will read.
 ///
@@ -180,23 +181,18 @@ impl From<UnixStream> for Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = patiently(|| either!(self, socket => (&*socket).read(buffer)))?;
-        self.0.bytes_read.fetch_add(n as u64, Relaxed);
-        Ok(n)
+        patiently(&self.0.bytes_read, || either!(self, socket => (&*socket).read(buffer)))
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = patiently(|| either!(self, socket => (&*socket).write(bytes)))?;
-        self.0.bytes_written.fetch_add(n as u64, Relaxed);
-        Ok(n)
+        patiently(&self.0.bytes_written, || either!(self, socket => (&*socket).write(bytes)))
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice]) -> io::Result<usize> {
-        let n = patiently(|| either!(self, socket => (&*socket).write_vectored(parts)))?;
-        self.0.bytes_written.fetch_add(n as u64, Relaxed);
-        Ok(n)
+        let write = || either!(self, socket => (&*socket).write_vectored(parts));
+        patiently(&self.0.bytes_written, write)
     }
 
     /// Does nothing: what was written is already on its way.
@@ -205,14 +201,15 @@ impl Write for Stream {
     }
 }
 
-/// A signal (Ctrl-Z, then `fg`) interrupts a call that has a timeout: it is made again. And what
-/// Unix calls "would block" where a timeout is set is what Windows, and the reader, call "timed out".
-fn patiently(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+/// Makes a call, and counts its bytes. A signal (Ctrl-Z, then `fg`) interrupts a call that has a
+/// timeout: it is made again. And what Unix calls "would block" where a timeout is set is what Windows,
+/// and the reader, call "timed out".
+fn patiently(count: &AtomicU64, mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Err(ErrorKind::TimedOut.into()),
-            result => return result,
+            result => return result.inspect(|n| _ = count.fetch_add(*n as u64, Relaxed)),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::http::{Headers, Request, Response, Timed};
 use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
 /// The most that is read of the body of a response that refuses.
-const MAX_REFUSAL: usize = 64 * 1024;
+const MAX_REFUSAL: usize = 1024 * 1024;
 
 /// What a client may ask for besides a WebSocket.
 ///
@@ -68,13 +68,11 @@ impl Client {
             Some((_, port)) if port.bytes().all(|b| b.is_ascii_digit()) => authority.to_string(),
             _ => format!("{authority}:80"),
         };
-        let stream =
-            Stream::connect_within(&*address, self.handshake_timeout).map_err(|e| {
-                match e.kind() {
-                    ErrorKind::InvalidInput => Error::Invalid("the URL has no port that can be"),
-                    _ => Error::Io(e),
-                }
-            })?;
+        let connected = Stream::connect_within(&*address, self.handshake_timeout);
+        let stream = connected.map_err(|e| match e.kind() {
+            ErrorKind::InvalidInput => Error::Invalid("the port of the URL is above 65535"),
+            _ => Error::Io(e),
+        })?;
         stream.set_no_delay(true)?;
 
         let mut request = Request::new("GET", &target);

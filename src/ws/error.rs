@@ -2,9 +2,8 @@
 //!
 //! Chapter 13 of the book.
 
-use std::error;
-use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
+use std::{error, fmt};
 
 use super::frame;
 use crate::{http, net::outbox::Dropped};
@@ -29,11 +28,8 @@ pub enum Error {
     Protocol(&'static str),
     /// The other end sent text that is not UTF-8.
     NotUtf8,
-    /// The other end sent a message that is too big.
-    TooBig {
-        /// The most bytes that a message may have (`maxPayload`).
-        max: usize,
-    },
+    /// The other end sent a message of more bytes than that, the most allowed (`maxPayload`).
+    TooBig(usize),
     /// The other end gets no more messages, and why.
     Dropped(Dropped),
     /// This end was called wrongly: a URL, a close code or a reason that cannot be.
@@ -46,7 +42,7 @@ impl Error {
         match self {
             Error::Protocol(_) => Some(1002),
             Error::NotUtf8 => Some(1007),
-            Error::TooBig { .. } => Some(1009),
+            Error::TooBig(_) => Some(1009),
             _ => None,
         }
     }
@@ -63,9 +59,7 @@ impl fmt::Display for Error {
             Error::Handshake(what) => write!(f, "the server does not speak WebSocket: {what}"),
             Error::Protocol(what) => write!(f, "protocol error: {what}"),
             Error::NotUtf8 => write!(f, "text that is not UTF-8 arrived"),
-            Error::TooBig { max } => {
-                write!(f, "a message of more than {max} bytes arrived")
-            }
+            Error::TooBig(max) => write!(f, "a message of more than {max} bytes arrived"),
             Error::Dropped(why) => why.fmt(f),
             Error::Invalid(what) => f.write_str(what),
         }
@@ -76,7 +70,12 @@ impl error::Error for Error {}
 
 impl From<io::Error> for Error {
     fn from(e: io::Error) -> Error {
-        Error::Io(e)
+        Error::Io(match e.kind() {
+            ErrorKind::UnexpectedEof => {
+                io::Error::new(e.kind(), "the stream ended in the middle of a frame")
+            }
+            _ => e,
+        })
     }
 }
 
@@ -92,7 +91,7 @@ impl From<http::Error> for Error {
 impl From<frame::Error> for Error {
     fn from(e: frame::Error) -> Error {
         match e {
-            frame::Error::Io(e) => Error::Io(e),
+            frame::Error::Io(e) => e.into(),
             frame::Error::Illegal(what) => Error::Protocol(what),
         }
     }
@@ -109,7 +108,7 @@ impl From<Error> for io::Error {
     fn from(e: Error) -> io::Error {
         match e {
             Error::Io(e) => e,
-            e => io::Error::new(io::ErrorKind::InvalidData, e),
+            e => io::Error::new(ErrorKind::InvalidData, e),
         }
     }
 }

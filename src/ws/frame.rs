@@ -110,17 +110,12 @@ impl Header {
             _ => return Err(Error::Illegal("its opcode is reserved")),
         };
         let masked = first[1] & 0x80 != 0;
-        let len = match first[1] & 0x7f {
-            126 => u64::from(u16::from_be_bytes(take(reader)?)),
-            127 => u64::from_be_bytes(take(reader)?),
-            len => u64::from(len),
+        let (len, least) = match first[1] & 0x7f {
+            126 => (u64::from(u16::from_be_bytes(take(reader)?)), 126),
+            127 => (u64::from_be_bytes(take(reader)?), 0x10000),
+            len => (u64::from(len), 0),
         };
-        let shortest = match first[1] & 0x7f {
-            126 => len > 125,
-            127 => len > u64::from(u16::MAX),
-            _ => true,
-        };
-        if !shortest {
+        if len < least {
             return Err(Error::Illegal("its length is written longer than need be"));
         }
         if len >> 63 != 0 {

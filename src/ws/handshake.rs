@@ -26,7 +26,7 @@ pub fn accept_key(key: &str) -> String {
 
 /// Whether a request asks to leave HTTP for WebSocket.
 pub fn is_wanted(request: &Request) -> bool {
-    request.headers.list("upgrade").any(|protocol| protocol.eq_ignore_ascii_case("websocket"))
+    request.headers.has("upgrade", "websocket")
 }
 
 /// The subprotocols that a client offers, the one that it likes best first.
@@ -34,16 +34,16 @@ pub fn offered(request: &Request) -> Vec<&str> {
     request.headers.list("sec-websocket-protocol").collect()
 }
 
-/// The server's side (RFC 6455 §4.2): the response that makes the connection a WebSocket, and in
-/// which `protocol` is the subprotocol that was chosen. Extensions are declined by silence.
+/// The server's side (RFC 6455 §4.2): the response that makes the connection a WebSocket. What it
+/// does not name is declined: extensions, and subprotocols until you push one.
 ///
 /// # Errors
 /// The request is not a right one; the response says why, and is to be sent instead.
-pub fn accept(request: &Request, protocol: Option<&str>) -> Result<Response, Response> {
+pub fn accept(request: &Request) -> Result<Response, Response> {
     // Each of these may be there once (§11.3).
     let header = |name: &str| {
-        let mut all = request.headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
-        all.next().filter(|_| all.next().is_none()).map_or("", |(_, value)| value)
+        let mut all = request.headers.all(name);
+        all.next().filter(|_| all.next().is_none()).unwrap_or_default()
     };
     if request.minor == 0 {
         return Err(Response::text(400, "A WebSocket begins with HTTP/1.1"));
@@ -53,7 +53,7 @@ pub fn accept(request: &Request, protocol: Option<&str>) -> Result<Response, Res
         response.headers.push("Allow", "GET");
         return Err(response);
     }
-    if !is_wanted(request) || !has(&request.headers, "connection", "upgrade") {
+    if !is_wanted(request) || !request.headers.has("connection", "upgrade") {
         return Err(Response::text(400, "Connection: Upgrade and Upgrade: websocket are expected"));
     }
     if header("sec-websocket-version") != "13" {
@@ -69,9 +69,6 @@ pub fn accept(request: &Request, protocol: Option<&str>) -> Result<Response, Res
     response.headers.push("Upgrade", "websocket");
     response.headers.push("Connection", "Upgrade");
     response.headers.push("Sec-WebSocket-Accept", &accept_key(key));
-    if let Some(protocol) = protocol {
-        response.headers.push("Sec-WebSocket-Protocol", protocol);
-    }
     Ok(response)
 }
 
@@ -115,10 +112,10 @@ pub fn check(request: &Request, response: &Response) -> Result<Option<String>, E
         let text = String::from_utf8_lossy(&response.body).chars().take(200).collect();
         return Err(Error::Refused { status: response.status, text });
     }
-    if !has(&response.headers, "upgrade", "websocket") {
+    if !response.headers.has("upgrade", "websocket") {
         return wrong("its response has no Upgrade: websocket");
     }
-    if !has(&response.headers, "connection", "upgrade") {
+    if !response.headers.has("connection", "upgrade") {
         return wrong("its response has no Connection: Upgrade");
     }
     let key = request.headers.get("sec-websocket-key").unwrap_or_default();
@@ -135,8 +132,4 @@ pub fn check(request: &Request, response: &Response) -> Result<Option<String>, E
         ([protocol], offered) if offered.contains(protocol) => Ok(Some(protocol.to_string())),
         _ => wrong("it chose a subprotocol that was not offered"),
     }
-}
-
-fn has(headers: &crate::http::Headers, name: &str, member: &str) -> bool {
-    headers.list(name).any(|other| other.eq_ignore_ascii_case(member))
 }

@@ -6,7 +6,7 @@
 //!
 //! Chapter 12 of the book.
 
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 
 use super::Error;
 use super::frame::{Header, Opcode, apply_mask, encode};
@@ -197,7 +197,7 @@ impl<R: Read> Reader<R> {
         };
         let start = partial.payload.len();
         if header.len > (self.max_payload - start) as u64 {
-            return Err(Error::TooBig { max: self.max_payload });
+            return Err(Error::TooBig(self.max_payload));
         }
         let end = start + header.len as usize;
         let mut filled = start;
@@ -208,7 +208,7 @@ impl<R: Read> Reader<R> {
             }
             let n = self.reader.read(&mut partial.payload[filled..])?;
             if n == 0 {
-                return Err(Error::Io(ErrorKind::UnexpectedEof.into()));
+                return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
             }
             if let Some(key) = header.mask {
                 apply_mask(&mut partial.payload[filled..filled + n], key, filled - start);

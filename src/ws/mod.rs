@@ -27,7 +27,7 @@ pub mod socket;
 pub use client::{Client, connect};
 pub use error::Error;
 pub use message::{Close, Message};
-pub use server::Server;
+pub use server::{Options, Server};
 pub use socket::{Sender, Socket};
 
 /// The most bytes that a message may have, unless the options say otherwise.

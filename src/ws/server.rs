@@ -12,7 +12,7 @@ use std::{io, net::SocketAddr, net::ToSocketAddrs};
 use super::message::Message;
 use super::socket::{Role, Sender, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
-use crate::http::{self, Connection, HEAD_TIME, Request, Response};
+use crate::http::{Connection, HEAD_TIME, Request, Response};
 use crate::net::clock::{self, Timer};
 use crate::net::server::Handle;
 use crate::net::{self, Stream};
@@ -27,6 +27,7 @@ const MAX_BODY: usize = 64 * 1024;
 type Judge = dyn Fn(&Request) -> Result<(), Response> + Send + Sync;
 type Choose = dyn Fn(&[&str], &Request) -> Option<String> + Send + Sync;
 type Page = dyn Fn(&Request) -> Response + Send + Sync;
+type Handler = dyn Fn(Socket) -> Result<(), Error> + Send + Sync;
 
 /// A server that listens, and accepts nobody before [`serve`](Server::serve).
 ///
@@ -52,18 +53,54 @@ type Page = dyn Fn(&Request) -> Response + Send + Sync;
 pub struct Server {
     net: net::Server,
     clients: Clients,
-    desk: Desk,
+    /// What may be chosen until [`serve`](Server::serve) is called.
+    pub options: Options,
 }
 
-/// What is asked of whoever comes, and told them.
-struct Desk {
-    path: Option<String>,
-    max_payload: usize,
-    handshake_timeout: Duration,
-    heartbeat: Option<Duration>,
-    verify_client: Box<Judge>,
-    handle_protocols: Box<Choose>,
-    page: Box<Page>,
+/// What a server asks of whoever comes, and tells them.
+///
+/// ```
+/// use sockets_by_hand::{http::Response, ws::Server};
+///
+/// let mut server = Server::bind("127.0.0.1:0")?;
+/// server.options.path = Some("/chat".to_string());
+/// server.options.page = Box::new(|_| Response::html("<h1>The chat is elsewhere</h1>"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Options {
+    /// WebSockets are served on this path alone; on every one at first (`None`).
+    pub path: Option<String>,
+    /// The most bytes that a message may have; 16 MiB at first.
+    pub max_payload: usize,
+    /// How many clients may be connected at a time; 10,000 at first. One more gets a 503.
+    pub max_connections: usize,
+    /// How long a client may take to say what it wants; 10 s at first.
+    pub handshake_timeout: Duration,
+    /// Every client is pinged at this interval, and cut off if it has not answered by the next one;
+    /// at first nobody is pinged.
+    pub heartbeat: Option<Duration>,
+    /// Judges each request for a WebSocket, such as by its `Origin`: a client that may not come in
+    /// gets the response (401 and 403 are usual). At first all may.
+    pub verify_client: Box<Judge>,
+    /// Chooses a subprotocol among those that a client offers, or none. At first it is the first.
+    pub handle_protocols: Box<Choose>,
+    /// Answers requests that do not want a WebSocket. At first they get a 426.
+    pub page: Box<Page>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            path: None,
+            max_payload: MAX_PAYLOAD,
+            max_connections: net::server::MAX_CONNECTIONS,
+            handshake_timeout: HEAD_TIME,
+            heartbeat: None,
+            verify_client: Box::new(|_| Ok(())),
+            handle_protocols: Box::new(|offered, _| offered.first().map(|first| first.to_string())),
+            page: Box::new(|_| handshake::upgrade_required("Upgrade Required")),
+        }
+    }
 }
 
 impl Server {
@@ -72,73 +109,8 @@ impl Server {
     /// # Errors
     /// As for [`net::Server::bind`].
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
-        let desk = Desk {
-            path: None,
-            max_payload: MAX_PAYLOAD,
-            handshake_timeout: HEAD_TIME,
-            heartbeat: None,
-            verify_client: Box::new(|_| Ok(())),
-            handle_protocols: Box::new(|offered, _| offered.first().map(|first| first.to_string())),
-            page: Box::new(|_| handshake::upgrade_required("Upgrade Required")),
-        };
-        let net = net::Server::bind(address)?.farewell(FULL);
-        Ok(Server { net, clients: Clients::default(), desk })
-    }
-
-    /// Serves WebSockets on this path alone; without it, on every one.
-    pub fn path(mut self, path: &str) -> Server {
-        self.desk.path = Some(path.to_string());
-        self
-    }
-
-    /// The most bytes that a message may have; 16 MiB at first.
-    pub fn max_payload(mut self, bytes: usize) -> Server {
-        self.desk.max_payload = bytes;
-        self
-    }
-
-    /// How many clients may be connected at a time; 10,000 at first. One more gets a 503.
-    pub fn max_connections(mut self, clients: usize) -> Server {
-        self.net = self.net.max_connections(clients);
-        self
-    }
-
-    /// How long a client may take to say what it wants; 10 s at first.
-    pub fn handshake_timeout(mut self, time: Duration) -> Server {
-        self.desk.handshake_timeout = time;
-        self
-    }
-
-    /// Pings every client at this interval, and cuts off who has not answered by the next one; at
-    /// first nobody is pinged.
-    pub fn heartbeat(mut self, interval: Duration) -> Server {
-        self.desk.heartbeat = Some(interval);
-        self
-    }
-
-    /// Judges each request for a WebSocket, such as by its `Origin`: a client that may not come in
-    /// gets the response (401 and 403 are usual).
-    pub fn verify_client(
-        mut self,
-        judge: impl Fn(&Request) -> Result<(), Response> + Send + Sync + 'static,
-    ) -> Server {
-        self.desk.verify_client = Box::new(judge);
-        self
-    }
-
-    /// Chooses a subprotocol among those that a client offers, or none. At first it is the first.
-    pub fn handle_protocols(
-        mut self,
-        choose: impl Fn(&[&str], &Request) -> Option<String> + Send + Sync + 'static,
-    ) -> Server {
-        self.desk.handle_protocols = Box::new(choose);
-        self
-    }
-
-    /// Answers requests that do not want a WebSocket. At first they get a 426.
-    pub fn page(mut self, page: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Server {
-        self.desk.page = Box::new(page);
-        self
+        let net = net::Server::bind(address)?;
+        Ok(Server { net, clients: Clients::default(), options: Options::default() })
     }
 
     /// Where the server listens.
@@ -161,36 +133,28 @@ impl Server {
     ///
     /// The connection ends when `handler` returns. An error that it returns, like a panic, ends that
     /// connection alone, and is said on stderr.
-    pub fn serve<H>(self, handler: H)
-    where
-        H: Fn(Socket) -> Result<(), Error> + Send + Sync + 'static,
-    {
-        let Server { net, clients, desk } = self;
-        if let Some(interval) = desk.heartbeat {
-            clients.beat(interval);
+    pub fn serve(self, handler: impl Fn(Socket) -> Result<(), Error> + Send + Sync + 'static) {
+        let Server { mut net, clients, options } = self;
+        (net.max_connections, net.farewell) = (options.max_connections, FULL);
+        if let Some(interval) = options.heartbeat {
+            clients.beat(&mut clients.lock(), interval);
         }
         let served = clients.clone();
-        net.serve(move |stream| Ok(desk.receive(stream, &served, &handler)?));
+        net.serve(move |stream| Ok(options.receive(stream, &served, &handler)?));
         clients.lock().heartbeat = None;
     }
 }
 
-impl Desk {
+impl Options {
     /// One connection: pages as long as it asks for pages, and then perhaps a WebSocket.
-    fn receive<H>(&self, stream: Stream, clients: &Clients, handler: &H) -> Result<(), Error>
-    where
-        H: Fn(Socket) -> Result<(), Error>,
-    {
+    fn receive(&self, stream: Stream, clients: &Clients, handler: &Handler) -> Result<(), Error> {
         let mut connection = Connection::new(stream)?;
         while let Some(request) = connection.next(self.handshake_timeout)? {
-            let wanted = self.is_for_us(&request);
+            let ours = self.path.as_ref().is_none_or(|path| path == request.path());
+            let wanted = ours && handshake::is_wanted(&request);
             let max = if wanted { 0 } else { MAX_BODY };
-            match request.body(&mut connection.reader, max) {
-                Ok(_) => {}
-                Err(http::Error::Refused(status, why)) => {
-                    return Ok(connection.finish(Response::text(status, why))?);
-                }
-                Err(e) => return Err(e.into()),
+            if let Err(refusal) = connection.body(&request, max) {
+                return Ok(connection.finish(refusal)?);
             }
             if wanted {
                 let (response, protocol) = match self.judge(&request) {
@@ -213,17 +177,15 @@ impl Desk {
         Ok(())
     }
 
-    fn is_for_us(&self, request: &Request) -> bool {
-        handshake::is_wanted(request)
-            && self.path.as_ref().is_none_or(|path| path == request.path())
-    }
-
     /// The response that opens a WebSocket, with the subprotocol; or the one that refuses it.
     fn judge(&self, request: &Request) -> Result<(Response, Option<String>), Response> {
-        handshake::accept(request, None)?;
+        let mut response = handshake::accept(request)?;
         (self.verify_client)(request)?;
         let protocol = (self.handle_protocols)(&handshake::offered(request), request);
-        Ok((handshake::accept(request, protocol.as_deref())?, protocol))
+        if let Some(protocol) = &protocol {
+            response.headers.push("Sec-WebSocket-Protocol", protocol);
+        }
+        Ok((response, protocol))
     }
 }
 
@@ -259,16 +221,16 @@ impl Clients {
     }
 
     /// Checks on everyone after `interval`, and again and again, as long as there is a list.
-    fn beat(&self, interval: Duration) {
-        let list = Arc::downgrade(&self.0);
-        let timer = clock::after(interval, move || {
-            let Some(clients) = list.upgrade().map(Clients) else { return };
+    fn beat(&self, list: &mut List, interval: Duration) {
+        let clients = Arc::downgrade(&self.0);
+        list.heartbeat = Some(clock::after(interval, move || {
+            let Some(clients) = clients.upgrade().map(Clients) else { return };
             clients.all().iter().for_each(Sender::check_alive);
-            if clients.lock().heartbeat.is_some() {
-                clients.beat(interval); // the server has not ended meanwhile
+            let mut list = clients.lock();
+            if list.heartbeat.is_some() {
+                clients.beat(&mut list, interval); // the server has not ended meanwhile
             }
-        });
-        self.lock().heartbeat = Some(timer);
+        }));
     }
 
     fn lock(&self) -> MutexGuard<'_, List> {

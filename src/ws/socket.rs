@@ -9,7 +9,7 @@
 use std::io::BufReader;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ impl Socket {
             outbox,
             role,
             alive: AtomicBool::new(true),
-            deadline: Mutex::new(None),
+            deadline: OnceLock::new(),
         }));
         let reader = Reader::new(reader, role == Role::Server, max_payload);
         Socket { reader, sender, closed: None, request, protocol }
@@ -164,7 +164,7 @@ struct Shared {
     /// A pong has come since the last [`Sender::check_alive`].
     alive: AtomicBool,
     /// Cuts off the other end if it does not return our goodbye.
-    deadline: Mutex<Option<Timer>>,
+    deadline: OnceLock<Timer>,
 }
 
 impl Sender {
@@ -187,14 +187,10 @@ impl Sender {
             Message::Binary(bytes) => (Opcode::Binary, bytes),
         };
         let mut frames = Vec::new();
-        let mut rest = &bytes[..];
-        loop {
-            let (part, after) = rest.split_at(size.max(1).min(rest.len()));
-            frames.extend(encode(after.is_empty(), opcode, part, self.mask()));
-            if after.is_empty() {
-                break;
-            }
-            (opcode, rest) = (Opcode::Continuation, after);
+        for start in (0..bytes.len().max(1)).step_by(size.max(1)) {
+            let end = bytes.len().min(start.saturating_add(size.max(1)));
+            frames.extend(encode(end == bytes.len(), opcode, &bytes[start..end], self.mask()));
+            opcode = Opcode::Continuation;
         }
         Ok(self.0.outbox.send(frames)?)
     }
@@ -242,8 +238,7 @@ impl Sender {
             sent => sent?,
         }
         let stream = self.0.stream.clone();
-        let deadline = clock::after(time, move || stream.destroy());
-        *self.0.deadline.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
+        _ = self.0.deadline.set(clock::after(time, move || stream.destroy()));
         Ok(())
     }
 

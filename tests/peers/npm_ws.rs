@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use sockets_by_hand::http::Response;
-use sockets_by_hand::ws::{Client, Close, Error, Message, Server, Socket, connect};
+use sockets_by_hand::ws::{Client, Close, Error, Message, Options, Server, Socket, connect};
 
 use super::node::Peer;
 
@@ -29,6 +29,12 @@ fn closed(code: u16, reason: &str) -> String {
 
 fn bind() -> Server {
     Server::bind("127.0.0.1:0").unwrap()
+}
+
+fn bind_with(options: Options) -> Server {
+    let mut server = bind();
+    server.options = options;
+    server
 }
 
 /// Lets the server run until the tests have ended, and returns its URL.
@@ -114,7 +120,8 @@ fn npms_client_and_our_server_answer_each_others_pings() {
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
 fn the_heartbeat_cuts_off_an_npm_client_that_answers_no_ping_and_no_other() {
-    let server = bind().heartbeat(Duration::from_millis(500));
+    let server =
+        bind_with(Options { heartbeat: Some(Duration::from_millis(500)), ..Options::default() });
     let everyone = server.clients();
     let (sender, arrivals) = mpsc::channel();
     let url = serve(server, move |socket| {
@@ -170,7 +177,8 @@ fn a_handler_that_returns_or_panics_says_goodbye_to_npms_client() {
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
 fn an_npm_client_that_breaks_the_rules_is_told_which() {
-    let (url, ends) = server_that_watches(bind().max_payload(10));
+    let (url, ends) =
+        server_that_watches(bind_with(Options { max_payload: 10, ..Options::default() }));
     for (what, code, reason) in [
         (["raw", "810161"], 1002, "a client sent a frame without a mask"),
         (["raw", "818100000000ff"], 1007, "not UTF-8"),
@@ -207,12 +215,14 @@ fn npms_client_gets_the_subprotocol_that_our_server_chose() {
     assert_eq!(heard, ["protocol: tea", "closed 1000"]);
     assert_eq!(client(&url, &["protocols"]).finish(), ["protocol: none", "closed 1000"]);
 
-    let url =
-        serve(bind().handle_protocols(|offered, _| offered.last().map(|p| p.to_string())), echo);
+    let mut server = bind();
+    server.options.handle_protocols = Box::new(|offered, _| offered.last().map(|p| p.to_string()));
+    let url = serve(server, echo);
     let heard = client(&url, &["protocols", "tea", "coffee"]).finish();
     assert_eq!(heard, ["protocol: coffee", "closed 1000"]);
 
-    let url = serve(bind().handle_protocols(|_, _| None), echo);
+    let none = Options { handle_protocols: Box::new(|_, _| None), ..Options::default() };
+    let url = serve(bind_with(none), echo);
     let heard = client(&url, &["protocols", "tea"]).finish();
     assert_eq!(heard, ["error: Server sent no subprotocol", "closed 1006"]);
 }
@@ -220,11 +230,13 @@ fn npms_client_gets_the_subprotocol_that_our_server_chose() {
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
 fn npms_client_reads_why_it_may_not_come_in() {
-    let judge = |_: &_| Err(Response::text(401, "Who are you?"));
-    let url = serve(bind().verify_client(judge), echo);
+    let mut server = bind();
+    server.options.verify_client = Box::new(|_| Err(Response::text(401, "Who are you?")));
+    let url = serve(server, echo);
     assert_eq!(client(&url, &["listen"]).finish(), ["401 Who are you?"]);
 
-    let url = serve(bind().path("/chat"), echo);
+    let url =
+        serve(bind_with(Options { path: Some("/chat".to_string()), ..Options::default() }), echo);
     let heard = client(&format!("{url}chat"), &["close", "1000"]).finish();
     assert_eq!(heard, ["closed 1000"]);
     assert_eq!(client(&url, &["listen"]).finish(), ["426 Upgrade Required"]);

@@ -278,7 +278,7 @@ fn noise_in_handshakes(cases: u32) {
     for _ in 0..cases {
         let bytes = spoil(&mut chance, ASK);
         match Request::read(&mut &bytes[..]) {
-            Ok(Some(request)) => match handshake::accept(&request, None) {
+            Ok(Some(request)) => match handshake::accept(&request) {
                 Ok(response) => {
                     accepted += 1;
                     assert_eq!(response.status, 101);

@@ -209,11 +209,19 @@ fn a_status_other_than_101_is_told_with_its_text() {
         Err(Error::Refused { text, .. }) => assert_eq!(text, "é".repeat(200)),
         other => panic!("{:?}", other.err()),
     }
+    let page = format!("HTTP/1.1 404 \r\nContent-Length: 300000\r\n\r\n{}", "x".repeat(300_000));
+    assert!(matches!(got(page), Err(Error::Refused { status: 404, .. })), "a page of usual size");
+}
+
+#[test]
+fn an_end_before_an_answer_is_not_called_the_middle_of_one() {
+    let error = got("").err().unwrap();
+    assert_eq!(error.to_string(), "the stream ended before a response came");
 }
 
 #[test]
 fn garbage_is_no_answer() {
-    let longer = "HTTP/1.1 400 \r\nContent-Length: 70000\r\n\r\n";
+    let longer = "HTTP/1.1 400 \r\nContent-Length: 2000000\r\n\r\n";
     for (answer, expected) in [
         (&b"SSH-2.0-OpenSSH_9.6\r\n\r\n"[..], 400),
         (b"\x00\x01\xff\xfe\r\n\r\n", 400),
@@ -248,6 +256,16 @@ fn a_server_that_does_not_answer_in_time_is_given_up() {
     let result = client.connect(&url); // the kernel has taken the call, and nobody else does
     assert!(matches!(result, Err(Error::Http(http::Error::Refused(408, _)))));
     assert!(start.elapsed() >= client.handshake_timeout);
+}
+
+#[test]
+fn a_frame_that_is_cut_short_is_called_so_wherever_it_is_cut() {
+    for frame in [&b"\x81"[..], b"\x81\x7e\x01", b"\x81\x05He", b"\x89\x05He"] {
+        let (url, _server) = answering(move |accept| [right(accept).as_bytes(), frame].concat());
+        let error = connect(&url).unwrap().read().unwrap_err().to_string();
+        let expected = "the connection failed: the stream ended in the middle of a frame";
+        assert_eq!(error, expected, "{frame:x?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use sockets_by_hand::ws::server::Clients;
-use sockets_by_hand::ws::{Message, Sender, Server};
+use sockets_by_hand::ws::{Message, Options, Sender, Server};
 
 use crate::wire::*;
 
@@ -153,7 +153,8 @@ fn who_has_not_answered_by_the_next_heartbeat_is_cut_off() {
 
 #[test]
 fn the_heartbeat_keeps_who_answers_and_cuts_off_who_does_not() {
-    let server = server().heartbeat(Duration::from_millis(250));
+    let server =
+        server_with(Options { heartbeat: Some(Duration::from_millis(250)), ..Options::default() });
     let clients = server.clients();
     let server = serve(server, echo);
     let mut silent = Peer::open(server);
@@ -236,7 +237,8 @@ fn ending(server: Server) -> Receiver<()> {
 
 #[test]
 fn a_server_that_is_closed_lets_in_nobody_and_waits_for_those_who_are_there() {
-    let server = server().heartbeat(Duration::from_secs(60));
+    let server =
+        server_with(Options { heartbeat: Some(Duration::from_secs(60)), ..Options::default() });
     let (address, handle, clients) = (server.address().unwrap(), server.handle(), server.clients());
     let ended = ending(server);
     let mut peer = enter(address);

@@ -5,8 +5,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockets_by_hand::http::{Request, Response};
-use sockets_by_hand::ws::Server;
+use sockets_by_hand::http::Response;
+use sockets_by_hand::ws::Options;
 
 use crate::wire::*;
 
@@ -168,7 +168,8 @@ fn of_the_subprotocols_that_are_offered_the_first_is_chosen() {
 
 #[test]
 fn a_server_chooses_the_subprotocol_by_what_is_offered_and_asked_for() {
-    let server = server().handle_protocols(|offered, request| {
+    let mut server = server();
+    server.options.handle_protocols = Box::new(|offered, request| {
         let wanted = request.query("version").unwrap_or_default();
         offered.iter().find(|protocol| **protocol == wanted).map(|chosen| chosen.to_string())
     });
@@ -187,7 +188,8 @@ fn a_server_chooses_the_subprotocol_by_what_is_offered_and_asked_for() {
 
 #[test]
 fn a_server_judges_who_may_come_in_before_it_answers() {
-    let server = server().verify_client(|request| match request.headers.get("origin") {
+    let mut server = server();
+    server.options.verify_client = Box::new(|request| match request.headers.get("origin") {
         Some("http://good.example") => Ok(()),
         Some(_) => Err(Response::text(403, "not from there")),
         None => Err(Response::new(401)),
@@ -204,11 +206,12 @@ fn a_server_judges_who_may_come_in_before_it_answers() {
 #[test]
 fn a_request_that_is_wrong_is_not_judged_at_all() {
     let (sender, receiver) = mpsc::channel();
-    let judge = move |request: &Request| {
+    let mut server = server();
+    server.options.verify_client = Box::new(move |request| {
         sender.send(request.target.clone()).unwrap();
         Ok(())
-    };
-    let server = serve(server().verify_client(judge), echo);
+    });
+    let server = serve(server, echo);
     answer(server, &ASK.replace("Version: 13", "Version: 8"));
     answer(server, &ASK.replace("GET /", "GET /right"));
     assert_eq!(receiver.recv().unwrap(), "/right");
@@ -231,7 +234,9 @@ fn a_handler_sees_the_request() {
 
 #[test]
 fn pages_and_websockets_come_from_one_server_and_one_connection() {
-    let server = server().path("/chat").page(|request| match request.path() {
+    let mut server = server();
+    server.options.path = Some("/chat".to_string());
+    server.options.page = Box::new(|request| match request.path() {
         "/" => Response::html("<h1>a page</h1>"),
         _ => Response::text(404, "nothing here"),
     });
@@ -276,7 +281,8 @@ fn a_head_has_a_limit() {
 #[test]
 fn a_head_that_drips_gets_408_in_time() {
     let time = Duration::from_millis(100);
-    let server = serve(server().handshake_timeout(time), echo);
+    let server =
+        serve(server_with(Options { handshake_timeout: time, ..Options::default() }), echo);
     let mut peer = Peer::connect(server);
     let mut writer = peer.writer();
     let start = Instant::now();
@@ -301,7 +307,10 @@ fn a_head_that_drips_gets_408_in_time() {
 #[test]
 fn an_open_websocket_may_be_silent_for_longer_than_a_handshake() {
     let time = Duration::from_millis(50);
-    let mut peer = Peer::open(serve(server().handshake_timeout(time), echo));
+    let mut peer = Peer::open(serve(
+        server_with(Options { handshake_timeout: time, ..Options::default() }),
+        echo,
+    ));
     thread::sleep(time * 3);
     peer.send(TEXT, "Hello");
     peer.expect(TEXT, "Hello");
@@ -309,7 +318,7 @@ fn an_open_websocket_may_be_silent_for_longer_than_a_handshake() {
 
 #[test]
 fn one_client_too_many_gets_503_and_a_place_that_is_left_is_free() {
-    let server: Server = server().max_connections(2);
+    let server = server_with(Options { max_connections: 2, ..Options::default() });
     let handle = server.handle();
     let server = serve(server, echo);
     let mut first = Peer::open(server);

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io::{self, Read};
 
 use sockets_by_hand::ws::message::{Incoming, Reader};
-use sockets_by_hand::ws::{Error, MAX_PAYLOAD, Message};
+use sockets_by_hand::ws::{Error, MAX_PAYLOAD, Message, Options};
 
 use crate::wire::*;
 
@@ -210,7 +210,7 @@ fn good_text_that_comes_slowly_is_not_judged_too_early() {
 
 #[test]
 fn a_message_may_have_as_many_bytes_as_it_may_and_not_one_more() {
-    let (server, ends) = reporting(server().max_payload(10));
+    let (server, ends) = reporting(server_with(Options { max_payload: 10, ..Options::default() }));
     let mut peer = Peer::open(server);
     peer.send(BINARY, [b'x'; 10]);
     peer.send(TEXT_BEGINS, [b'x'; 9]);
@@ -222,7 +222,7 @@ fn a_message_may_have_as_many_bytes_as_it_may_and_not_one_more() {
     peer.expect_close(1009);
     let end = ends.recv().unwrap();
     assert_eq!(end.messages, [vec![b'x'; 10].into(), "x".repeat(10).into()]);
-    assert!(matches!(end.error, Some(Error::TooBig { max: 10 })));
+    assert!(matches!(end.error, Some(Error::TooBig(10))));
 }
 
 /// Gives `bytes` a few at a time, and remembers the most room that was made for what had arrived.
@@ -253,7 +253,7 @@ fn a_length_that_is_announced_costs_nothing_before_its_bytes_arrive() {
         let bytes = announced(len);
         let reader = Counting { bytes: &bytes, arrived: 0, most_ahead: 0 };
         let mut reader = Reader::new(reader, true, MAX_PAYLOAD);
-        assert!(matches!(reader.read(), Err(Error::TooBig { .. })));
+        assert!(matches!(reader.read(), Err(Error::TooBig(_))));
         assert!(reader.get_mut().most_ahead <= 8, "no room was made for {len} bytes");
     }
     for arriving in [0, 1, 100_000, 1_000_000] {

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::thread;
 
-use sockets_by_hand::ws::{Client, Close, Error};
+use sockets_by_hand::ws::{Client, Close, Error, Options};
 
 use crate::wire::*;
 
@@ -161,7 +161,7 @@ fn of_a_server(listener: &TcpListener, bytes: &[u8], what: &str, a: Answer) {
 
 #[test]
 fn every_illegal_frame_of_a_client_gets_its_code() {
-    let (server, ends) = reporting(server().max_payload(MAX));
+    let (server, ends) = reporting(server_with(Options { max_payload: MAX, ..Options::default() }));
     for (what, bytes, code) in offences(By::Client) {
         of_a_client(server, &ends, &bytes, &what, Answer::Fault(code));
     }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sockets_by_hand::ws::handshake::accept_key;
-use sockets_by_hand::ws::{Close, Error, Message, Server, Socket, connect};
+use sockets_by_hand::ws::{Close, Error, Message, Options, Server, Socket, connect};
 
 /// A test that waits longer than this for bytes has failed.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -267,6 +267,13 @@ where
 
 pub fn server() -> Server {
     Server::bind("127.0.0.1:0").unwrap()
+}
+
+/// The same, with options of its own.
+pub fn server_with(options: Options) -> Server {
+    let mut server = server();
+    server.options = options;
+    server
 }
 
 /// Sends back every message.

@@ -31,9 +31,10 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-fn chat(server: Server) {
+fn chat(mut server: Server) {
     let clients = server.clients();
-    server.path("/chat").serve(move |mut socket| {
+    server.options.path = Some("/chat".to_string());
+    server.serve(move |mut socket| {
         let name = socket.request.query("name").unwrap_or("Somebody".to_string());
         clients.broadcast(format!("{name} has come"));
         while let Ok(Some(Message::Text(text))) = socket.read() {

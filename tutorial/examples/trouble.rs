@@ -15,7 +15,8 @@ fn main() -> io::Result<()> {
     // Shorter than what Rust says, and the same on every run.
     panic::set_hook(Box::new(|_| _ = writeln!(io::stdout(), "  (the handler panics)")));
 
-    let server = Server::bind("127.0.0.1:0")?.max_connections(2);
+    let mut server = Server::bind("127.0.0.1:0")?;
+    server.max_connections = 2;
     let address = server.address().ok_or(ErrorKind::AddrNotAvailable)?;
     let handle = server.handle();
     let (tell, told) = mpsc::channel();

@@ -28,13 +28,13 @@ fn read_message(reader: &mut impl BufRead, max: usize) -> Result<Option<Vec<u8>>
                 escaped = true;
                 continue;
             }
-            _ if message.len() == max => return Err(Error::TooLong { max }),
+            _ if message.len() == max => return Err(Error::TooLong(max)),
             byte => message.push(byte),
         }
         escaped = false;
     }
     // At least the `;` was still to come.
-    if begun { Err(Error::CutShort { missing: 1 }) } else { Ok(None) }
+    if begun { Err(Error::CutShort(1)) } else { Ok(None) }
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn any_bytes_come_back_as_they_were() {
 #[test]
 fn what_has_no_end_is_not_a_message() {
     for cut in [&b"half"[..], br"half\", br"half\;"] {
-        assert!(matches!(read_message(&mut &cut[..], 80), Err(Error::CutShort { .. })));
+        assert!(matches!(read_message(&mut &cut[..], 80), Err(Error::CutShort(_))));
     }
 }
 
@@ -63,5 +63,5 @@ fn what_has_no_end_is_not_a_message() {
 fn the_longest_message_is_counted_without_its_signs() {
     assert_eq!(read_message(&mut &br"\;\;;"[..], 2).unwrap().unwrap(), b";;");
     let endless = &mut io::BufReader::new(io::repeat(b'x'));
-    assert!(matches!(read_message(endless, 1000), Err(Error::TooLong { max: 1000 })));
+    assert!(matches!(read_message(endless, 1000), Err(Error::TooLong(1000))));
 }

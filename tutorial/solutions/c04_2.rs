@@ -25,8 +25,8 @@ fn read_frame(reader: &mut impl Read, max: usize) -> Result<Option<Vec<u8>>, Err
         let mut byte = [0];
         match reader.read(&mut byte)? {
             0 if i == 0 => return Ok(None),
-            0 => return Err(Error::CutShort { missing: 1 }),
-            _ if i == 5 => return Err(Error::TooLong { max }),
+            0 => return Err(Error::CutShort(1)),
+            _ if i == 5 => return Err(Error::TooLong(max)),
             _ => len |= u64::from(byte[0] & 0x7f) << (7 * i),
         }
         if byte[0] & 0x80 == 0 {
@@ -34,13 +34,13 @@ fn read_frame(reader: &mut impl Read, max: usize) -> Result<Option<Vec<u8>>, Err
         }
     }
     if len > max as u64 {
-        return Err(Error::TooLong { max });
+        return Err(Error::TooLong(max));
     }
     let mut payload = Vec::new();
     reader.take(len).read_to_end(&mut payload)?;
     match len as usize - payload.len() {
         0 => Ok(Some(payload)),
-        missing => Err(Error::CutShort { missing }),
+        missing => Err(Error::CutShort(missing)),
     }
 }
 
@@ -64,9 +64,9 @@ fn a_length_takes_the_bytes_that_it_needs() {
 #[test]
 fn a_length_without_an_end_is_refused() {
     let read = |wire: &[u8]| read_frame(&mut &wire[..], 1000);
-    assert!(matches!(read(&[0x80; 100]), Err(Error::TooLong { max: 1000 })));
-    assert!(matches!(read(&[0x80, 0x80, 0x80, 0x80, 0x80, 0]), Err(Error::TooLong { .. })));
-    assert!(matches!(read(&[0xff, 0xff, 0xff, 0xff, 0x7f]), Err(Error::TooLong { max: 1000 })));
+    assert!(matches!(read(&[0x80; 100]), Err(Error::TooLong(1000))));
+    assert!(matches!(read(&[0x80, 0x80, 0x80, 0x80, 0x80, 0]), Err(Error::TooLong(_))));
+    assert!(matches!(read(&[0xff, 0xff, 0xff, 0xff, 0x7f]), Err(Error::TooLong(1000))));
 }
 
 #[test]
@@ -76,6 +76,6 @@ fn a_frame_that_is_cut_anywhere_is_noticed() {
     assert!(read_frame(&mut &wire[..0], 1000).unwrap().is_none());
     for end in 1..wire.len() {
         let cut = read_frame(&mut &wire[..end], 1000);
-        assert!(matches!(cut, Err(Error::CutShort { .. })), "{end} bytes");
+        assert!(matches!(cut, Err(Error::CutShort(_))), "{end} bytes");
     }
 }

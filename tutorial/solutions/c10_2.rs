@@ -35,7 +35,7 @@ fn serve(answer: fn(&Request) -> Response) -> std::net::SocketAddr {
 
 #[test]
 fn who_knows_the_phrase_does() {
-    let address = serve(|request| handshake::accept(request, None).unwrap());
+    let address = serve(|request| handshake::accept(request).unwrap());
     speaks_websocket(address).unwrap();
 }
 

@@ -7,22 +7,22 @@
 //! its name lead there (*DNS rebinding*), and then both headers say that name.
 
 use sockets_by_hand::http::{Request, Response};
-use sockets_by_hand::ws::Server;
 
-fn only_from(server: Server, ours: &'static str) -> Server {
-    server.verify_client(move |request: &Request| match request.headers.get("origin") {
+fn only_from(ours: &str, request: &Request) -> Result<(), Response> {
+    match request.headers.get("origin") {
         Some(origin) if origin == ours => Ok(()),
         None => Ok(()), // not a browser: whoever that is needs a password, not an origin
         Some(_) => Err(Response::text(403, "This is not for your page")),
-    })
+    }
 }
 
 #[test]
 fn a_page_from_elsewhere_gets_a_403() {
-    use sockets_by_hand::ws::{Client, Error, connect};
+    use sockets_by_hand::ws::{Client, Error, Server, connect};
     use std::thread;
 
-    let server = only_from(Server::bind("127.0.0.1:0").unwrap(), "http://localhost:8080");
+    let mut server = Server::bind("127.0.0.1:0").unwrap();
+    server.options.verify_client = Box::new(|request| only_from("http://localhost:8080", request));
     let url = format!("ws://{}/", server.address().unwrap());
     thread::spawn(|| server.serve(|mut socket| socket.read().map(drop)));
 

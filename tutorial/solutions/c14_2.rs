@@ -64,9 +64,10 @@ fn talk(rooms: &Rooms, mut socket: Socket) -> Result<(), Error> {
 }
 
 /// The same page for every room: it opens a WebSocket to the path that it was fetched from.
-fn serve(server: Server, page: &'static str) {
+fn serve(mut server: Server, page: &'static str) {
     let rooms = Rooms::default();
-    server.page(|_| Response::html(page)).serve(move |socket| talk(&rooms, socket));
+    server.options.page = Box::new(|_| Response::html(page));
+    server.serve(move |socket| talk(&rooms, socket));
 }
 
 #[cfg(test)]

@@ -48,9 +48,10 @@ fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(server: Server) {
+fn serve(mut server: Server) {
     let log = Mutex::new(Log::default());
-    server.max_payload(LONGEST).serve(move |mut socket| {
+    server.options.max_payload = LONGEST;
+    server.serve(move |mut socket| {
         let since = socket.request.query("since").and_then(|since| since.parse().ok());
         lock(&log).listen(socket.sender(), since.unwrap_or(u64::MAX))?;
         while let Some(message) = socket.read()? {

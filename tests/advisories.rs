@@ -387,11 +387,11 @@ fn cve_2023_31125_an_upgrade_to_a_transport_that_is_not_one_is_refused() {
 }
 
 /// `socket.io-parser`, 2023 (CVE-2023-32695): an event's name could be an object, which cannot be made
-/// a string of, and that ended the program. Here a name that is no string is nonsense.
+/// a string of, and that ended the program. Here a name that is no string, nor a number, is nonsense.
 #[test]
 fn cve_2023_32695_the_name_of_an_event_is_a_string() {
     let (server, _) = events();
-    for name in [r#"{"toString":1}"#, "{}", "[]", "null", "1", "true", r#"["say"]"#, ""] {
+    for name in [r#"{"toString":1}"#, "{}", "[]", "null", "true", r#"["say"]"#, ""] {
         let text = format!("2[{name}]");
         assert_eq!(decoded(&[Message::from(&*text)]), Err(Nonsense), "{name}");
         let text = format!("4{text}");

@@ -1152,6 +1152,28 @@ fn a_session_that_turns_into_nonsense_ends_and_begins_anew() {
 }
 
 #[test]
+fn an_answer_to_nothing_is_not_taken_for_an_event() {
+    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.address().unwrap());
+    thread::spawn(move || {
+        server.serve(|mut socket| {
+            socket.send(r#"0{"sid":"a","pingInterval":9999,"pingTimeout":9999}"#)?;
+            for packet in [r#"40{"sid":"b"}"#, r#"43["disconnect","no"]"#, "43[]", r#"42["end"]"#] {
+                socket.send(packet)?;
+            }
+            while socket.read()?.is_some() {}
+            Ok(())
+        });
+    });
+    let client = client(&url, &["websocket"]);
+    let (sender, heard) = mpsc::channel();
+    watch(&client, sender.clone());
+    client.on("end", move |_| _ = sender.send("end".to_string()));
+    client.open();
+    assert_eq!([next(&heard), next(&heard)], ["connect", "end"]);
+}
+
+#[test]
 fn a_server_of_another_version_that_gives_no_id_is_a_connect_error() {
     let server = ws::Server::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", server.address().unwrap());

@@ -215,6 +215,7 @@ impl Manager {
                 socket.lost("io server disconnect");
             }
             (Kind::Ack, Some(id)) => socket.0.acks.settle(id, Ok(packet.values)),
+            (Kind::Ack, None) => {} // an answer to nothing
             (_, id) => socket.receive(packet.values, id),
         }
     }

@@ -257,9 +257,6 @@ impl Socket {
     }
 
     pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
-        if values.is_empty() {
-            return;
-        }
         let Value::String(name) = values.remove(0) else { return };
         let event = self.event(name, values, ack);
         self.0.any.emit("", &event);

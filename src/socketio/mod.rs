@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | [`json`] | values as text | 15 |
 //! | [`packet`], [`codec`] | what stands around the values, and bytes among them | 18, 21 |
+//! | [`listeners`] | who listens to a socket | 18 |
 //! | [`acks`] | answers that are awaited | 18 |
 //! | [`socket`] | one client in one namespace | 18 |
 //! | [`namespace`], [`rooms`] | who hears what | 19 |
@@ -18,6 +19,7 @@ pub mod acks;
 pub mod client;
 pub mod codec;
 pub mod json;
+pub mod listeners;
 pub mod namespace;
 pub mod packet;
 pub mod rooms;
@@ -29,6 +31,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use acks::NoAnswer;
 pub use client::Client;
 pub use json::Value;
+pub use listeners::Listeners;
 pub use namespace::{Broadcast, ConnectError, Namespace};
 pub use server::{Io, Options, Server};
 pub use socket::{Event, Socket};

@@ -6,6 +6,7 @@
 //! Chapter 18 of the book.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -14,16 +15,16 @@ use std::time::Duration;
 use super::acks::{Acks, NoAnswer};
 use super::codec::{RESERVED, encode};
 use super::json::Value;
+use super::listeners::Listeners;
 use super::namespace::{Broadcast, Namespace};
 use super::packet::{Kind, Packet};
 use super::server::Client;
 use crate::engineio::{self, Outgoing, Session};
 use crate::http::Request;
-use crate::net::Emitter;
-use crate::net::events::Listener;
 use crate::ws::Message;
 
-/// A client in a namespace. A clone is the same one; any thread may use it.
+/// A client in a namespace, with its [`Listeners`]. Its own events are `disconnecting` (it is still in
+/// its rooms) and `disconnect`, both with the reason. A clone is the same one; any thread may use it.
 #[derive(Clone)]
 pub struct Socket(Arc<Inner>);
 
@@ -34,8 +35,7 @@ struct Inner {
     client: Weak<Client>,
     auth: Value,
     data: Mutex<Value>,
-    events: Emitter<Event>,
-    any: Emitter<Event>,
+    listeners: Listeners<Event>,
     acks: Acks,
     connected: AtomicBool,
     /// Why it is over, once it is.
@@ -95,8 +95,7 @@ impl Socket {
             client,
             auth,
             data: Mutex::new(Value::Object(Vec::new())),
-            events: Emitter::new(),
-            any: Emitter::new(),
+            listeners: Listeners::default(),
             acks: Acks::default(),
             connected: AtomicBool::new(false),
             ended: OnceLock::new(),
@@ -138,32 +137,6 @@ impl Socket {
     /// Notes something about it.
     pub fn set_data(&self, data: impl Into<Value>) {
         *self.0.data.lock().unwrap_or_else(PoisonError::into_inner) = data.into();
-    }
-
-    /// Calls `listener` for each event of that name. Its own are `disconnecting` (it is still in its
-    /// rooms) and `disconnect`, both with the reason.
-    pub fn on(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        self.0.events.on(name, listener)
-    }
-
-    /// Calls `listener` for the next event of that name alone.
-    pub fn once(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        self.0.events.once(name, listener)
-    }
-
-    /// Calls `listener` for each event that the client emits, before those for its name.
-    pub fn on_any(&self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        self.0.any.on("", listener)
-    }
-
-    /// Takes away what `on` or `once` has set.
-    pub fn off(&self, listener: Listener) {
-        self.0.events.off(listener);
-    }
-
-    /// Takes away what `on_any` has set.
-    pub fn off_any(&self, listener: Listener) {
-        self.0.any.off(listener);
     }
 
     /// Emits an event to the client, with any number of values.
@@ -253,8 +226,7 @@ impl Socket {
     pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
         let Value::String(name) = values.remove(0) else { return };
         let event = self.event(name, values, ack);
-        self.0.any.emit("", &event);
-        self.0.events.emit(&event.name, &event);
+        self.0.listeners.hear(&event.name, &event);
     }
 
     /// An answer has come.
@@ -290,10 +262,10 @@ impl Socket {
         self.0.connected.store(false, Relaxed);
         self.0.namespace.remove(self);
         self.0.acks.disconnected(&[]);
-        if !connected {
-            self.0.events.remove_all(); // it never was: nobody hears of it
+        match connected {
+            true => self.tell_last(reason),
+            false => self.0.listeners.remove_all(), // it never was: nobody hears of it
         }
-        self.tell_last(reason);
     }
 
     /// It has been greeted. If it left meanwhile, those who listen only since then are told.
@@ -307,19 +279,25 @@ impl Socket {
     /// client's: the others are told all the same.
     fn tell(&self, name: &str, reason: &str) {
         let event = self.event(name.to_string(), vec![reason.into()], None);
-        _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(name, &event)));
+        _ = catch_unwind(AssertUnwindSafe(|| self.0.listeners.tell(name, &event)));
     }
 
-    /// Tells them that it has left, and lets all of them go: listeners often hold the socket that
-    /// holds them, and neither would ever go by itself.
+    /// Tells them that it has left, and lets all of them go.
     fn tell_last(&self, reason: &str) {
         let event = self.event("disconnect".to_string(), vec![reason.into()], None);
-        _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit_last("disconnect", &event)));
-        self.0.any.remove_all();
+        _ = catch_unwind(AssertUnwindSafe(|| self.0.listeners.tell_last("disconnect", &event)));
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
         Event { name, args, socket: self.clone(), ack, answered: Arc::default() }
+    }
+}
+
+impl Deref for Socket {
+    type Target = Listeners<Event>;
+
+    fn deref(&self) -> &Listeners<Event> {
+        &self.0.listeners
     }
 }
 

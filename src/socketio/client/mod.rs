@@ -111,7 +111,7 @@ impl Client {
     }
 
     /// A client with the default options, which is opened at once. What happens before you have
-    /// called [`Socket::on`] you do not hear.
+    /// called `on` you do not hear.
     ///
     /// # Errors
     /// As for [`new`](Client::new).
@@ -150,9 +150,7 @@ impl Drop for Client {
         for socket in sockets {
             socket.disconnect();
             socket.0.acks.disconnected(&[]);
-            // Listeners often hold the socket that holds them: without this, neither would ever go.
-            socket.0.events.remove_all();
-            socket.0.any.remove_all();
+            socket.remove_all();
         }
         self.manager.events.remove_all();
         let thread = self.manager.line().thread.take();

@@ -17,6 +17,7 @@ mod polling;
 pub mod server;
 pub mod session;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::http::{HEAD_TIME, Headers, Request, Response};
@@ -132,4 +133,10 @@ impl Refusal {
         let status = if self == Refusal::Forbidden { 403 } else { 400 };
         Response { status, headers, body: body.into_bytes() }
     }
+}
+
+/// Locks what guards the state of a session, or of what is built upon it. No listener runs under any
+/// of these locks, so a panic cannot leave that state half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

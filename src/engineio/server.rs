@@ -8,12 +8,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::session::{Listener, Session};
-use super::{Options, Outgoing, Packet, Refusal};
+use super::{Options, Outgoing, Packet, Refusal, lock};
 use crate::http::{Connection, Error, Request, Response};
 use crate::net::{self, Stream, clock};
 use crate::ws::random::random_id;
@@ -346,8 +346,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
-        // Nothing that is done under the lock can panic half-way.
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sessions)
     }
 }
 

@@ -12,13 +12,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{mem, net::SocketAddr, thread};
 
 use super::polling::{Get, Polling};
 use super::server::Shared;
-use super::{Outgoing, Packet, Refusal};
+use super::{Outgoing, Packet, Refusal, lock};
 use crate::http::{Headers, Request};
 use crate::net::clock::{self, Timer};
 use crate::net::{Outbox, outbox::MAX_QUEUED};
@@ -192,7 +192,7 @@ impl Session {
     }
 
     pub(super) fn listen(&self, listener: Listener) {
-        *self.listener() = Some(Arc::new(listener));
+        *lock(&self.0.listener) = Some(Arc::new(listener));
         let closed = self.lock().closed;
         if let Some(reason) = closed {
             self.tell_of_the_end(reason); // it has ended before anybody listened
@@ -349,7 +349,7 @@ impl Session {
 
     /// Tells the listener. If it panics, this session ends, and no other.
     fn tell(&self, event: Event) {
-        let Some(listener) = self.listener().clone() else { return };
+        let Some(listener) = lock(&self.0.listener).clone() else { return };
         if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
             self.close("forced close");
         }
@@ -357,16 +357,11 @@ impl Session {
 
     /// The same, for the last time: whoever takes the listener away calls it.
     fn tell_of_the_end(&self, reason: &'static str) {
-        let Some(listener) = self.listener().take() else { return };
+        let Some(listener) = lock(&self.0.listener).take() else { return };
         _ = catch_unwind(AssertUnwindSafe(|| listener(Event::Close(reason))));
     }
 
-    fn listener(&self) -> MutexGuard<'_, Option<Arc<Listener>>> {
-        self.0.listener.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No listener runs under the lock: the state is whole.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 }

@@ -26,8 +26,7 @@ pub mod rooms;
 pub mod server;
 pub mod socket;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use crate::engineio::lock;
 pub use acks::NoAnswer;
 pub use client::Client;
 pub use json::Value;
@@ -35,8 +34,3 @@ pub use listeners::Listeners;
 pub use namespace::{Broadcast, ConnectError, Namespace};
 pub use server::{Io, Options, Server};
 pub use socket::{Event, Socket};
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No listener runs under any of these locks: what they guard is whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
@@ -116,15 +116,11 @@ impl Io {
         if name == "/" {
             return self.main.clone();
         }
-        self.others().entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
+        lock(&self.others).entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
     }
 
     fn find(&self, name: &str) -> Option<Namespace> {
-        if name == "/" { Some(self.main.clone()) } else { self.others().get(name).cloned() }
-    }
-
-    fn others(&self) -> MutexGuard<'_, HashMap<String, Namespace>> {
-        lock(&self.others)
+        if name == "/" { Some(self.main.clone()) } else { lock(&self.others).get(name).cloned() }
     }
 }
 

@@ -9,13 +9,14 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use super::acks::{Acks, NoAnswer};
 use super::codec::{RESERVED, encode};
 use super::json::Value;
 use super::listeners::Listeners;
+use super::lock;
 use super::namespace::{Broadcast, Namespace};
 use super::packet::{Kind, Packet};
 use super::server::Client;
@@ -131,12 +132,12 @@ impl Socket {
 
     /// What you have noted about it (`socket.data`): at first an empty object.
     pub fn data(&self) -> Value {
-        self.0.data.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0.data).clone()
     }
 
     /// Notes something about it.
     pub fn set_data(&self, data: impl Into<Value>) {
-        *self.0.data.lock().unwrap_or_else(PoisonError::into_inner) = data.into();
+        *lock(&self.0.data) = data.into();
     }
 
     /// Emits an event to the client, with any number of values.

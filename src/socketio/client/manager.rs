@@ -1,7 +1,7 @@
 //! The one line to a server: a thread connects, talks, waits, and begins again.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ pub(super) struct Manager {
     pub events: Emitter<Value>,
     /// All sockets that there have been, one for each namespace.
     pub sockets: Mutex<Vec<Socket>>,
-    line: Mutex<Line>,
+    pub line: Mutex<Line>,
     changed: Condvar,
 }
 
@@ -64,7 +64,7 @@ impl Manager {
 
     /// A socket wants to talk.
     pub fn open(self: &Arc<Manager>, socket: &Socket) {
-        let mut line = self.line();
+        let mut line = lock(&self.line);
         let was_open = socket.0.open.swap(true, Relaxed);
         line.again = true;
         if !line.running {
@@ -79,7 +79,7 @@ impl Manager {
 
     /// A socket has nothing to say any more. If it was the last, the line is given up.
     pub fn remove(&self, socket: &Socket) {
-        let mut line = self.line();
+        let mut line = lock(&self.line);
         socket.0.open.store(false, Relaxed);
         if self.is_wanted() {
             return;
@@ -107,7 +107,7 @@ impl Manager {
                     }
                 }
                 Err(e) => {
-                    self.line().again = false;
+                    lock(&self.line).again = false;
                     let message = e.to_string();
                     for socket in self.sockets() {
                         survives(|| socket.refused(&message));
@@ -118,7 +118,7 @@ impl Manager {
                 }
             }
             if !self.options.reconnection {
-                let mut line = self.line();
+                let mut line = lock(&self.line);
                 if line.again {
                     continue;
                 }
@@ -129,7 +129,7 @@ impl Manager {
                 continue;
             }
             if backoff.attempts >= self.options.reconnection_attempts {
-                self.line().running = false;
+                lock(&self.line).running = false;
                 return self.tell("reconnect_failed", Value::Null);
             }
             let pause = backoff.next_pause();
@@ -143,7 +143,7 @@ impl Manager {
 
     /// Whether anyone wants to talk. If not, the thread ends.
     fn goes_on(&self) -> bool {
-        let mut line = self.line();
+        let mut line = lock(&self.line);
         line.running = self.is_wanted();
         line.running
     }
@@ -151,14 +151,14 @@ impl Manager {
     /// A session, from its first packet to its last; returns how it ended, unless it was given up.
     fn talk(&self, transport: &mut Transport) -> Option<&'static str> {
         let sender = transport.sender();
-        let mut line = self.line();
+        let mut line = lock(&self.line);
         self.sockets().iter().for_each(|socket| socket.ask(&sender));
         line.sender = Some(sender.clone());
         line.given_up = !self.is_wanted();
         drop(line);
         let mut decoder = Decoder::default();
         let reason = loop {
-            if self.line().given_up {
+            if lock(&self.line).given_up {
                 break "io client disconnect";
             }
             match transport.read() {
@@ -177,7 +177,7 @@ impl Manager {
                 Err(_) => break "transport error",
             }
         };
-        let mut line = self.line();
+        let mut line = lock(&self.line);
         (line.sender, line.again) = (None, false);
         lock(&self.sockets).iter().for_each(|socket| socket.0.asked.store(false, Relaxed));
         if line.given_up {
@@ -232,7 +232,7 @@ impl Manager {
     /// Waits for a while, or until nobody wants to talk any more.
     fn wait(&self, pause: Duration) {
         let until = Instant::now() + pause;
-        let mut line = self.line();
+        let mut line = lock(&self.line);
         while self.is_wanted() && Instant::now() < until {
             let left = until.saturating_duration_since(Instant::now());
             let woken = self.changed.wait_timeout(line, left);
@@ -244,9 +244,5 @@ impl Manager {
     fn sockets(&self) -> Vec<Socket> {
         let sockets = lock(&self.sockets);
         sockets.iter().filter(|socket| socket.0.open.load(Relaxed)).cloned().collect()
-    }
-
-    pub fn line(&self) -> MutexGuard<'_, Line> {
-        lock(&self.line)
     }
 }

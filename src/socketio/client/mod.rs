@@ -145,7 +145,7 @@ impl Deref for Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let talks = self.manager.line().sender.is_some();
+        let talks = lock(&self.manager.line).sender.is_some();
         let sockets = lock(&self.manager.sockets).clone();
         for socket in sockets {
             socket.disconnect();
@@ -153,7 +153,7 @@ impl Drop for Client {
             socket.remove_all();
         }
         self.manager.events.remove_all();
-        let thread = self.manager.line().thread.take();
+        let thread = lock(&self.manager.line).thread.take();
         let other = thread.filter(|own| own.thread().id() != thread::current().id());
         // Only a goodbye is waited for.
         if let Some(thread) = other.filter(|_| talks) {

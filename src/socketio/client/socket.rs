@@ -175,7 +175,7 @@ impl Socket {
     }
 
     fn sender(&self) -> Option<Sender> {
-        self.0.manager.upgrade()?.line().sender.clone()
+        lock(&self.0.manager.upgrade()?.line).sender.clone()
     }
 
     /// Asks for the namespace, in a session that has begun; unless it has, for one who left since.

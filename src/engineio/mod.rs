@@ -107,30 +107,23 @@ impl Options {
     }
 }
 
-/// Why a request is refused, with the numbers and the words of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    UnknownTransport,
-    UnknownSid,
-    BadHandshakeMethod,
-    BadRequest,
-    Forbidden,
-    UnsupportedProtocolVersion,
-}
+/// Why a request is refused: the number and the words that the protocol has for it.
+#[derive(Debug)]
+struct Refusal(u8, &'static str);
 
 impl Refusal {
+    const UNKNOWN_TRANSPORT: Refusal = Refusal(0, "Transport unknown");
+    const UNKNOWN_SID: Refusal = Refusal(1, "Session ID unknown");
+    const BAD_HANDSHAKE_METHOD: Refusal = Refusal(2, "Bad handshake method");
+    const BAD_REQUEST: Refusal = Refusal(3, "Bad request");
+    const FORBIDDEN: Refusal = Refusal(4, "Forbidden");
+    const UNSUPPORTED_PROTOCOL_VERSION: Refusal = Refusal(5, "Unsupported protocol version");
+
     fn response(self, mut headers: Headers) -> Response {
-        let message = match self {
-            Refusal::UnknownTransport => "Transport unknown",
-            Refusal::UnknownSid => "Session ID unknown",
-            Refusal::BadHandshakeMethod => "Bad handshake method",
-            Refusal::BadRequest => "Bad request",
-            Refusal::Forbidden => "Forbidden",
-            Refusal::UnsupportedProtocolVersion => "Unsupported protocol version",
-        };
+        let Refusal(code, message) = self;
         headers.push("Content-Type", "application/json");
-        let body = format!(r#"{{"code":{},"message":"{message}"}}"#, self as u8);
-        let status = if self == Refusal::Forbidden { 403 } else { 400 };
+        let body = format!(r#"{{"code":{code},"message":"{message}"}}"#);
+        let status = if code == Refusal::FORBIDDEN.0 { 403 } else { 400 };
         Response { status, headers, body: body.into_bytes() }
     }
 }

@@ -212,12 +212,12 @@ impl Shared {
                 let packets =
                     String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
                 if !session.receive_all(packets) {
-                    return Err(refuse(Refusal::BadRequest));
+                    return Err(refuse(Refusal::BAD_REQUEST));
                 }
                 response.body = b"ok".to_vec();
                 Ok(Some(response))
             }
-            (_, Some(_)) => Err(refuse(Refusal::BadRequest)),
+            (_, Some(_)) => Err(refuse(Refusal::BAD_REQUEST)),
         }
     }
 
@@ -225,24 +225,24 @@ impl Shared {
     fn find(&self, request: &Request, upgrade: bool) -> Result<Option<Session>, Refusal> {
         let transport = request.query("transport").unwrap_or_default();
         if !self.options.transports.contains(&&*transport) {
-            return Err(Refusal::UnknownTransport);
+            return Err(Refusal::UNKNOWN_TRANSPORT);
         }
         if let Some(sid) = request.query("sid") {
-            let session = self.lock().get(&sid).cloned().ok_or(Refusal::UnknownSid)?;
+            let session = self.lock().get(&sid).cloned().ok_or(Refusal::UNKNOWN_SID)?;
             let fits = upgrade || transport == "polling" && session.transport() == "polling";
-            return if fits { Ok(Some(session)) } else { Err(Refusal::BadRequest) };
+            return if fits { Ok(Some(session)) } else { Err(Refusal::BAD_REQUEST) };
         }
         if request.method != "GET" {
-            return Err(Refusal::BadHandshakeMethod);
+            return Err(Refusal::BAD_HANDSHAKE_METHOD);
         }
         if upgrade != (transport == "websocket") {
-            return Err(Refusal::BadRequest);
+            return Err(Refusal::BAD_REQUEST);
         }
         if self.closing.load(Relaxed) || !(self.options.allow_request)(request) {
-            return Err(Refusal::Forbidden);
+            return Err(Refusal::FORBIDDEN);
         }
         if request.query("EIO").as_deref() != Some("4") {
-            return Err(Refusal::UnsupportedProtocolVersion);
+            return Err(Refusal::UNSUPPORTED_PROTOCOL_VERSION);
         }
         Ok(None)
     }

@@ -240,12 +240,12 @@ impl Session {
         let mut state = self.lock();
         let (upgrading, closed) = (state.upgrading, state.closed.is_some());
         let Transport::Polling(polling) = &mut state.transport else {
-            return Err(Refusal::BadRequest);
+            return Err(Refusal::BAD_REQUEST);
         };
         if polling.get.is_some() {
             drop(state);
             self.close("transport error");
-            return Err(Refusal::BadRequest);
+            return Err(Refusal::BAD_REQUEST);
         }
         polling.gets += 1;
         let number = polling.gets;

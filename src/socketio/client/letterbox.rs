@@ -72,7 +72,7 @@ impl Letterbox {
                 !letters.cut
             };
             let deadline = Instant::now() + time;
-            let posted = exchange(address, "POST", "", body.as_bytes(), deadline, ready);
+            let posted = exchange(address, "POST", body.as_bytes(), deadline, ready);
             lock(&self.letters).posting = false;
             if last || posted.is_err() {
                 break;

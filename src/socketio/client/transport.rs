@@ -6,10 +6,11 @@
 //! carry what there is to say.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{error, fmt, thread};
+use std::{fmt, io};
 
 use super::letterbox::Letterbox;
 use crate::engineio::{Outgoing, Packet};
@@ -32,25 +33,19 @@ pub const CLOSE_TIME: Duration = Duration::from_secs(2);
 pub enum Error {
     /// The connection failed.
     Io(io::Error),
-    /// The server said something that is not HTTP.
-    Http(http::Error),
-    /// The WebSocket was refused, or failed.
-    Ws(ws::Error),
-    /// A request was refused, with this status and this text.
-    Refused {
-        /// The status of the response, such as 400.
-        status: u16,
-        /// The beginning of its body.
-        text: String,
-    },
-    /// The server said something that is not Engine.IO; what was expected.
-    Nonsense(&'static str),
+    /// The server says what it should not; what is wrong with that.
+    Nonsense(String),
 }
 
 impl Error {
+    /// The server said something that is not Engine.IO; what was expected.
+    fn expected(what: &str) -> Error {
+        Error::Nonsense(format!("the server does not speak Engine.IO 4: {what} was expected"))
+    }
+
     /// Whether nothing came for longer than the server's pings are apart.
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Error::Io(e) | Error::Ws(ws::Error::Io(e)) if e.kind() == ErrorKind::TimedOut)
+        matches!(self, Error::Io(e) if e.kind() == ErrorKind::TimedOut)
     }
 }
 
@@ -58,19 +53,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Error::Io(e) => write!(f, "the connection failed: {e}"),
-            Error::Http(e) => write!(f, "the server does not speak HTTP: {e}"),
-            Error::Ws(e) => e.fmt(f),
-            Error::Refused { status, text } => {
-                write!(f, "the server answered with status {status}: {text}")
-            }
-            Error::Nonsense(expected) => {
-                write!(f, "the server does not speak Engine.IO 4: {expected} was expected")
-            }
+            Error::Nonsense(what) => f.write_str(what),
         }
     }
 }
-
-impl error::Error for Error {}
 
 impl From<io::Error> for Error {
     fn from(e: io::Error) -> Error {
@@ -83,7 +69,7 @@ impl From<http::Error> for Error {
         match e {
             http::Error::Io(e) => Error::Io(e),
             http::Error::Refused(408, _) => Error::Io(ErrorKind::TimedOut.into()),
-            e => Error::Http(e),
+            e => Error::Nonsense(format!("the server does not speak HTTP: {e}")),
         }
     }
 }
@@ -92,8 +78,8 @@ impl From<ws::Error> for Error {
     fn from(e: ws::Error) -> Error {
         match e {
             ws::Error::Io(e) => Error::Io(e),
-            ws::Error::Http(http::Error::Refused(408, _)) => Error::Io(ErrorKind::TimedOut.into()),
-            e => Error::Ws(e),
+            ws::Error::Http(e) => e.into(),
+            e => Error::Nonsense(e.to_string()),
         }
     }
 }
@@ -121,7 +107,12 @@ pub struct Transport {
 
 enum Incoming {
     Websocket(Box<ws::Socket>),
-    Polling { address: Address, packets: VecDeque<Packet>, poster: Option<thread::JoinHandle<()>> },
+    Polling {
+        address: Address,
+        packets: VecDeque<Packet>,
+        letterbox: Arc<Letterbox>,
+        poster: Option<JoinHandle<()>>,
+    },
 }
 
 /// Sends in a session, from any thread. A clone is the same.
@@ -149,8 +140,9 @@ impl Transport {
             let hello = Hello::parse(first)?;
             return Ok(Transport::websocket(socket, hello.patience));
         }
-        let body = exchange(address, "GET", "&transport=polling", b"", deadline, |_| true)?;
-        let mut packets = payload(body)?;
+        let mut polling = address.clone();
+        polling.target += "&transport=polling";
+        let mut packets = payload(exchange(&polling, "GET", b"", deadline, |_| true)?)?;
         let hello = Hello::parse(packets.pop_front())?;
         let sid = format!("&sid={}", hello.sid);
         if address.websocket && hello.upgrade {
@@ -160,18 +152,15 @@ impl Transport {
                 return Ok(Transport::websocket(socket, hello.patience));
             }
         }
-        let mut address = address.clone();
-        address.target += &format!("&transport=polling{sid}");
+        polling.target += &sid;
         let letterbox = Arc::<Letterbox>::default();
         let poster = {
-            let (letterbox, address) = (letterbox.clone(), address.clone());
+            let (letterbox, address) = (letterbox.clone(), polling.clone());
             thread::Builder::new().spawn(move || letterbox.post(&address, hello.max_payload))?
         };
-        Ok(Transport {
-            incoming: Incoming::Polling { address, packets, poster: Some(poster) },
-            sender: Sender::Polling(letterbox),
-            patience: hello.patience,
-        })
+        let (sender, poster) = (Sender::Polling(letterbox.clone()), Some(poster));
+        let incoming = Incoming::Polling { address: polling, packets, letterbox, poster };
+        Ok(Transport { incoming, sender, patience: hello.patience })
     }
 
     fn websocket(socket: ws::Socket, patience: Duration) -> Transport {
@@ -202,13 +191,12 @@ impl Transport {
             Incoming::Websocket(socket) => {
                 socket.set_deadline(Some(deadline));
                 let Some(message) = socket.read()? else { return Ok(None) };
-                Packet::from_message(message).map(Some).ok_or(Error::Nonsense("a packet"))
+                Packet::from_message(message).map(Some).ok_or(Error::expected("a packet"))
             }
-            Incoming::Polling { address, packets, .. } => {
-                let Sender::Polling(letterbox) = &self.sender else { return Ok(None) };
+            Incoming::Polling { address, packets, letterbox, .. } => {
                 while packets.is_empty() {
                     let wait = |stream: &Stream| letterbox.gets_on(stream);
-                    *packets = payload(exchange(address, "GET", "", b"", deadline, wait)?)?;
+                    *packets = payload(exchange(address, "GET", b"", deadline, wait)?)?;
                 }
                 Ok(packets.pop_front())
             }
@@ -221,7 +209,7 @@ impl Drop for Transport {
     fn drop(&mut self) {
         self.sender.close();
         if let Incoming::Polling { poster, .. } = &mut self.incoming {
-            _ = poster.take().map(thread::JoinHandle::join);
+            _ = poster.take().map(JoinHandle::join);
         }
     }
 }
@@ -264,19 +252,19 @@ impl Sender {
 impl Hello {
     fn parse(packet: Option<Packet>) -> Result<Hello, Error> {
         let Some(Packet::Open(json)) = packet else {
-            return Err(Error::Nonsense("an open packet"));
+            return Err(Error::expected("an open packet"));
         };
         let json = Value::parse(&json).unwrap_or(Value::Null);
         let ms = |name: &str| json[name].as_f64().filter(|ms| (0.0..1e10).contains(ms));
         let (Some(sid), Some(interval), Some(timeout)) =
             (json["sid"].as_str(), ms("pingInterval"), ms("pingTimeout"))
         else {
-            return Err(Error::Nonsense("an open packet with sid, pingInterval and pingTimeout"));
+            return Err(Error::expected("an open packet with sid, pingInterval and pingTimeout"));
         };
         if sid.is_empty()
             || !sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
         {
-            return Err(Error::Nonsense("a sid that may stand in a URL"));
+            return Err(Error::expected("a sid that may stand in a URL"));
         }
         let upgrades = json["upgrades"].as_array().unwrap_or_default();
         Ok(Hello {
@@ -310,7 +298,7 @@ fn upgrade(address: &Address, sid: &str, deadline: Instant) -> Result<ws::Socket
     socket.send("2probe")?;
     match socket.read()?.and_then(Packet::from_message) {
         Some(Packet::Pong(probe)) if probe == "probe" => {}
-        _ => return Err(Error::Nonsense("the answer to a probe")),
+        _ => return Err(Error::expected("the answer to a probe")),
     }
     socket.send("5")?;
     Ok(socket)
@@ -318,8 +306,8 @@ fn upgrade(address: &Address, sid: &str, deadline: Instant) -> Result<ws::Socket
 
 /// The packets in a body.
 fn payload(body: Vec<u8>) -> Result<VecDeque<Packet>, Error> {
-    let text = String::from_utf8(body).map_err(|_| Error::Nonsense("text"))?;
-    let packets = Packet::parse_payload(&text).ok_or(Error::Nonsense("a packet"))?;
+    let text = String::from_utf8(body).map_err(|_| Error::expected("text"))?;
+    let packets = Packet::parse_payload(&text).ok_or(Error::expected("a packet"))?;
     Ok(packets.into())
 }
 
@@ -328,7 +316,6 @@ fn payload(body: Vec<u8>) -> Result<VecDeque<Packet>, Error> {
 pub fn exchange(
     address: &Address,
     method: &str,
-    query: &str,
     body: &[u8],
     deadline: Instant,
     ready: impl Fn(&Stream) -> bool,
@@ -339,7 +326,7 @@ pub fn exchange(
     if !ready(&stream) {
         return Err(Error::Io(ErrorKind::ConnectionAborted.into()));
     }
-    let mut request = Request::new(method, &format!("{}{query}", address.target));
+    let mut request = Request::new(method, &address.target);
     request.headers.push("Host", &address.authority);
     request.headers.push("Connection", "close");
     if method == "POST" {
@@ -355,8 +342,9 @@ pub fn exchange(
     reader.get_mut().deadline = Some(deadline);
     let response = Response::read(&mut reader, MAX_BODY)?;
     if response.status != 200 {
-        let text = String::from_utf8_lossy(&response.body).chars().take(200).collect();
-        return Err(Error::Refused { status: response.status, text });
+        let text: String = String::from_utf8_lossy(&response.body).chars().take(200).collect();
+        let status = response.status;
+        return Err(Error::Nonsense(format!("the server answered with status {status}: {text}")));
     }
     Ok(response.body)
 }

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sockets_by_hand::engineio::Handle;
-use sockets_by_hand::http::Request;
+use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{self, Client};
 use sockets_by_hand::socketio::{ConnectError, Io, NoAnswer, Options, Server, Value};
@@ -1149,6 +1149,33 @@ fn a_session_that_turns_into_nonsense_ends_and_begins_anew() {
             assert_eq!(next(&heard), format!("disconnect {reason}"));
         }
     }
+}
+
+#[test]
+fn what_comes_with_the_first_packet_is_not_lost_in_the_upgrade() {
+    let server = ws::Server::bind("127.0.0.1:0").unwrap().page(|_| {
+        let open =
+            r#"0{"sid":"a","upgrades":["websocket"],"pingInterval":9999,"pingTimeout":9999}"#;
+        Response::text(200, &format!("{open}\x1e42[\"early\"]"))
+    });
+    let url = format!("http://{}", server.address().unwrap());
+    thread::spawn(move || {
+        server.serve(|mut socket| {
+            socket.send("3probe")?;
+            while let Some(message) = socket.read()? {
+                if message == "40".into() {
+                    socket.send(r#"40{"sid":"b"}"#)?;
+                }
+            }
+            Ok(())
+        });
+    });
+    let client = client(&url, &["polling", "websocket"]);
+    let (sender, heard) = mpsc::channel();
+    watch(&client, sender.clone());
+    client.on("early", move |_| _ = sender.send("early".to_string()));
+    client.open();
+    assert_eq!([next(&heard), next(&heard)], ["early", "connect"]);
 }
 
 #[test]

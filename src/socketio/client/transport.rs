@@ -100,6 +100,8 @@ pub struct Address {
 /// A session, as the one who reads it holds it.
 pub struct Transport {
     incoming: Incoming,
+    /// What has come, and has not been read.
+    packets: VecDeque<Packet>,
     sender: Sender,
     /// How long the server may be silent.
     patience: Duration,
@@ -107,12 +109,7 @@ pub struct Transport {
 
 enum Incoming {
     Websocket(Box<ws::Socket>),
-    Polling {
-        address: Address,
-        packets: VecDeque<Packet>,
-        letterbox: Arc<Letterbox>,
-        poster: Option<JoinHandle<()>>,
-    },
+    Polling { address: Address, letterbox: Arc<Letterbox>, poster: Option<JoinHandle<()>> },
 }
 
 /// Sends in a session, from any thread. A clone is the same.
@@ -138,7 +135,7 @@ impl Transport {
             let mut socket = websocket(address, "", deadline)?;
             let first = socket.read()?.and_then(Packet::from_message);
             let hello = Hello::parse(first)?;
-            return Ok(Transport::websocket(socket, hello.patience));
+            return Ok(Transport::websocket(socket, VecDeque::new(), hello.patience));
         }
         let mut polling = address.clone();
         polling.target += "&transport=polling";
@@ -149,7 +146,7 @@ impl Transport {
             // No ping is heard meanwhile: the server must not lose patience over it.
             let limit = deadline.min(Instant::now() + PROBE_TIME.min(hello.patience / 2));
             if let Ok(socket) = upgrade(address, &sid, limit) {
-                return Ok(Transport::websocket(socket, hello.patience));
+                return Ok(Transport::websocket(socket, packets, hello.patience));
             }
         }
         polling.target += &sid;
@@ -159,13 +156,13 @@ impl Transport {
             thread::Builder::new().spawn(move || letterbox.post(&address, hello.max_payload))?
         };
         let (sender, poster) = (Sender::Polling(letterbox.clone()), Some(poster));
-        let incoming = Incoming::Polling { address: polling, packets, letterbox, poster };
-        Ok(Transport { incoming, sender, patience: hello.patience })
+        let incoming = Incoming::Polling { address: polling, letterbox, poster };
+        Ok(Transport { incoming, packets, sender, patience: hello.patience })
     }
 
-    fn websocket(socket: ws::Socket, patience: Duration) -> Transport {
+    fn websocket(socket: ws::Socket, packets: VecDeque<Packet>, patience: Duration) -> Transport {
         let sender = Sender::Websocket(socket.sender());
-        Transport { incoming: Incoming::Websocket(Box::new(socket)), sender, patience }
+        Transport { incoming: Incoming::Websocket(Box::new(socket)), packets, sender, patience }
     }
 
     /// What sends in this session.
@@ -186,19 +183,20 @@ impl Transport {
     }
 
     fn next(&mut self) -> Result<Option<Packet>, Error> {
+        if let Some(packet) = self.packets.pop_front() {
+            return Ok(Some(packet));
+        }
         let deadline = Instant::now() + self.patience;
         match &mut self.incoming {
             Incoming::Websocket(socket) => {
                 socket.set_deadline(Some(deadline));
                 let Some(message) = socket.read()? else { return Ok(None) };
-                Packet::from_message(message).map(Some).ok_or(Error::expected("a packet"))
+                Packet::from_message(message).map(Some).ok_or_else(|| Error::expected("a packet"))
             }
-            Incoming::Polling { address, packets, letterbox, .. } => {
-                while packets.is_empty() {
-                    let wait = |stream: &Stream| letterbox.gets_on(stream);
-                    *packets = payload(exchange(address, "GET", b"", deadline, wait)?)?;
-                }
-                Ok(packets.pop_front())
+            Incoming::Polling { address, letterbox, .. } => {
+                let wait = |stream: &Stream| letterbox.gets_on(stream);
+                self.packets = payload(exchange(address, "GET", b"", deadline, wait)?)?;
+                Ok(self.packets.pop_front())
             }
         }
     }

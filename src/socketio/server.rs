@@ -19,7 +19,6 @@ use super::packet::Kind;
 use super::socket::{Socket, packet};
 use crate::engineio::{self, Event, Handle, Session};
 use crate::net::clock::{self, Timer};
-use crate::ws::random::random_id;
 
 /// What can be set, with the defaults of Socket.IO's server.
 pub struct Options {
@@ -134,7 +133,7 @@ impl Deref for Io {
 
 /// A session, with the sockets that it has in namespaces.
 pub(super) struct Client {
-    session: Session,
+    pub(super) session: Session,
     io: Io,
     /// One for each namespace that it is in. They are few.
     sockets: Mutex<Vec<Socket>>,
@@ -196,9 +195,7 @@ impl Client {
         };
         let Some(namespace) = self.io.find(name) else { return refuse("Invalid namespace".into()) };
         let auth = auth.unwrap_or(Value::Object(Vec::new()));
-        let client = Arc::downgrade(self);
-        let socket =
-            Socket::new(random_id(), namespace.clone(), self.session.clone(), client, auth);
+        let socket = Socket::new(namespace.clone(), self.clone(), auth);
         if let Err(error) = namespace.judge(&socket) {
             socket.end("refused"); // nobody hears of it: it never was connected
             return refuse(error);

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::acks::{Acks, NoAnswer};
@@ -22,7 +22,7 @@ use super::packet::{Kind, Packet};
 use super::server::Client;
 use crate::engineio::{self, Outgoing, Session};
 use crate::http::Request;
-use crate::ws::Message;
+use crate::ws::{Message, random::random_id};
 
 /// A client in a namespace, with its [`Listeners`]. Its own events are `disconnecting` (it is still in
 /// its rooms) and `disconnect`, both with the reason. A clone is the same one; any thread may use it.
@@ -32,8 +32,8 @@ pub struct Socket(Arc<Inner>);
 struct Inner {
     id: String,
     namespace: Namespace,
-    session: Session,
-    client: Weak<Client>,
+    /// Which keeps this socket in turn, until it ends.
+    client: Arc<Client>,
     auth: Value,
     data: Mutex<Value>,
     listeners: Listeners<Event>,
@@ -82,17 +82,10 @@ pub struct Handshake<'a> {
 }
 
 impl Socket {
-    pub(super) fn new(
-        id: String,
-        namespace: Namespace,
-        session: Session,
-        client: Weak<Client>,
-        auth: Value,
-    ) -> Socket {
+    pub(super) fn new(namespace: Namespace, client: Arc<Client>, auth: Value) -> Socket {
         Socket(Arc::new(Inner {
-            id,
+            id: random_id(),
             namespace,
-            session,
             client,
             auth,
             data: Mutex::new(Value::Object(Vec::new())),
@@ -120,14 +113,14 @@ impl Socket {
 
     /// What the client came with.
     pub fn handshake(&self) -> Handshake<'_> {
-        let session = &self.0.session;
+        let session = self.session();
         let address = session.remote_address();
         Handshake { request: session.request(), auth: &self.0.auth, address }
     }
 
     /// How it is connected now: `polling` or `websocket`.
     pub fn transport(&self) -> &'static str {
-        self.0.session.transport()
+        self.session().transport()
     }
 
     /// What you have noted about it (`socket.data`): at first an empty object.
@@ -150,7 +143,7 @@ impl Socket {
 
     /// Emits an event that may be lost: if it cannot leave at once, it is (`socket.volatile.emit`).
     pub fn emit_volatile(&self, name: &str, values: impl AsRef<[Value]>) {
-        if self.0.session.is_writable() {
+        if self.session().is_writable() {
             self.emit(name, values);
         }
     }
@@ -204,15 +197,15 @@ impl Socket {
     /// Sends it out of the namespace; and out of all others as well, its connection closed, if
     /// `close`.
     pub fn disconnect(&self, close: bool) {
-        match self.0.client.upgrade() {
+        match close {
             _ if !self.is_connected() => {}
-            Some(client) if close => client.disconnect(),
-            _ => self.end("server namespace disconnect"),
+            true => self.0.client.disconnect(),
+            false => self.end("server namespace disconnect"),
         }
     }
 
     pub(super) fn session(&self) -> &Session {
-        &self.0.session
+        &self.0.client.session
     }
 
     pub(super) fn send_packet(&self, kind: Kind, data: &str) {
@@ -220,7 +213,7 @@ impl Socket {
     }
 
     fn send(&self, outgoing: Outgoing) {
-        self.0.session.send(&Arc::new(outgoing));
+        self.session().send(&Arc::new(outgoing));
     }
 
     /// An event has come.
@@ -250,9 +243,7 @@ impl Socket {
         if self.0.ended.set(reason).is_err() {
             return;
         }
-        if let Some(client) = self.0.client.upgrade() {
-            client.remove(self);
-        }
+        self.0.client.remove(self);
         if reason == "server namespace disconnect" {
             self.send_packet(Kind::Disconnect, ""); // it may come back at once: it has been removed
         }

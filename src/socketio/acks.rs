@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{error, fmt, thread};
+use std::{error, fmt, mem, thread};
 
 use super::json::Value;
 use super::lock;
@@ -83,11 +83,11 @@ impl Acks {
     /// have not left yet.
     pub fn disconnected(&self, unasked: &[u64]) {
         let mut awaited = lock(&self.0);
-        let asked: Vec<u64> =
-            awaited.callbacks.keys().copied().filter(|id| !unasked.contains(id)).collect();
-        let gone: Vec<_> = asked.iter().filter_map(|id| awaited.callbacks.remove(id)).collect();
+        let all = mem::take(&mut awaited.callbacks).into_iter();
+        let (kept, gone): (HashMap<_, _>, _) = all.partition(|(id, _)| unasked.contains(id));
+        awaited.callbacks = kept;
         drop(awaited);
-        for (callback, _) in gone {
+        for (callback, _) in gone.into_values() {
             // One that panics keeps none of the others from being called.
             _ = catch_unwind(AssertUnwindSafe(|| callback(Err(NoAnswer::Disconnected))));
         }

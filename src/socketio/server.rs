@@ -101,25 +101,24 @@ impl Server {
 #[derive(Clone)]
 pub struct Io {
     main: Namespace,
-    others: Arc<Mutex<HashMap<String, Namespace>>>,
+    all: Arc<Mutex<HashMap<String, Namespace>>>,
 }
 
 impl Io {
     fn new() -> Io {
-        Io { main: Namespace::new("/"), others: Arc::default() }
+        let main = Namespace::new("/");
+        let all = HashMap::from([("/".to_string(), main.clone())]);
+        Io { main, all: Arc::new(Mutex::new(all)) }
     }
 
     /// The namespace of that name (with or without its `/`), which is there from now on.
     pub fn of(&self, name: &str) -> Namespace {
         let name = format!("/{}", name.trim_start_matches('/'));
-        if name == "/" {
-            return self.main.clone();
-        }
-        lock(&self.others).entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
+        lock(&self.all).entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
     }
 
     fn find(&self, name: &str) -> Option<Namespace> {
-        if name == "/" { Some(self.main.clone()) } else { lock(&self.others).get(name).cloned() }
+        lock(&self.all).get(name).cloned()
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Line {
     pub sender: Option<Sender>,
     /// The session is to end: nobody wanted to talk any more.
     given_up: bool,
-    /// A listener that was told how it ended has called `open`.
+    /// A socket wants to talk, and there is no session in which it could.
     again: bool,
     /// The thread runs, or is about to.
     running: bool,
@@ -66,14 +66,18 @@ impl Manager {
     pub fn open(self: &Arc<Manager>, socket: &Socket) {
         let mut line = lock(&self.line);
         let was_open = socket.0.open.swap(true, Relaxed);
+        if let Some(sender) = line.sender.as_ref().filter(|_| !line.given_up) {
+            if !was_open {
+                socket.ask(sender);
+            }
+            return;
+        }
         line.again = true;
         if !line.running {
             let manager = self.clone();
             let thread = thread::Builder::new().spawn(move || manager.run());
             line.running = thread.is_ok();
             line.thread = thread.ok();
-        } else if let Some(sender) = line.sender.as_ref().filter(|_| !line.given_up && !was_open) {
-            socket.ask(sender);
         }
     }
 
@@ -117,15 +121,7 @@ impl Manager {
                     }
                 }
             }
-            if !self.options.reconnection {
-                let mut line = lock(&self.line);
-                if line.again {
-                    continue;
-                }
-                line.running = false;
-                return;
-            }
-            if !self.is_wanted() {
+            if !self.options.reconnection || !self.is_wanted() {
                 continue;
             }
             if backoff.attempts >= self.options.reconnection_attempts {
@@ -141,10 +137,11 @@ impl Manager {
         }
     }
 
-    /// Whether anyone wants to talk. If not, the thread ends.
+    /// Whether to connect: if anyone wants to talk, and has said so since the last session where
+    /// nothing comes back by itself. If not, the thread ends.
     fn goes_on(&self) -> bool {
         let mut line = lock(&self.line);
-        line.running = self.is_wanted();
+        line.running = self.is_wanted() && (self.options.reconnection || line.again);
         line.running
     }
 
@@ -153,7 +150,7 @@ impl Manager {
         let sender = transport.sender();
         let mut line = lock(&self.line);
         self.sockets().iter().for_each(|socket| socket.ask(&sender));
-        line.sender = Some(sender.clone());
+        (line.sender, line.again) = (Some(sender.clone()), false);
         line.given_up = !self.is_wanted();
         drop(line);
         let mut decoder = Decoder::default();
@@ -178,7 +175,7 @@ impl Manager {
             }
         };
         let mut line = lock(&self.line);
-        (line.sender, line.again) = (None, false);
+        line.sender = None;
         lock(&self.sockets).iter().for_each(|socket| socket.0.asked.store(false, Relaxed));
         if line.given_up {
             return None;

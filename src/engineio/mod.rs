@@ -17,6 +17,7 @@ mod polling;
 pub mod server;
 pub mod session;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -132,4 +133,10 @@ impl Refusal {
 /// of these locks, so a panic cannot leave that state half changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls listeners, and answers whether they return rather than panic. (A panic has been said on stderr
+/// by then.)
+pub(crate) fn survives(call: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(call)).is_ok()
 }

@@ -10,7 +10,6 @@
 //!
 //! Chapters 16 and 17 of the book.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use std::{mem, net::SocketAddr, thread};
 
 use super::polling::{Get, Polling};
 use super::server::Shared;
-use super::{Outgoing, Packet, Refusal, lock};
+use super::{Outgoing, Packet, Refusal, lock, survives};
 use crate::http::{Headers, Request};
 use crate::net::clock::{self, Timer};
 use crate::net::{Outbox, outbox::MAX_QUEUED};
@@ -350,7 +349,7 @@ impl Session {
     /// Tells the listener. If it panics, this session ends, and no other.
     fn tell(&self, event: Event) {
         let Some(listener) = lock(&self.0.listener).clone() else { return };
-        if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
+        if !survives(|| listener(event)) {
             self.close("forced close");
         }
     }
@@ -358,7 +357,7 @@ impl Session {
     /// The same, for the last time: whoever takes the listener away calls it.
     fn tell_of_the_end(&self, reason: &'static str) {
         let Some(listener) = lock(&self.0.listener).take() else { return };
-        _ = catch_unwind(AssertUnwindSafe(|| listener(Event::Close(reason))));
+        survives(|| listener(Event::Close(reason)));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -3,13 +3,12 @@
 //! Chapter 18 of the book.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{error, fmt, mem, thread};
 
 use super::json::Value;
-use super::lock;
+use super::{lock, survives};
 use crate::net::clock::{self, Timer};
 
 /// Why there is no answer.
@@ -89,7 +88,7 @@ impl Acks {
         drop(awaited);
         for (callback, _) in gone.into_values() {
             // One that panics keeps none of the others from being called.
-            _ = catch_unwind(AssertUnwindSafe(|| callback(Err(NoAnswer::Disconnected))));
+            survives(|| callback(Err(NoAnswer::Disconnected)));
         }
     }
 }

@@ -26,7 +26,7 @@ pub mod rooms;
 pub mod server;
 pub mod socket;
 
-use crate::engineio::lock;
+use crate::engineio::{lock, survives};
 pub use acks::NoAnswer;
 pub use client::Client;
 pub use json::Value;

@@ -7,7 +7,6 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -16,10 +15,10 @@ use super::acks::{Acks, NoAnswer};
 use super::codec::{RESERVED, encode};
 use super::json::Value;
 use super::listeners::Listeners;
-use super::lock;
 use super::namespace::{Broadcast, Namespace};
 use super::packet::{Kind, Packet};
 use super::server::Client;
+use super::{lock, survives};
 use crate::engineio::{self, Outgoing, Session};
 use crate::http::Request;
 use crate::ws::{Message, random::random_id};
@@ -271,13 +270,13 @@ impl Socket {
     /// client's: the others are told all the same.
     fn tell(&self, name: &str, reason: &str) {
         let event = self.event(name.to_string(), vec![reason.into()], None);
-        _ = catch_unwind(AssertUnwindSafe(|| self.0.listeners.tell(name, &event)));
+        survives(|| self.0.listeners.tell(name, &event));
     }
 
     /// Tells them that it has left, and lets all of them go.
     fn tell_last(&self, reason: &str) {
         let event = self.event("disconnect".to_string(), vec![reason.into()], None);
-        _ = catch_unwind(AssertUnwindSafe(|| self.0.listeners.tell_last("disconnect", &event)));
+        survives(|| self.0.listeners.tell_last("disconnect", &event));
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {

@@ -5,14 +5,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::Options;
 use super::socket::Socket;
 use super::transport::{Address, Sender, Transport};
-use super::{Options, survives};
 use crate::net::Emitter;
 use crate::socketio::codec::{Decoded, Decoder};
 use crate::socketio::json::Value;
-use crate::socketio::lock;
 use crate::socketio::packet::Kind;
+use crate::socketio::{lock, survives};
 
 /// The line to a server, and those who talk over it.
 pub(super) struct Manager {

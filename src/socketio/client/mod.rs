@@ -24,7 +24,6 @@ mod socket;
 mod transport;
 
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -222,9 +221,4 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// Whether listeners return rather than panic. (A panic has been said on stderr by then.)
-fn survives(call: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(call)).is_ok()
 }

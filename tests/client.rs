@@ -886,6 +886,25 @@ fn it_may_be_dropped_from_within_a_listener() {
 }
 
 #[test]
+fn dropped_it_ends_whole_though_a_listener_panics() {
+    let house = House::new(Options::default());
+    house.io.of("admin");
+    let client = client(&house.url(), &["websocket"]);
+    let admin = client.of("admin", Value::Null);
+    let (sender, connected) = mpsc::channel();
+    for socket in [&client, &admin] {
+        watch(socket, sender.clone());
+        socket.on("disconnect", |_| panic!("as it was told to"));
+        socket.open();
+        assert_eq!(next(&connected), "connect");
+    }
+    drop((client, sender));
+    assert_eq!([next(&connected), next(&connected)], ["disconnect io client disconnect"; 2]);
+    assert_eq!(connected.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected));
+    house.is_empty_soon();
+}
+
+#[test]
 fn what_its_listeners_hold_goes_with_it() {
     let house = House::new(Options::default());
     for opened in [true, false] {

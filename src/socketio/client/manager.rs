@@ -1,9 +1,9 @@
 //! The one line to a server: a thread connects, talks, waits, and begins again.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Options;
 use super::socket::Socket;
@@ -228,13 +228,8 @@ impl Manager {
 
     /// Waits for a while, or until nobody wants to talk any more.
     fn wait(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        let mut line = lock(&self.line);
-        while self.is_wanted() && Instant::now() < until {
-            let left = until.saturating_duration_since(Instant::now());
-            let woken = self.changed.wait_timeout(line, left);
-            line = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let line = lock(&self.line);
+        drop(self.changed.wait_timeout_while(line, pause, |_| self.is_wanted()));
     }
 
     /// The sockets that talk, or want to.

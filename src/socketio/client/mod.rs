@@ -29,7 +29,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::json::Value;
-use super::lock;
+use super::{lock, survives};
 use crate::http::Headers;
 use crate::net::{Backoff, Emitter};
 use crate::ws;
@@ -147,7 +147,7 @@ impl Drop for Client {
         let talks = lock(&self.manager.line).sender.is_some();
         let sockets = lock(&self.manager.sockets).clone();
         for socket in sockets {
-            socket.disconnect();
+            survives(|| socket.disconnect());
             socket.0.acks.disconnected(&[]);
             socket.remove_all();
         }

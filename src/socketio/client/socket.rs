@@ -149,7 +149,7 @@ impl Socket {
     }
 
     /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
-    /// there is none, on another thread.
+    /// there is none: on another thread, or on the one that calls [`disconnect`](Socket::disconnect).
     pub fn emit_with_ack(
         &self,
         name: &str,

@@ -139,9 +139,9 @@ impl Session {
         }
     }
 
-    /// Whether it is over.
-    pub fn is_closed(&self) -> bool {
-        self.lock().closed.is_some()
+    /// Why it is over, once it is.
+    pub fn closed(&self) -> Option<&'static str> {
+        self.lock().closed
     }
 
     /// Whether what is sent now would leave at once.
@@ -192,8 +192,7 @@ impl Session {
 
     pub(super) fn listen(&self, listener: Listener) {
         *lock(&self.0.listener) = Some(Arc::new(listener));
-        let closed = self.lock().closed;
-        if let Some(reason) = closed {
+        if let Some(reason) = self.closed() {
             self.tell_of_the_end(reason); // it has ended before anybody listened
         }
     }

@@ -208,8 +208,8 @@ impl Client {
         sockets.push(socket.clone());
         drop(sockets);
         namespace.add(&socket);
-        if self.session.is_closed() {
-            return socket.end("transport close"); // it left while the middleware thought
+        if let Some(reason) = self.session.closed() {
+            return socket.end(reason); // it left while the middleware thought
         }
         namespace.connected(&socket);
         socket.greeted();

@@ -163,20 +163,17 @@ impl Drop for Client {
 
 /// Where a URL leads, and the namespace that it names.
 fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Error> {
+    let invalid = |what| Err(ws::Error::Invalid(what));
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     match &*scheme.to_ascii_lowercase() {
         "http" | "ws" => {}
-        "https" | "wss" => {
-            return Err(ws::Error::Invalid(
-                "there is no TLS here: https:// needs a proxy in front",
-            ));
-        }
-        _ => return Err(ws::Error::Invalid("the URL of a server begins with http://")),
+        "https" | "wss" => return invalid("there is no TLS here: https:// needs a proxy in front"),
+        _ => return invalid("the URL of a server begins with http://"),
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     if authority.is_empty() || authority.starts_with(':') || authority.contains('@') {
-        return Err(ws::Error::Invalid("the URL of a server names a host, and no user"));
+        return invalid("the URL of a server names a host, and no user");
     }
     // The colons of an IPv6 address stand in brackets.
     let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
@@ -185,7 +182,7 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
         None => (authority, "80"),
     };
     if !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err() {
-        return Err(ws::Error::Invalid("the port of a URL is a number up to 65535"));
+        return invalid("the port of a URL is a number up to 65535");
     }
     let authority = format!("{host}:{port}");
     let path = path.split('#').next().unwrap_or_default();
@@ -213,12 +210,14 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                escaped.push(byte.into());
-            }
-            _ => escaped += &format!("%{byte:02X}"),
+        match is_unreserved(byte) {
+            true => escaped.push(byte.into()),
+            false => escaped += &format!("%{byte:02X}"),
         }
     }
     escaped
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)
 }

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
+use super::is_unreserved;
 use super::letterbox::Letterbox;
 use crate::engineio::{Outgoing, Packet};
 use crate::http::{self, Headers, Request, Response, Timed};
@@ -259,9 +260,7 @@ impl Hello {
         else {
             return Err(Error::expected("an open packet with sid, pingInterval and pingTimeout"));
         };
-        if sid.is_empty()
-            || !sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
-        {
+        if sid.is_empty() || !sid.bytes().all(is_unreserved) {
             return Err(Error::expected("a sid that may stand in a URL"));
         }
         let upgrades = json["upgrades"].as_array().unwrap_or_default();

@@ -158,7 +158,7 @@ impl Session {
         if state.closed.is_some() {
             drop(state);
             if reason == "transport close" {
-                self.0.server.forget(&self.0.id); // the client waits for no last words
+                self.forget(); // the client waits for no last words
             }
             return;
         }
@@ -180,12 +180,12 @@ impl Session {
             // The next `GET` fetches what waits, and the one after it the close, which would overtake
             // all else in a client; if none comes in time, the session is forgotten.
             let session = self.clone();
-            let forget = move || session.0.server.forget(&session.0.id);
-            state.alarm = Some(clock::after(self.0.server.options.ping_timeout, forget));
+            let time = self.0.server.options.ping_timeout;
+            state.alarm = Some(clock::after(time, move || session.forget()));
         }
         drop(state);
         if !waits {
-            self.0.server.forget(&self.0.id);
+            self.forget();
         }
         self.tell_of_the_end(reason);
     }
@@ -256,7 +256,7 @@ impl Session {
         }
         drop(state);
         if closed && nothing_waits {
-            self.0.server.forget(&self.0.id);
+            self.forget();
         }
         Ok(number)
     }
@@ -303,7 +303,7 @@ impl Session {
         }
         if closed {
             drop(state);
-            self.0.server.forget(&self.0.id); // those were its last words
+            self.forget(); // those were its last words
             return false;
         }
         state.transport = Transport::Websocket(sender);
@@ -330,6 +330,10 @@ impl Session {
         state.alarm = Some(clock::after(self.0.server.options.ping_timeout, end));
         drop(state);
         self.send(&Arc::new(Packet::Ping(String::new()).into()));
+    }
+
+    fn forget(&self) {
+        self.0.server.forget(&self.0.id);
     }
 
     /// Ends the session on a thread of its own: at the end handlers run, which may take their time,

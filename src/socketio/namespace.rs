@@ -146,8 +146,8 @@ impl Namespace {
     /// is said from then on.
     pub(super) fn add(&self, socket: &Socket) {
         let mut members = lock(&self.0.members);
-        if !socket.enter() {
-            return;
+        if socket.has_ended() {
+            return; // it has left meanwhile
         }
         members.rooms.join(socket.id(), socket.id());
         members.sockets.insert(socket.id().to_string(), socket.clone());
@@ -166,9 +166,13 @@ impl Namespace {
         drop((members, removed)); // the lock first
     }
 
+    pub(super) fn has(&self, socket: &Socket) -> bool {
+        lock(&self.0.members).sockets.contains_key(socket.id())
+    }
+
     pub(super) fn join(&self, socket: &Socket, room: &str) {
         let mut members = lock(&self.0.members);
-        if socket.is_connected() || !socket.has_ended() {
+        if members.sockets.contains_key(socket.id()) || !socket.has_ended() {
             members.rooms.join(socket.id(), room);
         }
     }

@@ -37,7 +37,6 @@ struct Inner {
     data: Mutex<Value>,
     listeners: Listeners<Event>,
     acks: Acks,
-    connected: AtomicBool,
     /// Why it is over, once it is.
     ended: OnceLock<&'static str>,
 }
@@ -90,7 +89,6 @@ impl Socket {
             data: Mutex::new(Value::Object(Vec::new())),
             listeners: Listeners::default(),
             acks: Acks::default(),
-            connected: AtomicBool::new(false),
             ended: OnceLock::new(),
         }))
     }
@@ -105,9 +103,9 @@ impl Socket {
         &self.0.namespace
     }
 
-    /// Whether it has not been disconnected yet.
+    /// Whether it has come in, and not been disconnected yet.
     pub fn is_connected(&self) -> bool {
-        self.0.connected.load(Relaxed)
+        self.0.namespace.has(self)
     }
 
     /// What the client came with.
@@ -158,7 +156,7 @@ impl Socket {
     ) {
         let id = self.0.acks.expect(timeout, Box::new(callback));
         self.send(event(self.0.namespace.name(), Some(id), name, values.as_ref()));
-        if !self.is_connected() {
+        if self.has_ended() {
             self.0.acks.disconnected(&[]);
         }
     }
@@ -227,12 +225,6 @@ impl Socket {
         self.0.acks.settle(id, Ok(values));
     }
 
-    /// It has been let in, unless it has left meanwhile.
-    pub(super) fn enter(&self) -> bool {
-        self.0.connected.store(!self.has_ended(), Relaxed);
-        self.is_connected()
-    }
-
     pub(super) fn has_ended(&self) -> bool {
         self.0.ended.get().is_some()
     }
@@ -250,7 +242,6 @@ impl Socket {
         if connected {
             self.tell("disconnecting", reason);
         }
-        self.0.connected.store(false, Relaxed);
         self.0.namespace.remove(self);
         self.0.acks.disconnected(&[]);
         match connected {

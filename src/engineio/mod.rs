@@ -46,7 +46,7 @@ pub struct Options {
     pub max_payload: usize,
     /// How many connections there may be at a time. 10,000.
     pub max_connections: usize,
-    /// The pages of other origins that may send requests: none.
+    /// The pages of other origins that may read what the server answers: none.
     pub cors: Option<Cors>,
     /// Whether whoever asks for a session gets one: everybody does.
     pub allow_request: Box<dyn Fn(&Request) -> bool + Send + Sync>,
@@ -72,7 +72,7 @@ impl Default for Options {
     }
 }
 
-/// Which pages of other origins a browser may let send requests (Cross-Origin Resource Sharing).
+/// Which pages of other origins a browser lets read the answers (Cross-Origin Resource Sharing).
 #[derive(Clone, Debug, Default)]
 pub struct Cors {
     /// The origins, such as `https://example.com`; a `*` among them stands for all.

@@ -10,7 +10,7 @@ use crate::engineio::{Outgoing, Packet, lock};
 use crate::net::Stream;
 use crate::net::clock::{self, Timer};
 
-/// What is to be posted, and the connections on which that is done and news are awaited.
+/// What is to be posted, and the two connections that the client has while it polls.
 #[derive(Default)]
 pub struct Letterbox {
     letters: Mutex<Letters>,
@@ -20,10 +20,15 @@ pub struct Letterbox {
 #[derive(Default)]
 struct Letters {
     queue: Vec<Arc<str>>,
+    /// A request is on its way.
     posting: bool,
+    /// No more letters are taken.
     closed: bool,
+    /// None is posted any more, not even those that were taken.
     cut: bool,
+    /// The connection on which was posted last.
     post: Option<Stream>,
+    /// The connection on which news are awaited.
     get: Option<Stream>,
     /// Cuts off a goodbye that takes too long.
     deadline: Option<Timer>,

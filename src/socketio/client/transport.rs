@@ -34,14 +34,14 @@ pub const CLOSE_TIME: Duration = Duration::from_secs(2);
 pub enum Error {
     /// The connection failed.
     Io(io::Error),
-    /// The server says what it should not; what is wrong with that.
-    Nonsense(String),
+    /// There is somebody, but of no use; why.
+    Unusable(String),
 }
 
 impl Error {
     /// The server said something that is not Engine.IO; what was expected.
     fn expected(what: &str) -> Error {
-        Error::Nonsense(format!("the server does not speak Engine.IO 4: {what} was expected"))
+        Error::Unusable(format!("the server does not speak Engine.IO 4: {what} was expected"))
     }
 
     /// Whether nothing came for longer than the server's pings are apart.
@@ -54,7 +54,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Error::Io(e) => write!(f, "the connection failed: {e}"),
-            Error::Nonsense(what) => f.write_str(what),
+            Error::Unusable(what) => f.write_str(what),
         }
     }
 }
@@ -70,7 +70,7 @@ impl From<http::Error> for Error {
         match e {
             http::Error::Io(e) => Error::Io(e),
             http::Error::Refused(408, _) => Error::Io(ErrorKind::TimedOut.into()),
-            e => Error::Nonsense(format!("the server does not speak HTTP: {e}")),
+            e => Error::Unusable(format!("the server does not speak HTTP: {e}")),
         }
     }
 }
@@ -80,7 +80,7 @@ impl From<ws::Error> for Error {
         match e {
             ws::Error::Io(e) => Error::Io(e),
             ws::Error::Http(e) => e.into(),
-            e => Error::Nonsense(e.to_string()),
+            e => Error::Unusable(e.to_string()),
         }
     }
 }
@@ -341,7 +341,7 @@ pub fn exchange(
     if response.status != 200 {
         let text: String = String::from_utf8_lossy(&response.body).chars().take(200).collect();
         let status = response.status;
-        return Err(Error::Nonsense(format!("the server answered with status {status}: {text}")));
+        return Err(Error::Unusable(format!("the server answered with status {status}: {text}")));
     }
     Ok(response.body)
 }

@@ -612,6 +612,25 @@ fn the_servers_questions_are_answered_once_and_in_the_session_that_asked() {
 }
 
 #[test]
+fn a_question_that_is_kept_can_be_answered_later() {
+    let house = House::new(Options::default());
+    let (sender, answers) = mpsc::channel();
+    house.io.on_connection(move |socket| {
+        let sender = sender.clone();
+        socket.emit_with_ack("who?", [], LIMIT, move |answer| _ = sender.send(answer));
+    });
+    let client = client(&house.url(), &["websocket"]);
+    let (sender, questions) = mpsc::channel::<client::Event>();
+    client.on("who?", move |event| _ = sender.send(event.clone()));
+    client.open();
+    let question = next(&questions);
+    settle(&client);
+    question.clone().ack([json!("Ada")]);
+    question.ack([json!("twice")]);
+    assert_eq!(next(&answers), Ok(vec![json!("Ada")]));
+}
+
+#[test]
 fn an_answer_to_an_earlier_session_does_not_answer_the_next() {
     let house = House::new(Options::default());
     let (sender, answers) = mpsc::channel();

@@ -43,7 +43,8 @@ struct State {
     buffer: VecDeque<(Option<u64>, Outgoing)>,
 }
 
-/// An event that the server has emitted.
+/// An event that the server has emitted. A clone is the same one: it can be answered later.
+#[derive(Clone)]
 pub struct Event {
     /// What it is called.
     pub name: String,
@@ -52,7 +53,7 @@ pub struct Event {
     /// The socket that it came to.
     pub socket: Socket,
     ack: Option<u64>,
-    answered: AtomicBool,
+    answered: Arc<AtomicBool>,
     /// What the server called the socket when it asked.
     id: Option<String>,
 }
@@ -242,7 +243,7 @@ impl Socket {
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
         let id = ack.and_then(|_| self.id());
-        Event { name, args, socket: self.clone(), ack, answered: AtomicBool::new(false), id }
+        Event { name, args, socket: self.clone(), ack, answered: Arc::default(), id }
     }
 }
 

@@ -39,17 +39,11 @@ pub struct Namespace(Arc<Inner>);
 
 struct Inner {
     name: String,
-    rules: Mutex<Rules>,
+    middleware: Mutex<Vec<Arc<Middleware>>>,
+    on_connection: Mutex<Vec<Arc<OnConnection>>>,
     members: Mutex<Members>,
     /// One broadcast at a time, so that all who hear two hear them in the same order.
     round: Mutex<()>,
-}
-
-/// What was set at the beginning, before clients came.
-#[derive(Default)]
-struct Rules {
-    middleware: Vec<Arc<Middleware>>,
-    on_connection: Vec<Arc<OnConnection>>,
 }
 
 #[derive(Default)]
@@ -62,7 +56,8 @@ impl Namespace {
     pub(super) fn new(name: &str) -> Namespace {
         Namespace(Arc::new(Inner {
             name: name.to_string(),
-            rules: Mutex::default(),
+            middleware: Mutex::default(),
+            on_connection: Mutex::default(),
             members: Mutex::default(),
             round: Mutex::default(),
         }))
@@ -79,12 +74,12 @@ impl Namespace {
         &self,
         middleware: impl Fn(&Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
     ) {
-        lock(&self.0.rules).middleware.push(Arc::new(middleware));
+        lock(&self.0.middleware).push(Arc::new(middleware));
     }
 
     /// Calls `listener` for each client that has come in (`io.on("connection", …)`).
     pub fn on_connection(&self, listener: impl Fn(Socket) + Send + Sync + 'static) {
-        lock(&self.0.rules).on_connection.push(Arc::new(listener));
+        lock(&self.0.on_connection).push(Arc::new(listener));
     }
 
     /// Everybody in the namespace.
@@ -138,7 +133,7 @@ impl Namespace {
 
     /// Asks all middleware, one after the other, until one refuses.
     pub(super) fn judge(&self, socket: &Socket) -> Result<(), ConnectError> {
-        let middleware = lock(&self.0.rules).middleware.clone(); // it is not called under the lock
+        let middleware = lock(&self.0.middleware).clone(); // it is not called under the lock
         middleware.iter().try_for_each(|middleware| middleware(socket))
     }
 
@@ -155,7 +150,7 @@ impl Namespace {
     }
 
     pub(super) fn connected(&self, socket: &Socket) {
-        let listeners = lock(&self.0.rules).on_connection.clone();
+        let listeners = lock(&self.0.on_connection).clone();
         listeners.iter().for_each(|listener| listener(socket.clone()));
     }
 

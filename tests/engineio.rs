@@ -474,6 +474,7 @@ mod messages {
             assert!(session.closed().is_none());
         }
         say(&session, much.clone());
+        assert_eq!(session.closed(), Some("transport error")); // at once: nothing more piles up
         assert_eq!(next(&house.ends), "transport error");
         guest.assert_forgotten();
         say(&session, much); // to nobody

@@ -132,8 +132,8 @@ impl Session {
             Transport::Polling(polling) => {
                 let waiting = polling.add(outgoing.clone());
                 drop(state);
-                if waiting > MAX_QUEUED {
-                    self.close_elsewhere("transport error");
+                if waiting > MAX_QUEUED && self.end("transport error") {
+                    self.tell_elsewhere("transport error");
                 }
             }
         }
@@ -154,13 +154,20 @@ impl Session {
 
     /// Ends the session; the client is told. What was sent before still arrives.
     pub fn close(&self, reason: &'static str) {
+        if self.end(reason) {
+            self.tell_of_the_end(reason);
+        }
+    }
+
+    /// Ends the session, unless it has ended before; its listener is still to be told.
+    fn end(&self, reason: &'static str) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
             drop(state);
             if reason == "transport close" {
                 self.forget(); // the client waits for no last words
             }
-            return;
+            return false;
         }
         state.closed = Some(reason);
         state.alarm = None;
@@ -187,7 +194,7 @@ impl Session {
         if !waits {
             self.forget();
         }
-        self.tell_of_the_end(reason);
+        true
     }
 
     pub(super) fn listen(&self, listener: Listener) {
@@ -321,7 +328,11 @@ impl Session {
 
     fn ping(&self) {
         let session = self.clone();
-        let end = move || session.close_elsewhere("ping timeout");
+        let end = move || {
+            if session.end("ping timeout") {
+                session.tell_elsewhere("ping timeout");
+            }
+        };
         let mut state = self.lock();
         if state.closed.is_some() {
             return;
@@ -336,15 +347,15 @@ impl Session {
         self.0.server.forget(&self.0.id);
     }
 
-    /// Ends the session on a thread of its own: at the end handlers run, which may take their time,
-    /// and who notices that the end has come (the clock, a broadcast) has other things to do.
-    fn close_elsewhere(&self, reason: &'static str) {
+    /// Tells of the end on a thread of its own: handlers run then, which may take their time, and who
+    /// notices that the end has come (the clock, a broadcast) has other things to do.
+    fn tell_elsewhere(&self, reason: &'static str) {
         let session = self.clone();
-        let ending = thread::Builder::new().spawn(move || session.close(reason));
-        if ending.is_err() {
+        let telling = thread::Builder::new().spawn(move || session.tell_of_the_end(reason));
+        if telling.is_err() {
             // No thread to be had: somebody may have left by then.
             let session = self.clone();
-            let again = move || session.close_elsewhere(reason);
+            let again = move || session.tell_elsewhere(reason);
             self.lock().alarm = Some(clock::after(Duration::from_secs(1), again));
         }
     }

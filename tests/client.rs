@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sockets_by_hand::engineio::Handle;
-use sockets_by_hand::http::Request;
+use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{self, Client};
 use sockets_by_hand::socketio::{ConnectError, Io, NoAnswer, Options, Server, Value};
@@ -612,6 +612,25 @@ fn the_servers_questions_are_answered_once_and_in_the_session_that_asked() {
 }
 
 #[test]
+fn a_question_that_is_kept_can_be_answered_later() {
+    let house = House::new(Options::default());
+    let (sender, answers) = mpsc::channel();
+    house.io.on_connection(move |socket| {
+        let sender = sender.clone();
+        socket.emit_with_ack("who?", [], LIMIT, move |answer| _ = sender.send(answer));
+    });
+    let client = client(&house.url(), &["websocket"]);
+    let (sender, questions) = mpsc::channel::<client::Event>();
+    client.on("who?", move |event| _ = sender.send(event.clone()));
+    client.open();
+    let question = next(&questions);
+    settle(&client);
+    question.clone().ack([json!("Ada")]);
+    question.ack([json!("twice")]);
+    assert_eq!(next(&answers), Ok(vec![json!("Ada")]));
+}
+
+#[test]
 fn an_answer_to_an_earlier_session_does_not_answer_the_next() {
     let house = House::new(Options::default());
     let (sender, answers) = mpsc::channel();
@@ -886,6 +905,25 @@ fn it_may_be_dropped_from_within_a_listener() {
 }
 
 #[test]
+fn dropped_it_ends_whole_though_a_listener_panics() {
+    let house = House::new(Options::default());
+    house.io.of("admin");
+    let client = client(&house.url(), &["websocket"]);
+    let admin = client.of("admin", Value::Null);
+    let (sender, connected) = mpsc::channel();
+    for socket in [&client, &admin] {
+        watch(socket, sender.clone());
+        socket.on("disconnect", |_| panic!("as it was told to"));
+        socket.open();
+        assert_eq!(next(&connected), "connect");
+    }
+    drop((client, sender));
+    assert_eq!([next(&connected), next(&connected)], ["disconnect io client disconnect"; 2]);
+    assert_eq!(connected.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected));
+    house.is_empty_soon();
+}
+
+#[test]
 fn what_its_listeners_hold_goes_with_it() {
     let house = House::new(Options::default());
     for opened in [true, false] {
@@ -1149,6 +1187,55 @@ fn a_session_that_turns_into_nonsense_ends_and_begins_anew() {
             assert_eq!(next(&heard), format!("disconnect {reason}"));
         }
     }
+}
+
+#[test]
+fn what_comes_with_the_first_packet_is_not_lost_in_the_upgrade() {
+    let server = ws::Server::bind("127.0.0.1:0").unwrap().page(|_| {
+        let open =
+            r#"0{"sid":"a","upgrades":["websocket"],"pingInterval":9999,"pingTimeout":9999}"#;
+        Response::text(200, &format!("{open}\x1e42[\"early\"]"))
+    });
+    let url = format!("http://{}", server.address().unwrap());
+    thread::spawn(move || {
+        server.serve(|mut socket| {
+            socket.send("3probe")?;
+            while let Some(message) = socket.read()? {
+                if message == "40".into() {
+                    socket.send(r#"40{"sid":"b"}"#)?;
+                }
+            }
+            Ok(())
+        });
+    });
+    let client = client(&url, &["polling", "websocket"]);
+    let (sender, heard) = mpsc::channel();
+    watch(&client, sender.clone());
+    client.on("early", move |_| _ = sender.send("early".to_string()));
+    client.open();
+    assert_eq!([next(&heard), next(&heard)], ["early", "connect"]);
+}
+
+#[test]
+fn an_answer_to_nothing_is_not_taken_for_an_event() {
+    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.address().unwrap());
+    thread::spawn(move || {
+        server.serve(|mut socket| {
+            socket.send(r#"0{"sid":"a","pingInterval":9999,"pingTimeout":9999}"#)?;
+            for packet in [r#"40{"sid":"b"}"#, r#"43["disconnect","no"]"#, "43[]", r#"42["end"]"#] {
+                socket.send(packet)?;
+            }
+            while socket.read()?.is_some() {}
+            Ok(())
+        });
+    });
+    let client = client(&url, &["websocket"]);
+    let (sender, heard) = mpsc::channel();
+    watch(&client, sender.clone());
+    client.on("end", move |_| _ = sender.send("end".to_string()));
+    client.open();
+    assert_eq!([next(&heard), next(&heard)], ["connect", "end"]);
 }
 
 #[test]

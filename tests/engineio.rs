@@ -471,9 +471,10 @@ mod messages {
         let much = text(&"x".repeat(300_000));
         for _ in 0..4 {
             say(&session, much.clone()); // the first, and under 1 MiB behind it
-            assert!(!session.is_closed());
+            assert!(session.closed().is_none());
         }
         say(&session, much.clone());
+        assert_eq!(session.closed(), Some("transport error")); // at once: nothing more piles up
         assert_eq!(next(&house.ends), "transport error");
         guest.assert_forgotten();
         say(&session, much); // to nobody
@@ -607,7 +608,7 @@ mod the_end {
         session.close("forced close");
         assert_eq!(guest.heard(), "1");
         assert_eq!(next(&house.ends), "forced close");
-        assert!(session.is_closed());
+        assert!(session.closed().is_some());
         guest.assert_forgotten();
     }
 
@@ -709,7 +710,9 @@ mod the_end {
             server.serve(move |session| {
                 session.close("forced close");
                 let (session, ended) = (session.clone(), ended.clone());
-                Box::new(move |event| _ = ended.send((format!("{event:?}"), session.is_closed())))
+                Box::new(move |event| {
+                    _ = ended.send((format!("{event:?}"), session.closed().is_some()))
+                })
             });
         });
         for _ in 0..2 {
@@ -871,7 +874,7 @@ mod requests {
         say(&session, text("held"));
         assert_eq!(connection.answer().body, "4held");
         assert!(connection.has_ended());
-        assert!(!session.is_closed());
+        assert!(session.closed().is_none());
     }
 
     #[test]

@@ -17,6 +17,8 @@ mod polling;
 pub mod server;
 pub mod session;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::http::{HEAD_TIME, Headers, Request, Response};
@@ -44,7 +46,7 @@ pub struct Options {
     pub max_payload: usize,
     /// How many connections there may be at a time. 10,000.
     pub max_connections: usize,
-    /// The pages of other origins that may send requests: none.
+    /// The pages of other origins that may read what the server answers: none.
     pub cors: Option<Cors>,
     /// Whether whoever asks for a session gets one: everybody does.
     pub allow_request: Box<dyn Fn(&Request) -> bool + Send + Sync>,
@@ -70,7 +72,7 @@ impl Default for Options {
     }
 }
 
-/// Which pages of other origins a browser may let send requests (Cross-Origin Resource Sharing).
+/// Which pages of other origins a browser lets read the answers (Cross-Origin Resource Sharing).
 #[derive(Clone, Debug, Default)]
 pub struct Cors {
     /// The origins, such as `https://example.com`; a `*` among them stands for all.
@@ -106,30 +108,36 @@ impl Options {
     }
 }
 
-/// Why a request is refused, with the numbers and the words of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    UnknownTransport,
-    UnknownSid,
-    BadHandshakeMethod,
-    BadRequest,
-    Forbidden,
-    UnsupportedProtocolVersion,
-}
+/// Why a request is refused: the number and the words that the protocol has for it. (A reference takes
+/// less of a thread's stack.)
+#[derive(Debug)]
+struct Refusal(&'static (u8, &'static str));
 
 impl Refusal {
+    const UNKNOWN_TRANSPORT: Refusal = Refusal(&(0, "Transport unknown"));
+    const UNKNOWN_SID: Refusal = Refusal(&(1, "Session ID unknown"));
+    const BAD_HANDSHAKE_METHOD: Refusal = Refusal(&(2, "Bad handshake method"));
+    const BAD_REQUEST: Refusal = Refusal(&(3, "Bad request"));
+    const FORBIDDEN: Refusal = Refusal(&(4, "Forbidden"));
+    const UNSUPPORTED_PROTOCOL_VERSION: Refusal = Refusal(&(5, "Unsupported protocol version"));
+
     fn response(self, mut headers: Headers) -> Response {
-        let message = match self {
-            Refusal::UnknownTransport => "Transport unknown",
-            Refusal::UnknownSid => "Session ID unknown",
-            Refusal::BadHandshakeMethod => "Bad handshake method",
-            Refusal::BadRequest => "Bad request",
-            Refusal::Forbidden => "Forbidden",
-            Refusal::UnsupportedProtocolVersion => "Unsupported protocol version",
-        };
+        let (code, message) = self.0;
         headers.push("Content-Type", "application/json");
-        let body = format!(r#"{{"code":{},"message":"{message}"}}"#, self as u8);
-        let status = if self == Refusal::Forbidden { 403 } else { 400 };
+        let body = format!(r#"{{"code":{code},"message":"{message}"}}"#);
+        let status = if self.0 == Refusal::FORBIDDEN.0 { 403 } else { 400 };
         Response { status, headers, body: body.into_bytes() }
     }
+}
+
+/// Locks what guards the state of a session, or of what is built upon it. No listener runs under any
+/// of these locks, so a panic cannot leave that state half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls listeners, and answers whether they return rather than panic. (A panic has been said on stderr
+/// by then.)
+pub(crate) fn survives(call: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(call)).is_ok()
 }

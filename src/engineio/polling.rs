@@ -11,6 +11,7 @@ use crate::net::{Outbox, outbox::ENVELOPE};
 pub(super) struct Polling {
     /// The `GET` that is held.
     pub get: Option<Get>,
+    /// How many there have been: their numbers tell them apart.
     pub gets: u64,
     /// What waits for the next one.
     pub queue: Vec<Arc<Outgoing>>,

@@ -8,12 +8,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::session::{Listener, Session};
-use super::{Options, Outgoing, Packet, Refusal};
+use super::{Options, Outgoing, Packet, Refusal, lock};
 use crate::http::{Connection, Error, Request, Response};
 use crate::net::{self, Stream, clock};
 use crate::ws::random::random_id;
@@ -211,12 +211,12 @@ impl Shared {
                 let packets =
                     String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
                 if !session.receive_all(packets) {
-                    return Err(refuse(Refusal::BadRequest));
+                    return Err(refuse(Refusal::BAD_REQUEST));
                 }
                 response.body = b"ok".to_vec();
                 Ok(Some(response))
             }
-            (_, Some(_)) => Err(refuse(Refusal::BadRequest)),
+            (_, Some(_)) => Err(refuse(Refusal::BAD_REQUEST)),
         }
     }
 
@@ -224,24 +224,24 @@ impl Shared {
     fn find(&self, request: &Request, upgrade: bool) -> Result<Option<Session>, Refusal> {
         let transport = request.query("transport").unwrap_or_default();
         if !self.options.transports.contains(&&*transport) {
-            return Err(Refusal::UnknownTransport);
+            return Err(Refusal::UNKNOWN_TRANSPORT);
         }
         if let Some(sid) = request.query("sid") {
-            let session = self.lock().get(&sid).cloned().ok_or(Refusal::UnknownSid)?;
+            let session = self.lock().get(&sid).cloned().ok_or(Refusal::UNKNOWN_SID)?;
             let fits = upgrade || transport == "polling" && session.transport() == "polling";
-            return if fits { Ok(Some(session)) } else { Err(Refusal::BadRequest) };
+            return if fits { Ok(Some(session)) } else { Err(Refusal::BAD_REQUEST) };
         }
         if request.method != "GET" {
-            return Err(Refusal::BadHandshakeMethod);
+            return Err(Refusal::BAD_HANDSHAKE_METHOD);
         }
         if upgrade != (transport == "websocket") {
-            return Err(Refusal::BadRequest);
+            return Err(Refusal::BAD_REQUEST);
         }
         if self.closing.load(Relaxed) || !(self.options.allow_request)(request) {
-            return Err(Refusal::Forbidden);
+            return Err(Refusal::FORBIDDEN);
         }
         if request.query("EIO").as_deref() != Some("4") {
-            return Err(Refusal::UnsupportedProtocolVersion);
+            return Err(Refusal::UNSUPPORTED_PROTOCOL_VERSION);
         }
         Ok(None)
     }
@@ -345,7 +345,6 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
-        // Nothing that is done under the lock can panic half-way.
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sessions)
     }
 }

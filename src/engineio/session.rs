@@ -10,15 +10,14 @@
 //!
 //! Chapters 16 and 17 of the book.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{mem, net::SocketAddr, thread};
 
 use super::polling::{Get, Polling};
 use super::server::Shared;
-use super::{Outgoing, Packet, Refusal};
+use super::{Outgoing, Packet, Refusal, lock, survives};
 use crate::http::{Headers, Request};
 use crate::net::clock::{self, Timer};
 use crate::net::{Outbox, outbox::MAX_QUEUED};
@@ -133,16 +132,16 @@ impl Session {
             Transport::Polling(polling) => {
                 let waiting = polling.add(outgoing.clone());
                 drop(state);
-                if waiting > MAX_QUEUED {
-                    self.close_elsewhere("transport error");
+                if waiting > MAX_QUEUED && self.end("transport error") {
+                    self.tell_elsewhere("transport error");
                 }
             }
         }
     }
 
-    /// Whether it is over.
-    pub fn is_closed(&self) -> bool {
-        self.lock().closed.is_some()
+    /// Why it is over, once it is.
+    pub fn closed(&self) -> Option<&'static str> {
+        self.lock().closed
     }
 
     /// Whether what is sent now would leave at once.
@@ -155,13 +154,20 @@ impl Session {
 
     /// Ends the session; the client is told. What was sent before still arrives.
     pub fn close(&self, reason: &'static str) {
+        if self.end(reason) {
+            self.tell_of_the_end(reason);
+        }
+    }
+
+    /// Ends the session, unless it has ended before; its listener is still to be told.
+    fn end(&self, reason: &'static str) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
             drop(state);
             if reason == "transport close" {
-                self.0.server.forget(&self.0.id); // the client waits for no last words
+                self.forget(); // the client waits for no last words
             }
-            return;
+            return false;
         }
         state.closed = Some(reason);
         state.alarm = None;
@@ -181,20 +187,19 @@ impl Session {
             // The next `GET` fetches what waits, and the one after it the close, which would overtake
             // all else in a client; if none comes in time, the session is forgotten.
             let session = self.clone();
-            let forget = move || session.0.server.forget(&session.0.id);
-            state.alarm = Some(clock::after(self.0.server.options.ping_timeout, forget));
+            let time = self.0.server.options.ping_timeout;
+            state.alarm = Some(clock::after(time, move || session.forget()));
         }
         drop(state);
         if !waits {
-            self.0.server.forget(&self.0.id);
+            self.forget();
         }
-        self.tell_of_the_end(reason);
+        true
     }
 
     pub(super) fn listen(&self, listener: Listener) {
-        *self.listener() = Some(Arc::new(listener));
-        let closed = self.lock().closed;
-        if let Some(reason) = closed {
+        *lock(&self.0.listener) = Some(Arc::new(listener));
+        if let Some(reason) = self.closed() {
             self.tell_of_the_end(reason); // it has ended before anybody listened
         }
     }
@@ -240,12 +245,12 @@ impl Session {
         let mut state = self.lock();
         let (upgrading, closed) = (state.upgrading, state.closed.is_some());
         let Transport::Polling(polling) = &mut state.transport else {
-            return Err(Refusal::BadRequest);
+            return Err(Refusal::BAD_REQUEST);
         };
         if polling.get.is_some() {
             drop(state);
             self.close("transport error");
-            return Err(Refusal::BadRequest);
+            return Err(Refusal::BAD_REQUEST);
         }
         polling.gets += 1;
         let number = polling.gets;
@@ -258,7 +263,7 @@ impl Session {
         }
         drop(state);
         if closed && nothing_waits {
-            self.0.server.forget(&self.0.id);
+            self.forget();
         }
         Ok(number)
     }
@@ -305,7 +310,7 @@ impl Session {
         }
         if closed {
             drop(state);
-            self.0.server.forget(&self.0.id); // those were its last words
+            self.forget(); // those were its last words
             return false;
         }
         state.transport = Transport::Websocket(sender);
@@ -323,7 +328,11 @@ impl Session {
 
     fn ping(&self) {
         let session = self.clone();
-        let end = move || session.close_elsewhere("ping timeout");
+        let end = move || {
+            if session.end("ping timeout") {
+                session.tell_elsewhere("ping timeout");
+            }
+        };
         let mut state = self.lock();
         if state.closed.is_some() {
             return;
@@ -334,39 +343,38 @@ impl Session {
         self.send(&Arc::new(Packet::Ping(String::new()).into()));
     }
 
-    /// Ends the session on a thread of its own: at the end handlers run, which may take their time,
-    /// and who notices that the end has come (the clock, a broadcast) has other things to do.
-    fn close_elsewhere(&self, reason: &'static str) {
+    fn forget(&self) {
+        self.0.server.forget(&self.0.id);
+    }
+
+    /// Tells of the end on a thread of its own: handlers run then, which may take their time, and who
+    /// notices that the end has come (the clock, a broadcast) has other things to do.
+    fn tell_elsewhere(&self, reason: &'static str) {
         let session = self.clone();
-        let ending = thread::Builder::new().spawn(move || session.close(reason));
-        if ending.is_err() {
+        let telling = thread::Builder::new().spawn(move || session.tell_of_the_end(reason));
+        if telling.is_err() {
             // No thread to be had: somebody may have left by then.
             let session = self.clone();
-            let again = move || session.close_elsewhere(reason);
+            let again = move || session.tell_elsewhere(reason);
             self.lock().alarm = Some(clock::after(Duration::from_secs(1), again));
         }
     }
 
     /// Tells the listener. If it panics, this session ends, and no other.
     fn tell(&self, event: Event) {
-        let Some(listener) = self.listener().clone() else { return };
-        if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
+        let Some(listener) = lock(&self.0.listener).clone() else { return };
+        if !survives(|| listener(event)) {
             self.close("forced close");
         }
     }
 
     /// The same, for the last time: whoever takes the listener away calls it.
     fn tell_of_the_end(&self, reason: &'static str) {
-        let Some(listener) = self.listener().take() else { return };
-        _ = catch_unwind(AssertUnwindSafe(|| listener(Event::Close(reason))));
-    }
-
-    fn listener(&self) -> MutexGuard<'_, Option<Arc<Listener>>> {
-        self.0.listener.lock().unwrap_or_else(PoisonError::into_inner)
+        let Some(listener) = lock(&self.0.listener).take() else { return };
+        survives(|| listener(Event::Close(reason)));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No listener runs under the lock: the state is whole.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 }

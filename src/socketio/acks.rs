@@ -3,12 +3,12 @@
 //! Chapter 18 of the book.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use std::{error, fmt, thread};
+use std::{error, fmt, mem, thread};
 
 use super::json::Value;
+use super::{lock, survives};
 use crate::net::clock::{self, Timer};
 
 /// Why there is no answer.
@@ -47,7 +47,7 @@ struct Awaited {
 impl Acks {
     /// Awaits an answer for `time`, and returns the number under which it is to be asked for.
     pub fn expect(&self, time: Duration, callback: Callback) -> u64 {
-        let mut awaited = self.lock();
+        let mut awaited = lock(&self.0);
         let id = awaited.numbers;
         awaited.numbers += 1;
         let acks = Arc::downgrade(&self.0);
@@ -67,7 +67,7 @@ impl Acks {
 
     /// Hands over an answer. One that nobody awaits, or no longer, is ignored.
     pub fn settle(&self, id: u64, answer: Result<Vec<Value>, NoAnswer>) {
-        let awaited = self.lock().callbacks.remove(&id);
+        let awaited = lock(&self.0).callbacks.remove(&id);
         if let Some((callback, _)) = awaited {
             callback(answer);
         }
@@ -75,25 +75,20 @@ impl Acks {
 
     /// Whether an answer is still awaited under this number.
     pub fn is_awaited(&self, id: u64) -> bool {
-        self.lock().callbacks.contains_key(&id)
+        lock(&self.0).callbacks.contains_key(&id)
     }
 
     /// The other end has gone: no answer will come any more, but to the questions `unasked`, which
     /// have not left yet.
     pub fn disconnected(&self, unasked: &[u64]) {
-        let mut awaited = self.lock();
-        let asked: Vec<u64> =
-            awaited.callbacks.keys().copied().filter(|id| !unasked.contains(id)).collect();
-        let gone: Vec<_> = asked.iter().filter_map(|id| awaited.callbacks.remove(id)).collect();
+        let mut awaited = lock(&self.0);
+        let all = mem::take(&mut awaited.callbacks).into_iter();
+        let (kept, gone): (HashMap<_, _>, _) = all.partition(|(id, _)| unasked.contains(id));
+        awaited.callbacks = kept;
         drop(awaited);
-        for (callback, _) in gone {
+        for (callback, _) in gone.into_values() {
             // One that panics keeps none of the others from being called.
-            _ = catch_unwind(AssertUnwindSafe(|| callback(Err(NoAnswer::Disconnected))));
+            survives(|| callback(Err(NoAnswer::Disconnected)));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Awaited> {
-        // No callback runs under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | [`json`] | values as text | 15 |
 //! | [`packet`], [`codec`] | what stands around the values, and bytes among them | 18, 21 |
+//! | [`listeners`] | who listens to a socket | 18 |
 //! | [`acks`] | answers that are awaited | 18 |
 //! | [`socket`] | one client in one namespace | 18 |
 //! | [`namespace`], [`rooms`] | who hears what | 19 |
@@ -18,22 +19,18 @@ pub mod acks;
 pub mod client;
 pub mod codec;
 pub mod json;
+pub mod listeners;
 pub mod namespace;
 pub mod packet;
 pub mod rooms;
 pub mod server;
 pub mod socket;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use crate::engineio::{lock, survives};
 pub use acks::NoAnswer;
 pub use client::Client;
 pub use json::Value;
+pub use listeners::Listeners;
 pub use namespace::{Broadcast, ConnectError, Namespace};
 pub use server::{Io, Options, Server};
 pub use socket::{Event, Socket};
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No listener runs under any of these locks: what they guard is whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -7,9 +7,10 @@
 //! Chapter 19 of the book.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::json::Value;
+use super::lock;
 use super::packet::Kind;
 use super::rooms::Rooms;
 use super::socket::{Socket, event};
@@ -38,17 +39,11 @@ pub struct Namespace(Arc<Inner>);
 
 struct Inner {
     name: String,
-    rules: Mutex<Rules>,
+    middleware: Mutex<Vec<Arc<Middleware>>>,
+    on_connection: Mutex<Vec<Arc<OnConnection>>>,
     members: Mutex<Members>,
     /// One broadcast at a time, so that all who hear two hear them in the same order.
     round: Mutex<()>,
-}
-
-/// What was set at the beginning, before clients came.
-#[derive(Default)]
-struct Rules {
-    middleware: Vec<Arc<Middleware>>,
-    on_connection: Vec<Arc<OnConnection>>,
 }
 
 #[derive(Default)]
@@ -61,7 +56,8 @@ impl Namespace {
     pub(super) fn new(name: &str) -> Namespace {
         Namespace(Arc::new(Inner {
             name: name.to_string(),
-            rules: Mutex::default(),
+            middleware: Mutex::default(),
+            on_connection: Mutex::default(),
             members: Mutex::default(),
             round: Mutex::default(),
         }))
@@ -78,12 +74,12 @@ impl Namespace {
         &self,
         middleware: impl Fn(&Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
     ) {
-        self.rules().middleware.push(Arc::new(middleware));
+        lock(&self.0.middleware).push(Arc::new(middleware));
     }
 
     /// Calls `listener` for each client that has come in (`io.on("connection", …)`).
     pub fn on_connection(&self, listener: impl Fn(Socket) + Send + Sync + 'static) {
-        self.rules().on_connection.push(Arc::new(listener));
+        lock(&self.0.on_connection).push(Arc::new(listener));
     }
 
     /// Everybody in the namespace.
@@ -137,16 +133,16 @@ impl Namespace {
 
     /// Asks all middleware, one after the other, until one refuses.
     pub(super) fn judge(&self, socket: &Socket) -> Result<(), ConnectError> {
-        let middleware = self.rules().middleware.clone(); // it is not called under the lock
+        let middleware = lock(&self.0.middleware).clone(); // it is not called under the lock
         middleware.iter().try_for_each(|middleware| middleware(socket))
     }
 
     /// Lets a client in, and into the room that is its own. Once told that it is in, it hears all that
     /// is said from then on.
     pub(super) fn add(&self, socket: &Socket) {
-        let mut members = self.members();
-        if !socket.enter() {
-            return;
+        let mut members = lock(&self.0.members);
+        if socket.has_ended() {
+            return; // it has left meanwhile
         }
         members.rooms.join(socket.id(), socket.id());
         members.sockets.insert(socket.id().to_string(), socket.clone());
@@ -154,39 +150,34 @@ impl Namespace {
     }
 
     pub(super) fn connected(&self, socket: &Socket) {
-        let listeners = self.rules().on_connection.clone();
+        let listeners = lock(&self.0.on_connection).clone();
         listeners.iter().for_each(|listener| listener(socket.clone()));
     }
 
     pub(super) fn remove(&self, socket: &Socket) {
-        let mut members = self.members();
+        let mut members = lock(&self.0.members);
         members.rooms.leave_all(socket.id());
         let removed = members.sockets.remove(socket.id());
         drop((members, removed)); // the lock first
     }
 
+    pub(super) fn has(&self, socket: &Socket) -> bool {
+        lock(&self.0.members).sockets.contains_key(socket.id())
+    }
+
     pub(super) fn join(&self, socket: &Socket, room: &str) {
-        let mut members = self.members();
-        if socket.is_connected() || !socket.has_ended() {
+        let mut members = lock(&self.0.members);
+        if members.sockets.contains_key(socket.id()) || !socket.has_ended() {
             members.rooms.join(socket.id(), room);
         }
     }
 
     pub(super) fn leave(&self, socket: &Socket, room: &str) {
-        self.members().rooms.leave(socket.id(), room);
+        lock(&self.0.members).rooms.leave(socket.id(), room);
     }
 
     pub(super) fn rooms(&self, socket: &Socket) -> Vec<String> {
-        self.members().rooms.rooms(socket.id())
-    }
-
-    fn rules(&self) -> MutexGuard<'_, Rules> {
-        self.0.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn members(&self) -> MutexGuard<'_, Members> {
-        // Nothing of a user's runs under the lock: what it guards is whole.
-        self.0.members.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.members).rooms.rooms(socket.id())
     }
 }
 
@@ -230,7 +221,7 @@ impl Broadcast {
     /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         let outgoing = Arc::new(event(self.namespace.name(), None, name, values.as_ref()));
-        let _round = self.namespace.0.round.lock().unwrap_or_else(PoisonError::into_inner);
+        let _round = lock(&self.namespace.0.round);
         for socket in self.fetch_sockets() {
             if !self.volatile || socket.session().is_writable() {
                 socket.session().send(&outgoing);
@@ -240,7 +231,7 @@ impl Broadcast {
 
     /// Their sockets.
     pub fn fetch_sockets(&self) -> Vec<Socket> {
-        let members = self.namespace.members();
+        let members = lock(&self.namespace.0.members);
         if self.rooms.is_empty() && self.except.is_empty() {
             return members.sockets.values().cloned().collect();
         }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
@@ -19,7 +19,6 @@ use super::packet::Kind;
 use super::socket::{Socket, packet};
 use crate::engineio::{self, Event, Handle, Session};
 use crate::net::clock::{self, Timer};
-use crate::ws::random::random_id;
 
 /// What can be set, with the defaults of Socket.IO's server.
 pub struct Options {
@@ -102,29 +101,24 @@ impl Server {
 #[derive(Clone)]
 pub struct Io {
     main: Namespace,
-    others: Arc<Mutex<HashMap<String, Namespace>>>,
+    all: Arc<Mutex<HashMap<String, Namespace>>>,
 }
 
 impl Io {
     fn new() -> Io {
-        Io { main: Namespace::new("/"), others: Arc::default() }
+        let main = Namespace::new("/");
+        let all = HashMap::from([("/".to_string(), main.clone())]);
+        Io { main, all: Arc::new(Mutex::new(all)) }
     }
 
     /// The namespace of that name (with or without its `/`), which is there from now on.
     pub fn of(&self, name: &str) -> Namespace {
         let name = format!("/{}", name.trim_start_matches('/'));
-        if name == "/" {
-            return self.main.clone();
-        }
-        self.others().entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
+        lock(&self.all).entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
     }
 
     fn find(&self, name: &str) -> Option<Namespace> {
-        if name == "/" { Some(self.main.clone()) } else { self.others().get(name).cloned() }
-    }
-
-    fn others(&self) -> MutexGuard<'_, HashMap<String, Namespace>> {
-        lock(&self.others)
+        lock(&self.all).get(name).cloned()
     }
 }
 
@@ -138,7 +132,7 @@ impl Deref for Io {
 
 /// A session, with the sockets that it has in namespaces.
 pub(super) struct Client {
-    session: Session,
+    pub(super) session: Session,
     io: Io,
     /// One for each namespace that it is in. They are few.
     sockets: Mutex<Vec<Socket>>,
@@ -200,9 +194,7 @@ impl Client {
         };
         let Some(namespace) = self.io.find(name) else { return refuse("Invalid namespace".into()) };
         let auth = auth.unwrap_or(Value::Object(Vec::new()));
-        let client = Arc::downgrade(self);
-        let socket =
-            Socket::new(random_id(), namespace.clone(), self.session.clone(), client, auth);
+        let socket = Socket::new(namespace.clone(), self.clone(), auth);
         if let Err(error) = namespace.judge(&socket) {
             socket.end("refused"); // nobody hears of it: it never was connected
             return refuse(error);
@@ -216,8 +208,8 @@ impl Client {
         sockets.push(socket.clone());
         drop(sockets);
         namespace.add(&socket);
-        if self.session.is_closed() {
-            return socket.end("transport close"); // it left while the middleware thought
+        if let Some(reason) = self.session.closed() {
+            return socket.end(reason); // it left while the middleware thought
         }
         namespace.connected(&socket);
         socket.greeted();

@@ -6,38 +6,37 @@
 //! Chapter 18 of the book.
 
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::acks::{Acks, NoAnswer};
 use super::codec::{RESERVED, encode};
 use super::json::Value;
+use super::listeners::Listeners;
 use super::namespace::{Broadcast, Namespace};
 use super::packet::{Kind, Packet};
 use super::server::Client;
+use super::{lock, survives};
 use crate::engineio::{self, Outgoing, Session};
 use crate::http::Request;
-use crate::net::Emitter;
-use crate::net::events::Listener;
-use crate::ws::Message;
+use crate::ws::{Message, random::random_id};
 
-/// A client in a namespace. A clone is the same one; any thread may use it.
+/// A client in a namespace, with its [`Listeners`]. Its own events are `disconnecting` (it is still in
+/// its rooms) and `disconnect`, both with the reason. A clone is the same one; any thread may use it.
 #[derive(Clone)]
 pub struct Socket(Arc<Inner>);
 
 struct Inner {
     id: String,
     namespace: Namespace,
-    session: Session,
-    client: Weak<Client>,
+    /// Which keeps this socket in turn, until it ends.
+    client: Arc<Client>,
     auth: Value,
     data: Mutex<Value>,
-    events: Emitter<Event>,
-    any: Emitter<Event>,
+    listeners: Listeners<Event>,
     acks: Acks,
-    connected: AtomicBool,
     /// Why it is over, once it is.
     ended: OnceLock<&'static str>,
 }
@@ -81,24 +80,15 @@ pub struct Handshake<'a> {
 }
 
 impl Socket {
-    pub(super) fn new(
-        id: String,
-        namespace: Namespace,
-        session: Session,
-        client: Weak<Client>,
-        auth: Value,
-    ) -> Socket {
+    pub(super) fn new(namespace: Namespace, client: Arc<Client>, auth: Value) -> Socket {
         Socket(Arc::new(Inner {
-            id,
+            id: random_id(),
             namespace,
-            session,
             client,
             auth,
             data: Mutex::new(Value::Object(Vec::new())),
-            events: Emitter::new(),
-            any: Emitter::new(),
+            listeners: Listeners::default(),
             acks: Acks::default(),
-            connected: AtomicBool::new(false),
             ended: OnceLock::new(),
         }))
     }
@@ -113,57 +103,31 @@ impl Socket {
         &self.0.namespace
     }
 
-    /// Whether it has not been disconnected yet.
+    /// Whether it has come in, and not been disconnected yet.
     pub fn is_connected(&self) -> bool {
-        self.0.connected.load(Relaxed)
+        self.0.namespace.has(self)
     }
 
     /// What the client came with.
     pub fn handshake(&self) -> Handshake<'_> {
-        let session = &self.0.session;
+        let session = self.session();
         let address = session.remote_address();
         Handshake { request: session.request(), auth: &self.0.auth, address }
     }
 
     /// How it is connected now: `polling` or `websocket`.
     pub fn transport(&self) -> &'static str {
-        self.0.session.transport()
+        self.session().transport()
     }
 
     /// What you have noted about it (`socket.data`): at first an empty object.
     pub fn data(&self) -> Value {
-        self.0.data.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0.data).clone()
     }
 
     /// Notes something about it.
     pub fn set_data(&self, data: impl Into<Value>) {
-        *self.0.data.lock().unwrap_or_else(PoisonError::into_inner) = data.into();
-    }
-
-    /// Calls `listener` for each event of that name. Its own are `disconnecting` (it is still in its
-    /// rooms) and `disconnect`, both with the reason.
-    pub fn on(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        self.0.events.on(name, listener)
-    }
-
-    /// Calls `listener` for the next event of that name alone.
-    pub fn once(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        self.0.events.once(name, listener)
-    }
-
-    /// Calls `listener` for each event that the client emits, before those for its name.
-    pub fn on_any(&self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        self.0.any.on("", listener)
-    }
-
-    /// Takes away what `on` or `once` has set.
-    pub fn off(&self, listener: Listener) {
-        self.0.events.off(listener);
-    }
-
-    /// Takes away what `on_any` has set.
-    pub fn off_any(&self, listener: Listener) {
-        self.0.any.off(listener);
+        *lock(&self.0.data) = data.into();
     }
 
     /// Emits an event to the client, with any number of values.
@@ -176,7 +140,7 @@ impl Socket {
 
     /// Emits an event that may be lost: if it cannot leave at once, it is (`socket.volatile.emit`).
     pub fn emit_volatile(&self, name: &str, values: impl AsRef<[Value]>) {
-        if self.0.session.is_writable() {
+        if self.session().is_writable() {
             self.emit(name, values);
         }
     }
@@ -192,7 +156,7 @@ impl Socket {
     ) {
         let id = self.0.acks.expect(timeout, Box::new(callback));
         self.send(event(self.0.namespace.name(), Some(id), name, values.as_ref()));
-        if !self.is_connected() {
+        if self.has_ended() {
             self.0.acks.disconnected(&[]);
         }
     }
@@ -230,15 +194,15 @@ impl Socket {
     /// Sends it out of the namespace; and out of all others as well, its connection closed, if
     /// `close`.
     pub fn disconnect(&self, close: bool) {
-        match self.0.client.upgrade() {
+        match close {
             _ if !self.is_connected() => {}
-            Some(client) if close => client.disconnect(),
-            _ => self.end("server namespace disconnect"),
+            true => self.0.client.disconnect(),
+            false => self.end("server namespace disconnect"),
         }
     }
 
     pub(super) fn session(&self) -> &Session {
-        &self.0.session
+        &self.0.client.session
     }
 
     pub(super) fn send_packet(&self, kind: Kind, data: &str) {
@@ -246,26 +210,19 @@ impl Socket {
     }
 
     fn send(&self, outgoing: Outgoing) {
-        self.0.session.send(&Arc::new(outgoing));
+        self.session().send(&Arc::new(outgoing));
     }
 
     /// An event has come.
     pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
         let Value::String(name) = values.remove(0) else { return };
         let event = self.event(name, values, ack);
-        self.0.any.emit("", &event);
-        self.0.events.emit(&event.name, &event);
+        self.0.listeners.hear(&event.name, &event);
     }
 
     /// An answer has come.
     pub(super) fn settle(&self, id: u64, values: Vec<Value>) {
         self.0.acks.settle(id, Ok(values));
-    }
-
-    /// It has been let in, unless it has left meanwhile.
-    pub(super) fn enter(&self) -> bool {
-        self.0.connected.store(!self.has_ended(), Relaxed);
-        self.is_connected()
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -277,9 +234,7 @@ impl Socket {
         if self.0.ended.set(reason).is_err() {
             return;
         }
-        if let Some(client) = self.0.client.upgrade() {
-            client.remove(self);
-        }
+        self.0.client.remove(self);
         if reason == "server namespace disconnect" {
             self.send_packet(Kind::Disconnect, ""); // it may come back at once: it has been removed
         }
@@ -287,13 +242,12 @@ impl Socket {
         if connected {
             self.tell("disconnecting", reason);
         }
-        self.0.connected.store(false, Relaxed);
         self.0.namespace.remove(self);
         self.0.acks.disconnected(&[]);
-        if !connected {
-            self.0.events.remove_all(); // it never was: nobody hears of it
+        match connected {
+            true => self.tell_last(reason),
+            false => self.0.listeners.remove_all(), // it never was: nobody hears of it
         }
-        self.tell_last(reason);
     }
 
     /// It has been greeted. If it left meanwhile, those who listen only since then are told.
@@ -307,19 +261,25 @@ impl Socket {
     /// client's: the others are told all the same.
     fn tell(&self, name: &str, reason: &str) {
         let event = self.event(name.to_string(), vec![reason.into()], None);
-        _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit(name, &event)));
+        survives(|| self.0.listeners.tell(name, &event));
     }
 
-    /// Tells them that it has left, and lets all of them go: listeners often hold the socket that
-    /// holds them, and neither would ever go by itself.
+    /// Tells them that it has left, and lets all of them go.
     fn tell_last(&self, reason: &str) {
         let event = self.event("disconnect".to_string(), vec![reason.into()], None);
-        _ = catch_unwind(AssertUnwindSafe(|| self.0.events.emit_last("disconnect", &event)));
-        self.0.any.remove_all();
+        survives(|| self.0.listeners.tell_last("disconnect", &event));
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
         Event { name, args, socket: self.clone(), ack, answered: Arc::default() }
+    }
+}
+
+impl Deref for Socket {
+    type Target = Listeners<Event>;
+
+    fn deref(&self) -> &Listeners<Event> {
+        &self.0.listeners
     }
 }
 

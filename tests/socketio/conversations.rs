@@ -156,6 +156,22 @@ mod coming_in {
     }
 
     #[test]
+    fn whose_session_ends_at_the_door_is_told_the_true_reason() {
+        let house = house(|_| {});
+        let (sender, reasons) = mpsc::channel();
+        let handle = house.handle.clone();
+        house.io.use_middleware(move |socket| {
+            let sender = sender.clone();
+            socket.on("disconnect", move |event| _ = sender.send(event.args[0].clone()));
+            handle.close();
+            Ok(())
+        });
+        let mut guest = WebSocket::session(house.address);
+        guest.send("40");
+        assert_eq!(next(&reasons), json!("server shutting down"));
+    }
+
+    #[test]
     fn who_speaks_where_they_are_not_is_sent_away() {
         let house = house(|_| {});
         house.io.of("/closed").use_middleware(|_| Err("no".into()));

@@ -1,16 +1,16 @@
 //! What a client posts while it polls: a box that any thread may drop a letter into, and the thread
 //! that empties it.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::transport::{Address, CLOSE_TIME, exchange};
 use crate::engineio::packet::SEPARATOR;
-use crate::engineio::{Outgoing, Packet};
+use crate::engineio::{Outgoing, Packet, lock};
 use crate::net::Stream;
 use crate::net::clock::{self, Timer};
 
-/// What is to be posted, and the connections on which that is done and news are awaited.
+/// What is to be posted, and the two connections that the client has while it polls.
 #[derive(Default)]
 pub struct Letterbox {
     letters: Mutex<Letters>,
@@ -20,10 +20,15 @@ pub struct Letterbox {
 #[derive(Default)]
 struct Letters {
     queue: Vec<Arc<str>>,
+    /// A request is on its way.
     posting: bool,
+    /// No more letters are taken.
     closed: bool,
+    /// None is posted any more, not even those that were taken.
     cut: bool,
+    /// The connection on which was posted last.
     post: Option<Stream>,
+    /// The connection on which news are awaited.
     get: Option<Stream>,
     /// Cuts off a goodbye that takes too long.
     deadline: Option<Timer>,
@@ -32,7 +37,7 @@ struct Letters {
 impl Letterbox {
     /// Takes a letter, to be posted after all others; answers `false` if it is closed.
     pub fn drop_in(&self, letter: Arc<str>) -> bool {
-        let mut letters = self.lock();
+        let mut letters = lock(&self.letters);
         if !letters.closed {
             letters.queue.push(letter);
             self.changed.notify_all();
@@ -45,8 +50,10 @@ impl Letterbox {
     pub fn post(&self, address: &Address, max_payload: usize) {
         loop {
             let empty = |letters: &mut Letters| letters.queue.is_empty() && !letters.closed;
-            let mut letters =
-                self.changed.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
+            let mut letters = self
+                .changed
+                .wait_while(lock(&self.letters), empty)
+                .unwrap_or_else(PoisonError::into_inner);
             let last = letters.queue.is_empty();
             if letters.cut {
                 break;
@@ -65,13 +72,13 @@ impl Letterbox {
             let time = if letters.closed { CLOSE_TIME } else { address.timeout };
             drop(letters);
             let ready = |stream: &Stream| {
-                let mut letters = self.lock();
+                let mut letters = lock(&self.letters);
                 letters.post = Some(stream.clone());
                 !letters.cut
             };
             let deadline = Instant::now() + time;
-            let posted = exchange(address, "POST", "", body.as_bytes(), deadline, ready);
-            self.lock().posting = false;
+            let posted = exchange(address, "POST", body.as_bytes(), deadline, ready);
+            lock(&self.letters).posting = false;
             if last || posted.is_err() {
                 break;
             }
@@ -81,7 +88,7 @@ impl Letterbox {
 
     /// Whether what is dropped in now would leave at once.
     pub fn is_empty(&self) -> bool {
-        let letters = self.lock();
+        let letters = lock(&self.letters);
         !letters.posting && !letters.closed && letters.queue.is_empty()
     }
 
@@ -89,7 +96,7 @@ impl Letterbox {
     pub fn close(self: &Arc<Letterbox>) {
         let slow = Arc::downgrade(self);
         let cut = move || _ = slow.upgrade().map(|letterbox| letterbox.cut());
-        let mut letters = self.lock();
+        let mut letters = lock(&self.letters);
         if !letters.closed {
             letters.closed = true;
             letters.deadline = Some(clock::after(CLOSE_TIME, cut));
@@ -99,7 +106,7 @@ impl Letterbox {
 
     /// Ends it at once, and both connections with it.
     pub fn cut(&self) {
-        let mut letters = self.lock();
+        let mut letters = lock(&self.letters);
         (letters.closed, letters.cut) = (true, true);
         letters.queue.clear();
         for stream in [letters.post.take(), letters.get.take()].into_iter().flatten() {
@@ -110,12 +117,8 @@ impl Letterbox {
 
     /// Notes the connection on which news are awaited; none are, once the box is closed.
     pub fn gets_on(&self, stream: &Stream) -> bool {
-        let mut letters = self.lock();
+        let mut letters = lock(&self.letters);
         letters.get = Some(stream.clone());
         !letters.closed
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Letters> {
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

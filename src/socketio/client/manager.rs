@@ -1,18 +1,18 @@
 //! The one line to a server: a thread connects, talks, waits, and begins again.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::Options;
 use super::socket::Socket;
 use super::transport::{Address, Sender, Transport};
-use super::{Options, survives};
 use crate::net::Emitter;
 use crate::socketio::codec::{Decoded, Decoder};
 use crate::socketio::json::Value;
-use crate::socketio::lock;
 use crate::socketio::packet::Kind;
+use crate::socketio::{lock, survives};
 
 /// The line to a server, and those who talk over it.
 pub(super) struct Manager {
@@ -21,7 +21,7 @@ pub(super) struct Manager {
     pub events: Emitter<Value>,
     /// All sockets that there have been, one for each namespace.
     pub sockets: Mutex<Vec<Socket>>,
-    line: Mutex<Line>,
+    pub line: Mutex<Line>,
     changed: Condvar,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Line {
     pub sender: Option<Sender>,
     /// The session is to end: nobody wanted to talk any more.
     given_up: bool,
-    /// A listener that was told how it ended has called `open`.
+    /// A socket wants to talk, and there is no session in which it could.
     again: bool,
     /// The thread runs, or is about to.
     running: bool,
@@ -64,22 +64,26 @@ impl Manager {
 
     /// A socket wants to talk.
     pub fn open(self: &Arc<Manager>, socket: &Socket) {
-        let mut line = self.line();
+        let mut line = lock(&self.line);
         let was_open = socket.0.open.swap(true, Relaxed);
+        if let Some(sender) = line.sender.as_ref().filter(|_| !line.given_up) {
+            if !was_open {
+                socket.ask(sender);
+            }
+            return;
+        }
         line.again = true;
         if !line.running {
             let manager = self.clone();
             let thread = thread::Builder::new().spawn(move || manager.run());
             line.running = thread.is_ok();
             line.thread = thread.ok();
-        } else if let Some(sender) = line.sender.as_ref().filter(|_| !line.given_up && !was_open) {
-            socket.ask(sender);
         }
     }
 
     /// A socket has nothing to say any more. If it was the last, the line is given up.
     pub fn remove(&self, socket: &Socket) {
-        let mut line = self.line();
+        let mut line = lock(&self.line);
         socket.0.open.store(false, Relaxed);
         if self.is_wanted() {
             return;
@@ -107,7 +111,7 @@ impl Manager {
                     }
                 }
                 Err(e) => {
-                    self.line().again = false;
+                    lock(&self.line).again = false;
                     let message = e.to_string();
                     for socket in self.sockets() {
                         survives(|| socket.refused(&message));
@@ -117,19 +121,11 @@ impl Manager {
                     }
                 }
             }
-            if !self.options.reconnection {
-                let mut line = self.line();
-                if line.again {
-                    continue;
-                }
-                line.running = false;
-                return;
-            }
-            if !self.is_wanted() {
+            if !self.options.reconnection || !self.is_wanted() {
                 continue;
             }
             if backoff.attempts >= self.options.reconnection_attempts {
-                self.line().running = false;
+                lock(&self.line).running = false;
                 return self.tell("reconnect_failed", Value::Null);
             }
             let pause = backoff.next_pause();
@@ -141,24 +137,25 @@ impl Manager {
         }
     }
 
-    /// Whether anyone wants to talk. If not, the thread ends.
+    /// Whether to connect: if anyone wants to talk, and has said so since the last session where
+    /// nothing comes back by itself. If not, the thread ends.
     fn goes_on(&self) -> bool {
-        let mut line = self.line();
-        line.running = self.is_wanted();
+        let mut line = lock(&self.line);
+        line.running = self.is_wanted() && (self.options.reconnection || line.again);
         line.running
     }
 
     /// A session, from its first packet to its last; returns how it ended, unless it was given up.
     fn talk(&self, transport: &mut Transport) -> Option<&'static str> {
         let sender = transport.sender();
-        let mut line = self.line();
+        let mut line = lock(&self.line);
         self.sockets().iter().for_each(|socket| socket.ask(&sender));
-        line.sender = Some(sender.clone());
+        (line.sender, line.again) = (Some(sender.clone()), false);
         line.given_up = !self.is_wanted();
         drop(line);
         let mut decoder = Decoder::default();
         let reason = loop {
-            if self.line().given_up {
+            if lock(&self.line).given_up {
                 break "io client disconnect";
             }
             match transport.read() {
@@ -177,8 +174,8 @@ impl Manager {
                 Err(_) => break "transport error",
             }
         };
-        let mut line = self.line();
-        (line.sender, line.again) = (None, false);
+        let mut line = lock(&self.line);
+        line.sender = None;
         lock(&self.sockets).iter().for_each(|socket| socket.0.asked.store(false, Relaxed));
         if line.given_up {
             return None;
@@ -215,6 +212,7 @@ impl Manager {
                 socket.lost("io server disconnect");
             }
             (Kind::Ack, Some(id)) => socket.0.acks.settle(id, Ok(packet.values)),
+            (Kind::Ack, None) => {} // an answer to nothing
             (_, id) => socket.receive(packet.values, id),
         }
     }
@@ -230,22 +228,13 @@ impl Manager {
 
     /// Waits for a while, or until nobody wants to talk any more.
     fn wait(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        let mut line = self.line();
-        while self.is_wanted() && Instant::now() < until {
-            let left = until.saturating_duration_since(Instant::now());
-            let woken = self.changed.wait_timeout(line, left);
-            line = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let line = lock(&self.line);
+        drop(self.changed.wait_timeout_while(line, pause, |_| self.is_wanted()));
     }
 
     /// The sockets that talk, or want to.
     fn sockets(&self) -> Vec<Socket> {
         let sockets = lock(&self.sockets);
         sockets.iter().filter(|socket| socket.0.open.load(Relaxed)).cloned().collect()
-    }
-
-    pub fn line(&self) -> MutexGuard<'_, Line> {
-        lock(&self.line)
     }
 }

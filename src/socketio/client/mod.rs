@@ -24,13 +24,12 @@ mod socket;
 mod transport;
 
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::json::Value;
-use super::lock;
+use super::{lock, survives};
 use crate::http::Headers;
 use crate::net::{Backoff, Emitter};
 use crate::ws;
@@ -111,7 +110,7 @@ impl Client {
     }
 
     /// A client with the default options, which is opened at once. What happens before you have
-    /// called [`Socket::on`] you do not hear.
+    /// called `on` you do not hear.
     ///
     /// # Errors
     /// As for [`new`](Client::new).
@@ -145,17 +144,15 @@ impl Deref for Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let talks = self.manager.line().sender.is_some();
+        let talks = lock(&self.manager.line).sender.is_some();
         let sockets = lock(&self.manager.sockets).clone();
         for socket in sockets {
-            socket.disconnect();
+            survives(|| socket.disconnect());
             socket.0.acks.disconnected(&[]);
-            // Listeners often hold the socket that holds them: without this, neither would ever go.
-            socket.0.events.remove_all();
-            socket.0.any.remove_all();
+            socket.remove_all();
         }
         self.manager.events.remove_all();
-        let thread = self.manager.line().thread.take();
+        let thread = lock(&self.manager.line).thread.take();
         let other = thread.filter(|own| own.thread().id() != thread::current().id());
         // Only a goodbye is waited for.
         if let Some(thread) = other.filter(|_| talks) {
@@ -166,20 +163,17 @@ impl Drop for Client {
 
 /// Where a URL leads, and the namespace that it names.
 fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Error> {
+    let invalid = |what| Err(ws::Error::Invalid(what));
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     match &*scheme.to_ascii_lowercase() {
         "http" | "ws" => {}
-        "https" | "wss" => {
-            return Err(ws::Error::Invalid(
-                "there is no TLS here: https:// needs a proxy in front",
-            ));
-        }
-        _ => return Err(ws::Error::Invalid("the URL of a server begins with http://")),
+        "https" | "wss" => return invalid("there is no TLS here: https:// needs a proxy in front"),
+        _ => return invalid("the URL of a server begins with http://"),
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     if authority.is_empty() || authority.starts_with(':') || authority.contains('@') {
-        return Err(ws::Error::Invalid("the URL of a server names a host, and no user"));
+        return invalid("the URL of a server names a host, and no user");
     }
     // The colons of an IPv6 address stand in brackets.
     let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
@@ -188,7 +182,7 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
         None => (authority, "80"),
     };
     if !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err() {
-        return Err(ws::Error::Invalid("the port of a URL is a number up to 65535"));
+        return invalid("the port of a URL is a number up to 65535");
     }
     let authority = format!("{host}:{port}");
     let path = path.split('#').next().unwrap_or_default();
@@ -216,17 +210,14 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                escaped.push(byte.into());
-            }
-            _ => escaped += &format!("%{byte:02X}"),
+        match is_unreserved(byte) {
+            true => escaped.push(byte.into()),
+            false => escaped += &format!("%{byte:02X}"),
         }
     }
     escaped
 }
 
-/// Whether listeners return rather than panic. (A panic has been said on stderr by then.)
-fn survives(call: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(call)).is_ok()
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)
 }

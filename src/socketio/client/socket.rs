@@ -1,6 +1,7 @@
 //! A conversation with a server in one namespace, which outlives the line that it uses.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -8,24 +9,24 @@ use std::time::Duration;
 use super::manager::Manager;
 use super::transport::Sender;
 use crate::engineio::Outgoing;
-use crate::net::Emitter;
-use crate::net::events::Listener;
 use crate::socketio::acks::{Acks, NoAnswer};
 use crate::socketio::codec::encode;
 use crate::socketio::json::Value;
+use crate::socketio::listeners::Listeners;
 use crate::socketio::lock;
 use crate::socketio::packet::Kind;
 use crate::socketio::socket::{event, packet};
 
-/// A conversation in a namespace. A clone is the same one; any thread may use it.
+/// A conversation in a namespace, with its [`Listeners`]. Its own events are `connect`,
+/// `connect_error` (with an object that has a `message`, and perhaps `data`) and `disconnect` (with the
+/// reason). A clone is the same one; any thread may use it.
 #[derive(Clone)]
 pub struct Socket(pub(super) Arc<Inner>);
 
 pub struct Inner {
     namespace: String,
     manager: Weak<Manager>,
-    pub(super) events: Emitter<Event>,
-    pub(super) any: Emitter<Event>,
+    listeners: Listeners<Event>,
     pub(super) acks: Acks,
     auth: Mutex<Value>,
     /// It talks, or wants to: changed under the line's lock.
@@ -42,7 +43,8 @@ struct State {
     buffer: VecDeque<(Option<u64>, Outgoing)>,
 }
 
-/// An event that the server has emitted.
+/// An event that the server has emitted. A clone is the same one: it can be answered later.
+#[derive(Clone)]
 pub struct Event {
     /// What it is called.
     pub name: String,
@@ -51,8 +53,8 @@ pub struct Event {
     /// The socket that it came to.
     pub socket: Socket,
     ack: Option<u64>,
-    answered: AtomicBool,
-    /// What the server called the socket then.
+    answered: Arc<AtomicBool>,
+    /// What the server called the socket when it asked.
     id: Option<String>,
 }
 
@@ -82,8 +84,7 @@ impl Socket {
         Socket(Arc::new(Inner {
             namespace: namespace.to_string(),
             manager: Arc::downgrade(manager),
-            events: Emitter::new(),
-            any: Emitter::new(),
+            listeners: Listeners::default(),
             acks: Acks::default(),
             auth: Mutex::new(auth),
             open: AtomicBool::new(false),
@@ -135,32 +136,6 @@ impl Socket {
         *lock(&self.0.auth) = auth;
     }
 
-    /// Calls `listener` for each event of that name. Its own are `connect`, `connect_error` (with an
-    /// object that has a `message`, and perhaps `data`) and `disconnect` (with the reason).
-    pub fn on(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        self.0.events.on(name, listener)
-    }
-
-    /// Calls `listener` for the next event of that name alone.
-    pub fn once(&self, name: &str, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        self.0.events.once(name, listener)
-    }
-
-    /// Calls `listener` for each event that the server emits, before those for its name.
-    pub fn on_any(&self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Listener {
-        self.0.any.on("", listener)
-    }
-
-    /// Takes away what `on` or `once` has set.
-    pub fn off(&self, listener: Listener) {
-        self.0.events.off(listener);
-    }
-
-    /// Takes away what `on_any` has set.
-    pub fn off_any(&self, listener: Listener) {
-        self.0.any.off(listener);
-    }
-
     /// Emits an event to the server: now, or as soon as it is connected.
     ///
     /// # Panics
@@ -175,7 +150,7 @@ impl Socket {
     }
 
     /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
-    /// there is none, on another thread.
+    /// there is none: on another thread, or on the one that calls [`disconnect`](Socket::disconnect).
     pub fn emit_with_ack(
         &self,
         name: &str,
@@ -201,7 +176,7 @@ impl Socket {
     }
 
     fn sender(&self) -> Option<Sender> {
-        self.0.manager.upgrade()?.line().sender.clone()
+        lock(&self.0.manager.upgrade()?.line).sender.clone()
     }
 
     /// Asks for the namespace, in a session that has begun; unless it has, for one who left since.
@@ -257,22 +232,26 @@ impl Socket {
     }
 
     pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
-        if values.is_empty() {
-            return;
-        }
         let Value::String(name) = values.remove(0) else { return };
         let event = self.event(name, values, ack);
-        self.0.any.emit("", &event);
-        self.0.events.emit(&event.name, &event);
+        self.0.listeners.hear(&event.name, &event);
     }
 
     pub(super) fn tell(&self, name: &str, args: Vec<Value>) {
-        self.0.events.emit(name, &self.event(name.to_string(), args, None));
+        self.0.listeners.tell(name, &self.event(name.to_string(), args, None));
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
-        let (socket, id) = (self.clone(), self.id());
-        Event { name, args, socket, ack, answered: AtomicBool::new(false), id }
+        let id = ack.and_then(|_| self.id());
+        Event { name, args, socket: self.clone(), ack, answered: Arc::default(), id }
+    }
+}
+
+impl Deref for Socket {
+    type Target = Listeners<Event>;
+
+    fn deref(&self) -> &Listeners<Event> {
+        &self.0.listeners
     }
 }
 

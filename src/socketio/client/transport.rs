@@ -6,11 +6,13 @@
 //! carry what there is to say.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{error, fmt, thread};
+use std::{fmt, io};
 
+use super::is_unreserved;
 use super::letterbox::Letterbox;
 use crate::engineio::{Outgoing, Packet};
 use crate::http::{self, Headers, Request, Response, Timed};
@@ -32,25 +34,19 @@ pub const CLOSE_TIME: Duration = Duration::from_secs(2);
 pub enum Error {
     /// The connection failed.
     Io(io::Error),
-    /// The server said something that is not HTTP.
-    Http(http::Error),
-    /// The WebSocket was refused, or failed.
-    Ws(ws::Error),
-    /// A request was refused, with this status and this text.
-    Refused {
-        /// The status of the response, such as 400.
-        status: u16,
-        /// The beginning of its body.
-        text: String,
-    },
-    /// The server said something that is not Engine.IO; what was expected.
-    Nonsense(&'static str),
+    /// There is somebody, but of no use; why.
+    Unusable(String),
 }
 
 impl Error {
+    /// The server said something that is not Engine.IO; what was expected.
+    fn expected(what: &str) -> Error {
+        Error::Unusable(format!("the server does not speak Engine.IO 4: {what} was expected"))
+    }
+
     /// Whether nothing came for longer than the server's pings are apart.
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Error::Io(e) | Error::Ws(ws::Error::Io(e)) if e.kind() == ErrorKind::TimedOut)
+        matches!(self, Error::Io(e) if e.kind() == ErrorKind::TimedOut)
     }
 }
 
@@ -58,19 +54,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Error::Io(e) => write!(f, "the connection failed: {e}"),
-            Error::Http(e) => write!(f, "the server does not speak HTTP: {e}"),
-            Error::Ws(e) => e.fmt(f),
-            Error::Refused { status, text } => {
-                write!(f, "the server answered with status {status}: {text}")
-            }
-            Error::Nonsense(expected) => {
-                write!(f, "the server does not speak Engine.IO 4: {expected} was expected")
-            }
+            Error::Unusable(what) => f.write_str(what),
         }
     }
 }
-
-impl error::Error for Error {}
 
 impl From<io::Error> for Error {
     fn from(e: io::Error) -> Error {
@@ -83,7 +70,7 @@ impl From<http::Error> for Error {
         match e {
             http::Error::Io(e) => Error::Io(e),
             http::Error::Refused(408, _) => Error::Io(ErrorKind::TimedOut.into()),
-            e => Error::Http(e),
+            e => Error::Unusable(format!("the server does not speak HTTP: {e}")),
         }
     }
 }
@@ -92,8 +79,8 @@ impl From<ws::Error> for Error {
     fn from(e: ws::Error) -> Error {
         match e {
             ws::Error::Io(e) => Error::Io(e),
-            ws::Error::Http(http::Error::Refused(408, _)) => Error::Io(ErrorKind::TimedOut.into()),
-            e => Error::Ws(e),
+            ws::Error::Http(e) => e.into(),
+            e => Error::Unusable(e.to_string()),
         }
     }
 }
@@ -114,6 +101,8 @@ pub struct Address {
 /// A session, as the one who reads it holds it.
 pub struct Transport {
     incoming: Incoming,
+    /// What has come, and has not been read.
+    packets: VecDeque<Packet>,
     sender: Sender,
     /// How long the server may be silent.
     patience: Duration,
@@ -121,7 +110,7 @@ pub struct Transport {
 
 enum Incoming {
     Websocket(Box<ws::Socket>),
-    Polling { address: Address, packets: VecDeque<Packet>, poster: Option<thread::JoinHandle<()>> },
+    Polling { address: Address, letterbox: Arc<Letterbox>, poster: Option<JoinHandle<()>> },
 }
 
 /// Sends in a session, from any thread. A clone is the same.
@@ -147,36 +136,34 @@ impl Transport {
             let mut socket = websocket(address, "", deadline)?;
             let first = socket.read()?.and_then(Packet::from_message);
             let hello = Hello::parse(first)?;
-            return Ok(Transport::websocket(socket, hello.patience));
+            return Ok(Transport::websocket(socket, VecDeque::new(), hello.patience));
         }
-        let body = exchange(address, "GET", "&transport=polling", b"", deadline, |_| true)?;
-        let mut packets = payload(body)?;
+        let mut polling = address.clone();
+        polling.target += "&transport=polling";
+        let mut packets = payload(exchange(&polling, "GET", b"", deadline, |_| true)?)?;
         let hello = Hello::parse(packets.pop_front())?;
         let sid = format!("&sid={}", hello.sid);
         if address.websocket && hello.upgrade {
             // No ping is heard meanwhile: the server must not lose patience over it.
             let limit = deadline.min(Instant::now() + PROBE_TIME.min(hello.patience / 2));
             if let Ok(socket) = upgrade(address, &sid, limit) {
-                return Ok(Transport::websocket(socket, hello.patience));
+                return Ok(Transport::websocket(socket, packets, hello.patience));
             }
         }
-        let mut address = address.clone();
-        address.target += &format!("&transport=polling{sid}");
+        polling.target += &sid;
         let letterbox = Arc::<Letterbox>::default();
         let poster = {
-            let (letterbox, address) = (letterbox.clone(), address.clone());
+            let (letterbox, address) = (letterbox.clone(), polling.clone());
             thread::Builder::new().spawn(move || letterbox.post(&address, hello.max_payload))?
         };
-        Ok(Transport {
-            incoming: Incoming::Polling { address, packets, poster: Some(poster) },
-            sender: Sender::Polling(letterbox),
-            patience: hello.patience,
-        })
+        let (sender, poster) = (Sender::Polling(letterbox.clone()), Some(poster));
+        let incoming = Incoming::Polling { address: polling, letterbox, poster };
+        Ok(Transport { incoming, packets, sender, patience: hello.patience })
     }
 
-    fn websocket(socket: ws::Socket, patience: Duration) -> Transport {
+    fn websocket(socket: ws::Socket, packets: VecDeque<Packet>, patience: Duration) -> Transport {
         let sender = Sender::Websocket(socket.sender());
-        Transport { incoming: Incoming::Websocket(Box::new(socket)), sender, patience }
+        Transport { incoming: Incoming::Websocket(Box::new(socket)), packets, sender, patience }
     }
 
     /// What sends in this session.
@@ -197,20 +184,20 @@ impl Transport {
     }
 
     fn next(&mut self) -> Result<Option<Packet>, Error> {
+        if let Some(packet) = self.packets.pop_front() {
+            return Ok(Some(packet));
+        }
         let deadline = Instant::now() + self.patience;
         match &mut self.incoming {
             Incoming::Websocket(socket) => {
                 socket.set_deadline(Some(deadline));
                 let Some(message) = socket.read()? else { return Ok(None) };
-                Packet::from_message(message).map(Some).ok_or(Error::Nonsense("a packet"))
+                Packet::from_message(message).map(Some).ok_or_else(|| Error::expected("a packet"))
             }
-            Incoming::Polling { address, packets, .. } => {
-                let Sender::Polling(letterbox) = &self.sender else { return Ok(None) };
-                while packets.is_empty() {
-                    let wait = |stream: &Stream| letterbox.gets_on(stream);
-                    *packets = payload(exchange(address, "GET", "", b"", deadline, wait)?)?;
-                }
-                Ok(packets.pop_front())
+            Incoming::Polling { address, letterbox, .. } => {
+                let wait = |stream: &Stream| letterbox.gets_on(stream);
+                self.packets = payload(exchange(address, "GET", b"", deadline, wait)?)?;
+                Ok(self.packets.pop_front())
             }
         }
     }
@@ -221,7 +208,7 @@ impl Drop for Transport {
     fn drop(&mut self) {
         self.sender.close();
         if let Incoming::Polling { poster, .. } = &mut self.incoming {
-            _ = poster.take().map(thread::JoinHandle::join);
+            _ = poster.take().map(JoinHandle::join);
         }
     }
 }
@@ -264,19 +251,17 @@ impl Sender {
 impl Hello {
     fn parse(packet: Option<Packet>) -> Result<Hello, Error> {
         let Some(Packet::Open(json)) = packet else {
-            return Err(Error::Nonsense("an open packet"));
+            return Err(Error::expected("an open packet"));
         };
         let json = Value::parse(&json).unwrap_or(Value::Null);
         let ms = |name: &str| json[name].as_f64().filter(|ms| (0.0..1e10).contains(ms));
         let (Some(sid), Some(interval), Some(timeout)) =
             (json["sid"].as_str(), ms("pingInterval"), ms("pingTimeout"))
         else {
-            return Err(Error::Nonsense("an open packet with sid, pingInterval and pingTimeout"));
+            return Err(Error::expected("an open packet with sid, pingInterval and pingTimeout"));
         };
-        if sid.is_empty()
-            || !sid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
-        {
-            return Err(Error::Nonsense("a sid that may stand in a URL"));
+        if sid.is_empty() || !sid.bytes().all(is_unreserved) {
+            return Err(Error::expected("a sid that may stand in a URL"));
         }
         let upgrades = json["upgrades"].as_array().unwrap_or_default();
         Ok(Hello {
@@ -310,7 +295,7 @@ fn upgrade(address: &Address, sid: &str, deadline: Instant) -> Result<ws::Socket
     socket.send("2probe")?;
     match socket.read()?.and_then(Packet::from_message) {
         Some(Packet::Pong(probe)) if probe == "probe" => {}
-        _ => return Err(Error::Nonsense("the answer to a probe")),
+        _ => return Err(Error::expected("the answer to a probe")),
     }
     socket.send("5")?;
     Ok(socket)
@@ -318,8 +303,8 @@ fn upgrade(address: &Address, sid: &str, deadline: Instant) -> Result<ws::Socket
 
 /// The packets in a body.
 fn payload(body: Vec<u8>) -> Result<VecDeque<Packet>, Error> {
-    let text = String::from_utf8(body).map_err(|_| Error::Nonsense("text"))?;
-    let packets = Packet::parse_payload(&text).ok_or(Error::Nonsense("a packet"))?;
+    let text = String::from_utf8(body).map_err(|_| Error::expected("text"))?;
+    let packets = Packet::parse_payload(&text).ok_or(Error::expected("a packet"))?;
     Ok(packets.into())
 }
 
@@ -328,7 +313,6 @@ fn payload(body: Vec<u8>) -> Result<VecDeque<Packet>, Error> {
 pub fn exchange(
     address: &Address,
     method: &str,
-    query: &str,
     body: &[u8],
     deadline: Instant,
     ready: impl Fn(&Stream) -> bool,
@@ -339,7 +323,7 @@ pub fn exchange(
     if !ready(&stream) {
         return Err(Error::Io(ErrorKind::ConnectionAborted.into()));
     }
-    let mut request = Request::new(method, &format!("{}{query}", address.target));
+    let mut request = Request::new(method, &address.target);
     request.headers.push("Host", &address.authority);
     request.headers.push("Connection", "close");
     if method == "POST" {
@@ -355,8 +339,9 @@ pub fn exchange(
     reader.get_mut().deadline = Some(deadline);
     let response = Response::read(&mut reader, MAX_BODY)?;
     if response.status != 200 {
-        let text = String::from_utf8_lossy(&response.body).chars().take(200).collect();
-        return Err(Error::Refused { status: response.status, text });
+        let text: String = String::from_utf8_lossy(&response.body).chars().take(200).collect();
+        let status = response.status;
+        return Err(Error::Unusable(format!("the server answered with status {status}: {text}")));
     }
     Ok(response.body)
 }

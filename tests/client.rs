@@ -1191,7 +1191,8 @@ fn a_session_that_turns_into_nonsense_ends_and_begins_anew() {
 
 #[test]
 fn what_comes_with_the_first_packet_is_not_lost_in_the_upgrade() {
-    let server = ws::Server::bind("127.0.0.1:0").unwrap().page(|_| {
+    let mut server = ws::Server::bind("127.0.0.1:0").unwrap();
+    server.options.page = Box::new(|_| {
         let open =
             r#"0{"sid":"a","upgrades":["websocket"],"pingInterval":9999,"pingTimeout":9999}"#;
         Response::text(200, &format!("{open}\x1e42[\"early\"]"))

@@ -204,17 +204,6 @@ fn a_host_that_does_not_resolve_is_one_line_and_status_1() {
 }
 
 #[test]
-fn a_server_whose_output_nobody_reads_ends_quietly() {
-    let mut server = Server::start();
-    server.stdout = None;
-    _ = server.connect().write_all(b"anything that it would print");
-    assert!(server.child.wait().unwrap().success());
-    let mut complaints = String::new();
-    server.stderr.read_to_string(&mut complaints).unwrap();
-    assert_eq!(complaints, "");
-}
-
-#[test]
 fn half_a_character_and_noise_are_shown_and_hurt_nobody() {
     let mut server = Server::start();
     let mut neighbour = server.connect();

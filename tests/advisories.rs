@@ -156,11 +156,11 @@ fn cve_2021_32640_spaces_among_subprotocols_cost_no_time() {
     let server = echoes();
     let spaces = " ".repeat(MAX_HEAD - 500);
     let begun = Instant::now();
-    for _ in 0..30 {
+    for (offer, answer) in [("b{}x, c", "400"), ("b{}, c", "101")].repeat(15) {
         let mut peer = Peer::connect(server);
-        let lines = format!("Host: a\r\nSec-WebSocket-Protocol: b{spaces}x, c\r\n");
-        peer.write(ask("/", &lines));
-        assert_eq!(status(&peer.head()), "101");
+        let offer = offer.replace("{}", &spaces);
+        peer.write(ask("/", &format!("Host: a\r\nSec-WebSocket-Protocol: {offer}\r\n")));
+        assert_eq!(status(&peer.head()), answer);
     }
     assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
 }

@@ -427,7 +427,7 @@ fn a_refusal_has_its_body_though_the_request_before_it_was_a_head() {
     let mut theirs = Stream::connect(listener.local_addr().unwrap()).unwrap();
     theirs.write_all(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n").unwrap();
     theirs.end().unwrap();
-    let mut ours = Connection::new(listener.accept().unwrap().0.into()).unwrap();
+    let mut ours = Connection::new(listener.accept().unwrap().0.into(), 1 << 20).unwrap();
     assert_eq!(ours.next(Duration::from_secs(10)).unwrap().unwrap().method, "HEAD");
     assert!(ours.next(Duration::from_secs(10)).unwrap().is_none());
     let refusal = Response::read(&mut BufReader::new(theirs), 80).unwrap();

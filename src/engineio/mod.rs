@@ -40,10 +40,13 @@ pub struct Options {
     pub ping_timeout: Duration,
     /// How long the change to a WebSocket may take. 10 s.
     pub upgrade_timeout: Duration,
-    /// How long a request may take to arrive. 10 s.
+    /// How long the head of a request may take to arrive. 10 s.
     pub handshake_timeout: Duration,
     /// The most bytes that a client may send at once (`maxHttpBufferSize`). 1,000,000.
     pub max_payload: usize,
+    /// A client for which more than so many bytes wait, and one more message comes, is dropped. 1 MiB:
+    /// more for a server that says much at a time. (Socket.IO has no such limit, but for its memory.)
+    pub max_queued: usize,
     /// How many connections there may be at a time. 10,000.
     pub max_connections: usize,
     /// The pages of other origins that may read what the server answers: none.
@@ -64,6 +67,7 @@ impl Default for Options {
             upgrade_timeout: Duration::from_secs(10),
             handshake_timeout: HEAD_TIME,
             max_payload: 1_000_000,
+            max_queued: net::outbox::MAX_QUEUED,
             max_connections: net::server::MAX_CONNECTIONS,
             cors: None,
             allow_request: Box::new(|_| true),

@@ -7,7 +7,6 @@
 //! Chapters 16 and 17 of the book.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
@@ -30,8 +29,8 @@ pub struct Server {
 pub(super) struct Shared {
     pub(super) options: Options,
     sessions: Mutex<HashMap<String, Session>>,
-    /// The door has been closed: whoever still opens a session is sent away.
-    closing: AtomicBool,
+    /// Once it has been closed, whoever still opens a session is sent away.
+    door: net::server::Handle,
 }
 
 type Open = dyn Fn(&Session) -> Listener + Send + Sync;
@@ -41,11 +40,12 @@ impl Server {
     ///
     /// # Errors
     /// As for [`net::Server::bind`].
-    pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
+    pub fn bind(address: impl ToSocketAddrs, mut options: Options) -> io::Result<Server> {
+        options.path = options.path.trim_end_matches('/').to_string() + "/";
         let mut net = net::Server::bind(address)?;
         (net.max_connections, net.farewell) = (options.max_connections, ws::server::FULL);
-        let (sessions, closing) = (Mutex::default(), AtomicBool::new(false));
-        Ok(Server { net, shared: Arc::new(Shared { options, sessions, closing }) })
+        let (sessions, door) = (Mutex::default(), net.handle());
+        Ok(Server { net, shared: Arc::new(Shared { options, sessions, door }) })
     }
 
     /// Where the server listens.
@@ -55,7 +55,7 @@ impl Server {
 
     /// What stops the server, and counts its clients, from any thread.
     pub fn handle(&self) -> Handle {
-        Handle { net: self.net.handle(), shared: self.shared.clone() }
+        Handle(self.shared.clone())
     }
 
     /// Accepts clients until [`Handle::close`], calls `open` for each new session, and the listener
@@ -68,28 +68,26 @@ impl Server {
 
 /// Stops a [`Server`] from any thread, and counts its clients. A clone is the same handle.
 #[derive(Clone)]
-pub struct Handle {
-    net: net::server::Handle,
-    shared: Arc<Shared>,
-}
+pub struct Handle(Arc<Shared>);
 
 impl Handle {
-    /// Closes the door, and ends all sessions: they are told, with `server shutting down`.
+    /// Closes the door, and ends all sessions: they are told, with `server shutting down`. A client
+    /// that does not read this, or holds a connection on which it says nothing, keeps
+    /// [`serve`](Server::serve) waiting for half a minute at most.
     pub fn close(&self) {
-        self.net.close();
-        self.shared.closing.store(true, Relaxed);
-        let sessions: Vec<Session> = self.shared.lock().values().cloned().collect();
+        self.0.door.close();
+        let sessions: Vec<Session> = self.0.lock().values().cloned().collect();
         sessions.iter().for_each(|session| session.close("server shutting down"));
     }
 
     /// Waits until the server has been closed and its last connection has ended.
     pub fn wait(&self) {
-        self.net.wait();
+        self.0.door.wait();
     }
 
     /// How many sessions there are now (`engine.clientsCount`).
     pub fn sessions(&self) -> usize {
-        self.shared.lock().len()
+        self.0.lock().len()
     }
 }
 
@@ -127,7 +125,7 @@ impl Shared {
         stream: Stream,
         open: &Open,
     ) -> Result<Option<(Connection, Request)>, Error> {
-        let mut connection = Connection::new(stream)?;
+        let mut connection = Connection::new(stream, self.options.max_queued)?;
         let mut held: Held = None;
         loop {
             let next = connection.next(self.options.handshake_timeout);
@@ -193,7 +191,8 @@ impl Shared {
             ("GET", Some(session)) => {
                 // The server has something to say at the next ping, at the latest (and a moment).
                 let Options { ping_interval, ping_timeout, .. } = self.options;
-                connection.keep_alive = ping_interval + ping_timeout + Duration::from_secs(5);
+                let time = ping_interval.saturating_add(ping_timeout);
+                connection.keep_alive = time.saturating_add(Duration::from_secs(5));
                 connection.answered_later();
                 let number = session
                     .poll(&connection.outbox, response.headers, request.keep_alive())
@@ -237,7 +236,7 @@ impl Shared {
         if upgrade != (transport == "websocket") {
             return Err(Refusal::BAD_REQUEST);
         }
-        if self.closing.load(Relaxed) || !(self.options.allow_request)(request) {
+        if self.door.is_closed() || !(self.options.allow_request)(request) {
             return Err(Refusal::FORBIDDEN);
         }
         if request.query("EIO").as_deref() != Some("4") {
@@ -259,7 +258,7 @@ impl Shared {
             session.send(&Arc::new(self.hello(&session).into()));
         }
         session.listen(open(&session));
-        if self.closing.load(Relaxed) {
+        if self.door.is_closed() {
             session.close("server shutting down");
         }
         session
@@ -317,7 +316,11 @@ impl Shared {
         connection.body(request, 0)?;
         let refuse = |refusal: Refusal| refusal.response(self.options.cors(request));
         let session = self.find(request, true).map_err(refuse)?;
-        Ok((handshake::accept(request)?, session))
+        let mut response = handshake::accept(request)?;
+        if let Some(first) = handshake::offered(request).first() {
+            response.headers.push("Sec-WebSocket-Protocol", first); // some clients insist on one
+        }
+        Ok((response, session))
     }
 
     /// The upgrade: the WebSocket is tried out, then the client changes over to it.

@@ -19,8 +19,8 @@ use super::polling::{Get, Polling};
 use super::server::Shared;
 use super::{Outgoing, Packet, Refusal, lock, survives};
 use crate::http::{Headers, Request};
+use crate::net::Outbox;
 use crate::net::clock::{self, Timer};
-use crate::net::{Outbox, outbox::MAX_QUEUED};
 use crate::ws::{self, Message};
 
 /// The ends after which a client may still fetch what was meant for it.
@@ -132,7 +132,7 @@ impl Session {
             Transport::Polling(polling) => {
                 let waiting = polling.add(outgoing.clone());
                 drop(state);
-                if waiting > MAX_QUEUED && self.end("transport error") {
+                if waiting > self.0.server.options.max_queued && self.end("transport error") {
                     self.tell_elsewhere("transport error");
                 }
             }

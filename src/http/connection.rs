@@ -4,8 +4,8 @@ use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::{Error, Request, Response, Timed};
-use crate::net::{Outbox, Stream};
+use super::{BODY_TIME, Error, Request, Response, Timed};
+use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
 /// The server's end of a connection that carries requests, and at last perhaps something else.
 #[derive(Debug)]
@@ -25,13 +25,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Speaks HTTP over `stream`.
+    /// Speaks HTTP over `stream`, on which `max_queued` bytes may wait for the client.
     ///
     /// # Errors
     /// The connection has already ended.
-    pub fn new(stream: Stream) -> io::Result<Connection> {
+    pub fn new(stream: Stream, max_queued: usize) -> io::Result<Connection> {
         stream.set_no_delay(true)?;
-        let outbox = Outbox::new(stream.clone())?;
+        let outbox = Outbox::with_limits(stream.clone(), max_queued, DEADLINE)?;
         Ok(Connection {
             reader: Timed::buffered(stream),
             outbox,
@@ -42,8 +42,8 @@ impl Connection {
         })
     }
 
-    /// Waits for a request, whose whole head (and body, if that is read) the client has the time
-    /// `within` to send; `None` when no more come. A client whose head is refused has been told so.
+    /// Waits for a request, whose whole head the client has the time `within` to send; `None` when no
+    /// more come. A client whose head is refused has been told so.
     ///
     /// # Errors
     /// The connection failed, or the client has been dropped.
@@ -52,9 +52,9 @@ impl Connection {
             self.hang_up();
             return Ok(None);
         }
-        self.outbox.wait_for_room().map_err(io::Error::other)?;
+        self.outbox.wait_for_room().map_err(io::Error::from)?;
         if mem::replace(&mut self.used, true) {
-            self.reader.get_mut().deadline = Some(Instant::now() + self.keep_alive);
+            self.reader.get_mut().deadline = Instant::now().checked_add(self.keep_alive);
             match self.reader.fill_buf() {
                 Err(e) if e.kind() == ErrorKind::TimedOut => {
                     self.hang_up(); // nobody is told anything that they have not asked for
@@ -64,7 +64,7 @@ impl Connection {
                 Ok(_) => {}
             }
         }
-        self.reader.get_mut().deadline = Some(Instant::now() + within);
+        self.reader.get_mut().deadline = Instant::now().checked_add(within);
         self.head = false; // a refusal has a body, whatever came before
         match Request::read(&mut self.reader) {
             Ok(Some(request)) => {
@@ -80,11 +80,12 @@ impl Connection {
         }
     }
 
-    /// The body of the last request, of at most `max` bytes.
+    /// The body of the last request, of at most `max` bytes, which has a minute to arrive.
     ///
     /// # Errors
     /// There is none to be had: the response says why, and is to [`finish`](Connection::finish) with.
     pub fn body(&mut self, request: &Request, max: usize) -> Result<Vec<u8>, Response> {
+        self.reader.get_mut().deadline = Some(Instant::now() + BODY_TIME);
         let body = request.body(&mut self.reader, max);
         body.map_err(|e| Response::text(e.status().unwrap_or(400), &e.to_string()))
     }
@@ -98,7 +99,7 @@ impl Connection {
             response.headers.push("Connection", "close");
         }
         let bytes = if self.head { response.encode_head() } else { response.encode() };
-        Ok(self.outbox.send(bytes).map_err(io::Error::other)?)
+        Ok(self.outbox.send(bytes).map_err(io::Error::from)?)
     }
 
     /// Sends the last response of this connection, and ends it: what follows from the client cannot

@@ -128,7 +128,7 @@ pub(super) fn encode_head(first: String, headers: &Headers, length: Option<usize
 }
 
 /// Whether it is a name, of a header or a method (RFC 9110 §5.6.2).
-pub(super) fn is_token(name: &str) -> bool {
+pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_token_char)
 }
 

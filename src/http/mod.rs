@@ -28,6 +28,7 @@ use std::{error, fmt, io, io::ErrorKind, time::Duration};
 
 pub use connection::Connection;
 pub use head::Headers;
+pub(crate) use head::is_token;
 pub use request::Request;
 pub use response::Response;
 pub use timed::Timed;
@@ -40,6 +41,9 @@ pub const MAX_HEADERS: usize = 100;
 
 /// How long a whole head may take to arrive, however it drips.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// How long the body behind it may take: a line may be slow, and a body long.
+const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// Why there is no next request or response. After that the connection is of no more use: where
 /// the next one would begin is not known.

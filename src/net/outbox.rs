@@ -116,6 +116,13 @@ impl fmt::Display for Dropped {
 
 impl error::Error for Dropped {}
 
+/// So that a handler which returns `io::Result` can use `?` on both.
+impl From<Dropped> for io::Error {
+    fn from(why: Dropped) -> io::Error {
+        io::Error::other(why)
+    }
+}
+
 impl Outbox {
     /// The outbox of `stream`, which from now on writes through it alone. ([`MAX_QUEUED`] bytes
     /// may wait, for [`DEADLINE`].)

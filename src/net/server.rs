@@ -160,7 +160,7 @@ impl Server {
             }
         });
         handle.lock().serving = true;
-        while !handle.lock().closing {
+        while !handle.is_closed() {
             match self.listener.accept() {
                 Ok(mut stream) => match handle.let_in(self.max_connections) {
                     Some(guest) => _ = door.send((stream, guest)), // the usher is there until the end
@@ -249,6 +249,11 @@ impl Handle {
             let opened = self.0.changed.wait_timeout_while(self.lock(), PAUSE, |s| s.serving);
             state = opened.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Whether it has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closing
     }
 
     /// Waits until the server has been closed and its last client's handler has returned.

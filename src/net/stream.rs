@@ -75,9 +75,9 @@ impl Stream {
     pub fn connect_within(address: impl ToSocketAddrs, time: Duration) -> io::Result<Stream> {
         let mut last = ErrorKind::AddrNotAvailable.into(); // the host has no address at all
         let addresses = address.to_socket_addrs()?;
-        let deadline = Instant::now() + time;
+        let start = Instant::now();
         for address in addresses {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = time.saturating_sub(start.elapsed());
             match TcpStream::connect_timeout(&address, left.max(Duration::from_millis(1))) {
                 Ok(socket) => return Ok(socket.into()),
                 Err(e) => last = e,

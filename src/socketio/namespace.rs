@@ -26,7 +26,13 @@ pub struct ConnectError {
 
 impl From<&str> for ConnectError {
     fn from(message: &str) -> ConnectError {
-        ConnectError { message: message.to_string(), data: None }
+        message.to_string().into()
+    }
+}
+
+impl From<String> for ConnectError {
+    fn from(message: String) -> ConnectError {
+        ConnectError { message, data: None }
     }
 }
 

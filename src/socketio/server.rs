@@ -41,13 +41,8 @@ impl Default for Options {
 /// use sockets_by_hand::socketio::{Options, Server};
 ///
 /// let server = Server::bind("127.0.0.1:0", Options::default())?;
-/// let io = server.io();
-/// io.on_connection({
-///     let io = io.clone();
-///     move |socket| {
-///         let io = io.clone();
-///         socket.on("say", move |event| io.emit("said", &event.args));
-///     }
+/// server.io().on_connection(|socket| {
+///     socket.on("say", |event| event.socket.namespace().emit("said", &event.args));
 /// });
 /// let handle = server.handle();
 /// let street = std::thread::spawn(|| server.serve());

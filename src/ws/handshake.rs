@@ -7,7 +7,7 @@
 //! Chapter 10 of the book.
 
 use super::{Error, base64, random::random_bytes, sha1::sha1};
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, is_token};
 
 /// What the digest is taken of, behind the key (RFC 6455 §1.3).
 const PHRASE: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -64,6 +64,9 @@ pub fn accept(request: &Request) -> Result<Response, Response> {
     let key = header("sec-websocket-key");
     if base64::decode(key).is_none_or(|bytes| bytes.len() != 16) {
         return Err(Response::text(400, "Sec-WebSocket-Key is not 16 bytes in base64"));
+    }
+    if !offered(request).iter().all(|protocol| is_token(protocol)) {
+        return Err(Response::text(400, "Sec-WebSocket-Protocol is not a list of names"));
     }
     let mut response = Response::new(101);
     response.headers.push("Upgrade", "websocket");

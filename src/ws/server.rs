@@ -15,7 +15,7 @@ use super::{Error, MAX_PAYLOAD, handshake};
 use crate::http::{Connection, HEAD_TIME, Request, Response};
 use crate::net::clock::{self, Timer};
 use crate::net::server::Handle;
-use crate::net::{self, Stream};
+use crate::net::{self, Stream, outbox::MAX_QUEUED};
 
 /// What one client too many is told.
 pub const FULL: &[u8] =
@@ -72,6 +72,9 @@ pub struct Options {
     pub path: Option<String>,
     /// The most bytes that a message may have; 16 MiB at first.
     pub max_payload: usize,
+    /// A client for which more than so many bytes wait, and one more message comes, is dropped; 1 MiB
+    /// at first.
+    pub max_queued: usize,
     /// How many clients may be connected at a time; 10,000 at first. One more gets a 503.
     pub max_connections: usize,
     /// How long a client may take to say what it wants; 10 s at first.
@@ -93,6 +96,7 @@ impl Default for Options {
         Options {
             path: None,
             max_payload: MAX_PAYLOAD,
+            max_queued: MAX_QUEUED,
             max_connections: net::server::MAX_CONNECTIONS,
             handshake_timeout: HEAD_TIME,
             heartbeat: None,
@@ -139,16 +143,22 @@ impl Server {
         if let Some(interval) = options.heartbeat {
             clients.beat(&mut clients.lock(), interval);
         }
-        let served = clients.clone();
-        net.serve(move |stream| Ok(options.receive(stream, &served, &handler)?));
+        let (served, door) = (clients.clone(), net.handle());
+        net.serve(move |stream| Ok(options.receive(stream, &served, &door, &handler)?));
         clients.lock().heartbeat = None;
     }
 }
 
 impl Options {
     /// One connection: pages as long as it asks for pages, and then perhaps a WebSocket.
-    fn receive(&self, stream: Stream, clients: &Clients, handler: &Handler) -> Result<(), Error> {
-        let mut connection = Connection::new(stream)?;
+    fn receive(
+        &self,
+        stream: Stream,
+        clients: &Clients,
+        door: &Handle,
+        handler: &Handler,
+    ) -> Result<(), Error> {
+        let mut connection = Connection::new(stream, self.max_queued)?;
         while let Some(request) = connection.next(self.handshake_timeout)? {
             let ours = self.path.as_ref().is_none_or(|path| path == request.path());
             let wanted = ours && handshake::is_wanted(&request);
@@ -161,8 +171,13 @@ impl Options {
                     Ok(accepted) => accepted,
                     Err(refusal) => return Ok(connection.finish(refusal)?),
                 };
-                // Once told that it is in, a client hears all that is said from then on.
+                // Once told that it is in, a client hears all that is said from then on; and once the
+                // door has closed, nobody comes onto the list.
                 let mut list = clients.lock();
+                if door.is_closed() {
+                    drop(list);
+                    return Ok(connection.finish(Response::text(503, "The server is closing"))?);
+                }
                 connection.respond(response)?;
                 let Connection { reader, outbox, .. } = connection;
                 let (max, request) = (self.max_payload, request.into());

@@ -84,8 +84,8 @@ impl Socket {
                 Ok(Some(Incoming::Ping(payload))) => _ = self.sender.frame(Opcode::Pong, &payload),
                 Ok(Some(Incoming::Pong(_))) => self.sender.0.alive.store(true, Relaxed),
                 Ok(Some(Incoming::Close(close))) => {
-                    // The other end has said goodbye: it gets its own code back (§5.5.1).
-                    _ = self.sender.close(close.code, "");
+                    // The other end has said goodbye: it gets it back (§5.5.1).
+                    _ = self.sender.close(close.code, &close.reason);
                     self.sender.0.outbox.end();
                     self.closed = Some(close);
                 }
@@ -108,8 +108,8 @@ impl Socket {
         self.closed.as_ref()
     }
 
-    /// Reading fails with [`ErrorKind::TimedOut`](std::io::ErrorKind::TimedOut) after `deadline`;
-    /// `None` waits for ever, as at first.
+    /// Reading fails with [`ErrorKind::TimedOut`](std::io::ErrorKind::TimedOut) after `deadline`, and
+    /// that is the end of the connection; `None` waits for ever, as at first.
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.reader.get_mut().get_mut().deadline = deadline;
     }

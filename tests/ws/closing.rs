@@ -17,12 +17,12 @@ fn is_ended<T: std::fmt::Debug>(result: Result<T, Error>) -> bool {
 }
 
 #[test]
-fn who_says_goodbye_gets_the_same_code_back() {
+fn who_says_goodbye_gets_it_back() {
     for (mut socket, mut peer) in both() {
         peer.write(peer.by.close(4321, "that is all"));
         assert_eq!(socket.read().unwrap(), None);
         assert_eq!(socket.closed(), Some(&close(4321, "that is all")));
-        peer.expect(CLOSE, goodbye(4321, ""));
+        peer.expect(CLOSE, goodbye(4321, "that is all"));
         assert!(is_ended(socket.send("more")));
         assert!(is_ended(socket.ping(b"")));
         peer.half_close();

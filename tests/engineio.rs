@@ -313,12 +313,13 @@ mod the_beginning {
     #[test]
     fn all_other_paths_are_for_pages() {
         let house = house(Options {
-            path: "/talk/".to_string(),
+            path: "/talk".to_string(), // as good as "/talk/"
             page: Box::new(|request| Response::text(200, request.path())),
             ..Options::default()
         });
         let mut connection = Connection::open(house.address);
         assert_eq!(connection.get("/").short(), (200, "/"));
+        assert_eq!(connection.get("/talks").body, "/talks");
         assert_eq!(connection.get("/socket.io/?EIO=4&transport=polling").body, "/socket.io/");
         assert_eq!(connection.post("/form", "a=b").body, "/form");
         assert!(connection.get("/talk/?EIO=4&transport=polling").body.starts_with("0{"));
@@ -461,6 +462,48 @@ mod messages {
             assert_eq!(connection.answer().status, 413, "{method} {target}");
             assert!(connection.has_ended());
         }
+    }
+
+    #[test]
+    fn a_body_may_take_longer_than_a_head() {
+        let house = house(Options { handshake_timeout: SHORT, ..Options::default() });
+        let guest = Polling::open(house.address);
+        let mut connection = Connection::open(house.address);
+        let head = format!("POST {} HTTP/1.1\r\nHost: a\r\n", guest.target());
+        connection.send(head + "Content-Length: 5\r\n\r\n4slo");
+        thread::sleep(SHORT * 3);
+        connection.send("w");
+        assert_eq!(connection.answer().short(), (200, "ok"));
+    }
+
+    #[test]
+    fn times_without_an_end_are_times() {
+        let ever = Duration::MAX;
+        let house = house(Options {
+            ping_interval: ever,
+            ping_timeout: ever,
+            handshake_timeout: ever,
+            upgrade_timeout: ever,
+            ..Options::default()
+        });
+        let mut guest = Polling::open(house.address);
+        guest.say("4hello");
+        assert_eq!(guest.poll(), "4hello");
+        guest.upgrade();
+    }
+
+    #[test]
+    fn how_much_may_wait_can_be_set() {
+        let house = house(Options { max_queued: 9_000_000, ..Options::default() });
+        let mut polling = Polling::open(house.address);
+        let mut websocket = WebSocket::session(house.address);
+        let much = text(&"x".repeat(300_000));
+        for session in [next(&house.sessions), next(&house.sessions)] {
+            (0..20).for_each(|_| say(&session, much.clone()));
+            assert_eq!(session.closed(), None);
+        }
+        assert!(polling.poll().len() > 6_000_000);
+        (0..20).for_each(|_| assert_eq!(websocket.text().len(), 300_001));
     }
 
     #[test]

@@ -53,8 +53,9 @@ async function door(websockets) {
     const outside = connect(new URL(url).port, "127.0.0.1");
     inside.once("data", async (head) => {
       if (head.includes("transport=websocket")) await websockets;
+      if (quiet) return;
       outside.write(head);
-      if (!quiet) inside.pipe(outside).pipe(inside);
+      inside.pipe(outside).pipe(inside);
     });
     pipes.push(inside, outside);
     [inside, outside].forEach((pipe) => pipe.on("error", () => {}));
@@ -277,6 +278,9 @@ const things = {
     say(await ask(socket, "who am I?"));
     say((await ask(await settle("/news", { withCredentials: true }), "who am I?")).slice(1));
     say("an id of", socket.id.length, "and a session of", socket.io.engine.id.length);
+    const options = { transports: ["websocket"], protocols: ["chat.v2", "chat.v1"] };
+    const one = await settle("", options);
+    say("speaks", one.io.engine.transport.ws.protocol);
   },
 
   async "wrong path"() {

@@ -317,6 +317,44 @@ fn an_open_websocket_may_be_silent_for_longer_than_a_handshake() {
 }
 
 #[test]
+fn who_is_at_the_desk_when_the_server_is_closed_gets_503() {
+    let server = server();
+    let handle = server.handle();
+    let server = serve(server, echo);
+    let mut inside = Peer::open(server);
+    let mut late = Peer::connect(server);
+    wait_until(|| handle.connections() == 2);
+    handle.close();
+    late.write(ASK);
+    assert_eq!(status(&late.head()), 503);
+    inside.send(TEXT, "Hello");
+    inside.expect(TEXT, "Hello");
+}
+
+#[test]
+fn subprotocols_that_are_no_names_get_400() {
+    let server = serve(server(), echo);
+    for offer in ["a b", "a, b c", "a;b", "\"a\""] {
+        let mut peer = Peer::connect(server);
+        peer.write(
+            ASK.replace("\r\n\r\n", &format!("\r\nSec-WebSocket-Protocol: {offer}\r\n\r\n")),
+        );
+        assert_eq!(status(&peer.head()), 400, "{offer:?}");
+    }
+}
+
+#[test]
+fn how_much_may_wait_can_be_set() {
+    let options = Options { max_queued: 9_000_000, ..Options::default() };
+    let mut peer = Peer::open(serve(server_with(options), |mut socket| {
+        let sent = (0..20).try_for_each(|_| socket.send("x".repeat(300_000)));
+        socket.read()?;
+        sent
+    }));
+    (0..20).for_each(|_| peer.expect(TEXT, "x".repeat(300_000)));
+}
+
+#[test]
 fn one_client_too_many_gets_503_and_a_place_that_is_left_is_free() {
     let server = server_with(Options { max_connections: 2, ..Options::default() });
     let handle = server.handle();

@@ -126,7 +126,8 @@ fn judge(what: &str, peer: &mut Peer, end: impl FnOnce() -> End, answer: Answer)
             assert_eq!(end.closed.code, 1006, "{what}");
         }
         Answer::Returned(close) => {
-            let payload = if close.code == 1005 { vec![] } else { goodbye(close.code, &close.reason) };
+            let payload =
+                if close.code == 1005 { vec![] } else { goodbye(close.code, &close.reason) };
             peer.expect(CLOSE, payload);
             peer.half_close();
             let end = end();

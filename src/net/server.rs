@@ -256,7 +256,8 @@ impl Handle {
         self.lock().closing
     }
 
-    /// Waits until the server has been closed and its last client's handler has returned.
+    /// Waits until the server has been closed and its last client's handler has returned. (A handler
+    /// that calls it waits for itself.)
     pub fn wait(&self) {
         let open = |s: &mut State| !s.closing || s.serving || s.connections > 0;
         drop(self.0.changed.wait_while(self.lock(), open));

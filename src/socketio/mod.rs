@@ -26,6 +26,7 @@ pub mod rooms;
 pub mod server;
 pub mod socket;
 
+pub use crate::engineio::Handle;
 use crate::engineio::{lock, survives};
 pub use acks::NoAnswer;
 pub use client::Client;

@@ -1061,7 +1061,9 @@ fn a_server_that_refuses_is_quoted() {
         let url = answering(answer);
         complains(&url, &["polling"], format!("the server answered with {what}").trim_end());
         let what = format!("the server refused the handshake with {what}");
-        complains(&url, &["websocket"], what.trim_end());
+        for way in [&["websocket"][..], &["websocket", "polling"]] {
+            complains(&url, way, what.trim_end());
+        }
     }
 }
 
@@ -1270,8 +1272,16 @@ fn a_url_that_cannot_be_one_is_refused_at_once() {
         ("http://localhost:99999/", "the port of a URL is a number up to 65535"),
         ("http://localhost:x/", "the port of a URL is a number up to 65535"),
     ] {
-        let error = Client::new(url, client::Options::default()).map(|_| ()).unwrap_err();
+        let error = Client::new(url, client::Options::default()).unwrap_err();
         assert_eq!(error.to_string(), why, "{url}");
+    }
+}
+
+#[test]
+fn transports_that_there_are_not_are_refused_at_once() {
+    for transports in [&[][..], &["websockets"], &["polling", "carrier pigeon"]] {
+        let error = Client::new("http://localhost", options(transports)).unwrap_err();
+        assert_eq!(error.to_string(), r#"the transports are "polling" and "websocket""#);
     }
 }
 
@@ -1286,9 +1296,10 @@ fn query_headers_and_path_reach_the_server_whatever_stands_in_them() {
     });
     for way in WAYS {
         let mut odd = options(way);
-        odd.path = "/chat/".to_string();
+        odd.path = "/chat".to_string();
         odd.query = vec![("a&b".to_string(), "c=d\r\n&sid=x 안녕".to_string())];
         odd.extra_headers.push("X-Name", "a\r\nX-Other: b");
+        odd.extra_headers.push("host", "tea.example");
         let client = Client::new(&format!("{}/in side/?x#y", house.url()), odd).unwrap();
         assert_eq!(client.namespace(), "/in side");
         client.open();
@@ -1296,6 +1307,7 @@ fn query_headers_and_path_reach_the_server_whatever_stands_in_them() {
         assert_eq!(request.query("a&b").unwrap(), "c=d\r\n&sid=x 안녕");
         assert_eq!(request.headers.get("x-name"), Some("a  X-Other: b"));
         assert_eq!(request.headers.get("x-other"), None);
+        assert_eq!(request.headers.all("host").collect::<Vec<_>>(), ["tea.example"]);
     }
 }
 
@@ -1414,6 +1426,45 @@ fn a_server_that_stops_and_starts_again_while_messages_flow_loses_nothing_unsaid
             }
         }
         assert!(lost <= 15, "{lost} were lost: what was emitted while it was away was to be kept");
+        settle(&client);
+    }
+}
+
+// ---- limits ----
+
+#[test]
+fn an_event_longer_than_a_request_may_be_is_posted_in_several() {
+    let mut options = Options::default();
+    options.engine.max_payload = 1000;
+    let house = House::new(options);
+    let client = client(&house.url(), &["polling"]);
+    client.open();
+    let pieces = [Value::Binary(vec![1; 500]), Value::Binary(vec![2; 500])]; // 668 as base64
+    assert_eq!(next(&ask(&client, "echo", &pieces, LIMIT)), Ok(pieces.to_vec()));
+}
+
+#[test]
+fn an_answer_may_be_as_long_as_the_options_say() {
+    let house = House::new(Options::default());
+    for (way, error) in [
+        ("polling", "the server does not speak HTTP: the body is longer than is allowed here"),
+        ("websocket", "a message of more than 10 bytes arrived"),
+    ] {
+        let short = client::Options { max_payload: 10, ..options(&[way]) };
+        let client = Client::new(&house.url(), short).unwrap();
+        let heard = heard(&client);
+        client.open();
+        assert_eq!(next(&heard), format!("connect_error {error}"));
+    }
+}
+
+#[test]
+fn a_timeout_may_be_as_good_as_for_ever() {
+    let house = House::new(Options::default());
+    for way in WAYS {
+        let patient = client::Options { timeout: Duration::MAX, ..options(way) };
+        let client = Client::new(&house.url(), patient).unwrap();
+        client.open();
         settle(&client);
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Chapter 13 of the book.
 
-use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use super::socket::{Role, Socket};
@@ -12,6 +11,9 @@ use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
 /// The most that is read of the body of a response that refuses.
 const MAX_REFUSAL: usize = 1024 * 1024;
+
+/// As good as no limit. Beyond it an `Instant` may overflow.
+pub(crate) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// What a client may ask for besides a WebSocket.
 ///
@@ -61,22 +63,16 @@ impl Client {
     /// # Errors
     /// As for [`connect`].
     pub fn connect(&self, url: &str) -> Result<Socket, Error> {
-        let deadline = Instant::now() + self.handshake_timeout;
+        let time = self.handshake_timeout.min(FOREVER);
+        let deadline = Instant::now() + time;
         let (authority, target) = split_url(url)?;
-        let address = match authority.rsplit_once(':') {
-            Some((host, "")) => format!("{host}:80"),
-            Some((_, port)) if port.bytes().all(|b| b.is_ascii_digit()) => authority.to_string(),
-            _ => format!("{authority}:80"),
-        };
-        let connected = Stream::connect_within(&*address, self.handshake_timeout);
-        let stream = connected.map_err(|e| match e.kind() {
-            ErrorKind::InvalidInput => Error::Invalid("the port of the URL is above 65535"),
-            _ => Error::Io(e),
-        })?;
+        let stream = Stream::connect_within(&*authority, time)?;
         stream.set_no_delay(true)?;
 
         let mut request = Request::new("GET", &target);
-        request.headers.push("Host", authority);
+        if self.headers.get("Host").is_none() {
+            request.headers.push("Host", authority.strip_suffix(":80").unwrap_or(&authority));
+        }
         handshake::ask(&mut request, &self.protocols)?;
         for (name, value) in self.headers.iter() {
             request.headers.push(name, value);
@@ -94,8 +90,8 @@ impl Client {
     }
 }
 
-/// The host (and port) of a WebSocket's URL, and what to ask for there (RFC 6455 §3).
-fn split_url(url: &str) -> Result<(&str, String), Error> {
+/// The host and port of a WebSocket's URL, and what to ask for there (RFC 6455 §3).
+fn split_url(url: &str) -> Result<(String, String), Error> {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     if scheme.eq_ignore_ascii_case("wss") {
         return Err(Error::Invalid(
@@ -108,10 +104,25 @@ fn split_url(url: &str) -> Result<(&str, String), Error> {
     if rest.contains('#') {
         return Err(Error::Invalid("the URL of a WebSocket has no fragment (#)"));
     }
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, target) = rest.split_at(end);
-    if authority.is_empty() || authority.contains('@') {
-        return Err(Error::Invalid("the URL of a WebSocket names a host, and no user"));
-    }
+    let (authority, target) = split_authority(rest)?;
     Ok((authority, if target.starts_with('/') { target.to_string() } else { format!("/{target}") }))
+}
+
+/// Splits what follows the `://` of a URL: `HOST:PORT`, and the rest.
+pub(crate) fn split_authority(rest: &str) -> Result<(String, &str), Error> {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    if authority.is_empty() || authority.starts_with(':') || authority.contains('@') {
+        return Err(Error::Invalid("the URL of a server names a host, and no user"));
+    }
+    // The colons of an IPv6 address stand in brackets.
+    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
+        Some((host, "")) => (host, "80"),
+        Some(both) => both,
+        None => (authority, "80"),
+    };
+    if !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err() {
+        return Err(Error::Invalid("the port of a URL is a number up to 65535"));
+    }
+    Ok((format!("{host}:{port}"), rest))
 }

@@ -290,3 +290,14 @@ fn an_open_websocket_may_be_silent_for_longer_than_a_handshake() {
     assert_eq!(socket.read().unwrap(), Some(Message::from("Hello")));
     later.join().unwrap();
 }
+
+#[test]
+fn a_host_of_the_users_takes_the_place_of_ours() {
+    let (url, server) = answering(|accept| right(accept).into());
+    let mut client = Client { handshake_timeout: Duration::MAX, ..Client::default() };
+    client.headers.push("host", "tea.example");
+    assert!(client.connect(&url).is_ok());
+    let request = server.join().unwrap().to_ascii_lowercase();
+    assert_eq!(request.matches("host:").count(), 1, "{request}");
+    assert!(request.contains("host: tea.example"), "{request}");
+}

@@ -19,7 +19,7 @@ pub struct Letterbox {
 
 #[derive(Default)]
 struct Letters {
-    queue: Vec<Arc<str>>,
+    queue: Vec<String>,
     /// A request is on its way.
     posting: bool,
     /// No more letters are taken.
@@ -35,11 +35,11 @@ struct Letters {
 }
 
 impl Letterbox {
-    /// Takes a letter, to be posted after all others; answers `false` if it is closed.
-    pub fn drop_in(&self, letter: Arc<str>) -> bool {
+    /// Takes packets, each as a letter, to be posted after all others; answers `false` if it is closed.
+    pub fn drop_in(&self, payload: &str) -> bool {
         let mut letters = lock(&self.letters);
         if !letters.closed {
-            letters.queue.push(letter);
+            letters.queue.extend(payload.split(SEPARATOR).map(String::from));
             self.changed.notify_all();
         }
         !letters.closed
@@ -59,7 +59,7 @@ impl Letterbox {
                 break;
             }
             let mut size = 0;
-            let fits = |letter: &&Arc<str>| {
+            let fits = |letter: &&String| {
                 size += letter.len() + 1;
                 size <= max_payload
             };

@@ -23,6 +23,7 @@ mod manager;
 mod socket;
 mod transport;
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread;
@@ -33,6 +34,7 @@ use super::{lock, survives};
 use crate::http::Headers;
 use crate::net::{Backoff, Emitter};
 use crate::ws;
+use crate::ws::client::{FOREVER, split_authority};
 use manager::Manager;
 pub use socket::{Event, Socket};
 use transport::Address;
@@ -42,7 +44,8 @@ use transport::Address;
 pub struct Options {
     /// Where the sessions are. `/socket.io/`.
     pub path: String,
-    /// `polling`, `websocket`, or both: then it begins with polling, and moves over. Both.
+    /// `polling`, `websocket`, or both: it begins with the first. If that is polling, it then moves
+    /// over to the other; from a WebSocket it never falls back. Both, polling first.
     pub transports: Vec<&'static str>,
     /// What is shown to the namespace's middleware: an object. Nothing.
     pub auth: Value,
@@ -52,6 +55,8 @@ pub struct Options {
     pub extra_headers: Headers,
     /// How long it may take to open a session. 20 s.
     pub timeout: Duration,
+    /// The most bytes that a response, or a message of a WebSocket, may have. 16 MiB.
+    pub max_payload: usize,
     /// Whether to come back after the line broke. Yes.
     pub reconnection: bool,
     /// How often to try before giving up. For ever.
@@ -69,6 +74,7 @@ impl Default for Options {
             query: Vec::new(),
             extra_headers: Headers::default(),
             timeout: Duration::from_secs(20),
+            max_payload: ws::MAX_PAYLOAD,
             reconnection: true,
             reconnection_attempts: u32::MAX,
             backoff: Backoff::default(),
@@ -100,7 +106,8 @@ impl Client {
     /// namespace. Nothing happens before [`Socket::open`].
     ///
     /// # Errors
-    /// The URL is not one of a server, or asks for TLS ([`ws::Error::Invalid`]).
+    /// The URL is not one of a server, or asks for TLS; or there is no such transport
+    /// ([`ws::Error::Invalid`]).
     pub fn new(url: &str, options: Options) -> Result<Client, ws::Error> {
         let (address, namespace) = split_url(url, &options)?;
         let auth = options.auth.clone();
@@ -134,6 +141,12 @@ impl Client {
     }
 }
 
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
 impl Deref for Client {
     type Target = Socket;
 
@@ -161,7 +174,7 @@ impl Drop for Client {
     }
 }
 
-/// Where a URL leads, and the namespace that it names.
+/// Where a URL and the options lead, and the namespace that the URL names.
 fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Error> {
     let invalid = |what| Err(ws::Error::Invalid(what));
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
@@ -170,25 +183,16 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
         "https" | "wss" => return invalid("there is no TLS here: https:// needs a proxy in front"),
         _ => return invalid("the URL of a server begins with http://"),
     }
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    if authority.is_empty() || authority.starts_with(':') || authority.contains('@') {
-        return invalid("the URL of a server names a host, and no user");
+    let transports = &options.transports;
+    let known = |name: &&str| ["polling", "websocket"].contains(name);
+    if transports.is_empty() || !transports.iter().all(known) {
+        return invalid("the transports are \"polling\" and \"websocket\"");
     }
-    // The colons of an IPv6 address stand in brackets.
-    let (host, port) = match authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')) {
-        Some((host, "")) => (host, "80"),
-        Some(both) => both,
-        None => (authority, "80"),
-    };
-    if !port.bytes().all(|b| b.is_ascii_digit()) || port.parse::<u16>().is_err() {
-        return invalid("the port of a URL is a number up to 65535");
-    }
-    let authority = format!("{host}:{port}");
+    let (authority, path) = split_authority(rest)?;
     let path = path.split('#').next().unwrap_or_default();
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let namespace = format!("/{}", path.trim_matches('/'));
-    let mut target = format!("{}?EIO=4", options.path);
+    let mut target = format!("{}/?EIO=4", options.path.trim_end_matches('/'));
     if !query.is_empty() {
         target += &format!("&{query}");
     }
@@ -199,9 +203,10 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
         authority,
         target,
         headers: options.extra_headers.clone(),
-        polling: options.transports.contains(&"polling"),
-        websocket: options.transports.contains(&"websocket"),
-        timeout: options.timeout,
+        polling: transports[0] == "polling",
+        websocket: transports.contains(&"websocket"),
+        timeout: options.timeout.min(FOREVER),
+        max_payload: options.max_payload,
     };
     Ok((address, namespace))
 }

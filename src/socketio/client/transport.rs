@@ -20,9 +20,6 @@ use crate::net::{Outbox, Stream};
 use crate::socketio::json::Value;
 use crate::ws::{self, Message};
 
-/// The most bytes that a response may have.
-const MAX_BODY: usize = 16 * 1024 * 1024;
-
 /// How long a WebSocket may take to prove itself before long-polling goes on without it.
 const PROBE_TIME: Duration = Duration::from_secs(5);
 
@@ -93,9 +90,12 @@ pub struct Address {
     /// The path of the sessions, and the beginning of a query.
     pub target: String,
     pub headers: Headers,
+    /// It begins with polling.
     pub polling: bool,
+    /// A WebSocket is wanted.
     pub websocket: bool,
     pub timeout: Duration,
+    pub max_payload: usize,
 }
 
 /// A session, as the one who reads it holds it.
@@ -219,7 +219,7 @@ impl Sender {
     pub fn send(&self, outgoing: &Outgoing) -> bool {
         match self {
             Sender::Websocket(sender) => sender.send_encoded(outgoing.masked_frames()).is_ok(),
-            Sender::Polling(letterbox) => letterbox.drop_in(outgoing.payload()),
+            Sender::Polling(letterbox) => letterbox.drop_in(&outgoing.payload()),
         }
     }
 
@@ -278,6 +278,7 @@ fn websocket(address: &Address, sid: &str, deadline: Instant) -> Result<ws::Sock
     let left = deadline.saturating_duration_since(Instant::now());
     let client = ws::Client {
         headers: address.headers.clone(),
+        max_payload: address.max_payload,
         handshake_timeout: left.max(Duration::from_millis(1)),
         ..ws::Client::default()
     };
@@ -324,7 +325,9 @@ pub fn exchange(
         return Err(Error::Io(ErrorKind::ConnectionAborted.into()));
     }
     let mut request = Request::new(method, &address.target);
-    request.headers.push("Host", &address.authority);
+    if address.headers.get("Host").is_none() {
+        request.headers.push("Host", &address.authority);
+    }
     request.headers.push("Connection", "close");
     if method == "POST" {
         request.headers.push("Content-Type", "text/plain;charset=UTF-8");
@@ -337,7 +340,7 @@ pub fn exchange(
     outbox.send(request.encode(body)).map_err(io::Error::other)?;
     let mut reader = Timed::buffered(stream);
     reader.get_mut().deadline = Some(deadline);
-    let response = Response::read(&mut reader, MAX_BODY)?;
+    let response = Response::read(&mut reader, address.max_payload)?;
     if response.status != 200 {
         let text: String = String::from_utf8_lossy(&response.body).chars().take(200).collect();
         let status = response.status;

@@ -36,6 +36,7 @@ pub enum Role {
 ///
 /// When it is dropped, the connection ends: with a goodbye, if none has been said (code 1000, or
 /// 1011 if its thread is panicking), and for good.
+#[derive(Debug)]
 pub struct Socket {
     reader: Reader<BufReader<Timed>>,
     sender: Sender,
@@ -154,9 +155,10 @@ impl Drop for Socket {
 ///
 /// What it sends goes through an [`Outbox`]: it never waits longer than some milliseconds, and an
 /// other end that does not read is dropped in the end.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Sender(Arc<Shared>);
 
+#[derive(Debug)]
 struct Shared {
     stream: Stream,
     outbox: Outbox,

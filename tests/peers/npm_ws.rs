@@ -137,12 +137,12 @@ fn the_heartbeat_cuts_off_an_npm_client_that_answers_no_ping_and_no_other() {
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn our_server_hears_the_goodbye_of_npms_client_and_returns_the_code() {
+fn our_server_hears_the_goodbye_of_npms_client_and_returns_it() {
     let (url, ends) = server_that_watches(bind());
     for (code, reason) in CODES {
         let number = code.to_string();
         let what: &[&str] = if code == 1005 { &["close"] } else { &["close", &number, reason] };
-        assert_eq!(client(&url, what).finish(), [closed(code, "")]);
+        assert_eq!(client(&url, what).finish(), [closed(code, reason)]);
         assert_eq!(ends.recv().unwrap(), close(code, reason));
     }
 }
@@ -327,7 +327,7 @@ fn our_client_and_npms_server_answer_each_others_pings() {
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn our_client_hears_the_goodbye_of_npms_server_and_returns_the_code() {
+fn our_client_hears_the_goodbye_of_npms_server_and_returns_it() {
     let (server, url) = server();
     for (code, reason) in CODES {
         let path =
@@ -336,7 +336,7 @@ fn our_client_hears_the_goodbye_of_npms_server_and_returns_the_code() {
         assert_eq!(socket.read().unwrap(), None);
         assert_eq!(socket.closed(), Some(&close(code, reason)));
         drop(socket);
-        assert_eq!(server.line(), closed(code, ""));
+        assert_eq!(server.line(), closed(code, reason));
     }
     let mut socket = connect(&format!("{url}/terminate")).unwrap();
     assert_eq!(socket.read().unwrap(), None);

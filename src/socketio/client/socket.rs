@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use super::manager::Manager;
@@ -132,8 +132,7 @@ impl Socket {
         if let Some(manager) = self.0.manager.upgrade() {
             manager.remove(self);
         }
-        drop(state);
-        self.lost("io client disconnect");
+        self.lost_in(state, "io client disconnect");
     }
 
     /// Sets what is shown to the namespace's middleware the next time that it connects.
@@ -242,7 +241,10 @@ impl Socket {
     /// It is not connected any more, and why. Answers to what has left will not come: who awaits them
     /// is told last. (What is asked from now on, by a listener too, can still be answered.)
     pub(super) fn lost(&self, reason: &str) {
-        let mut state = lock(&self.0.state);
+        self.lost_in(lock(&self.0.state), reason);
+    }
+
+    fn lost_in(&self, mut state: MutexGuard<State>, reason: &str) {
         if state.id.take().is_none() {
             return;
         }

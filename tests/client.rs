@@ -652,6 +652,67 @@ fn an_answer_to_an_earlier_session_does_not_answer_the_next() {
 }
 
 #[test]
+fn what_the_server_says_before_it_lets_it_in_is_heard_once_it_is_in() {
+    let (url, said) = scripted(|said| match said {
+        "40" => &[r#"420["who?"]"#, r#"42["news"]"#, r#"40{"sid":"b"}"#],
+        _ => &[],
+    });
+    let client = client(&url, &["websocket"]);
+    let (sender, heard) = mpsc::channel();
+    watch(&client, sender.clone());
+    client.on_any(move |event| {
+        assert_eq!(event.socket.id().as_deref(), Some("b"));
+        _ = sender.send(event.name.clone());
+    });
+    client.on("who?", |event| {
+        event.socket.emit("new", []);
+        event.ack([json!("Ada")]);
+    });
+    client.emit("kept", []);
+    client.open();
+    assert_eq!([next(&heard), next(&heard), next(&heard)], ["who?", "news", "connect"]);
+    let said = [next(&said), next(&said), next(&said), next(&said)];
+    assert_eq!(said, ["40", r#"430["Ada"]"#, r#"42["kept"]"#, r#"42["new"]"#]);
+}
+
+#[test]
+fn a_listener_of_what_came_early_may_leave_and_come_back() {
+    let (url, _said) = scripted(|said| match said {
+        "40" => &[r#"42["early"]"#, r#"42["news"]"#, r#"40{"sid":"b"}"#],
+        _ => &[],
+    });
+    let client = client(&url, &["websocket"]);
+    let heard = heard(&client);
+    let (sender, news) = mpsc::channel();
+    client.once("early", |event| {
+        event.socket.disconnect();
+        event.socket.open();
+    });
+    client.on("news", move |_| _ = sender.send(()));
+    client.open();
+    assert_eq!([next(&heard), next(&heard)], ["disconnect io client disconnect", "connect"]);
+    assert_eq!(news.try_iter().count(), 1);
+}
+
+#[test]
+fn what_a_disconnect_listener_says_is_not_overtaken_by_who_awaits_an_answer() {
+    let house = House::new(Options::default());
+    let network = Network::before(house.address);
+    let lines = house.lines();
+    let client = client(&network.url(), &["websocket"]);
+    client.on("disconnect", |event| event.socket.emit("first", []));
+    client.open();
+    settle(&client);
+    let heard = heard(&client);
+    let socket = client.clone();
+    client.emit_with_ack("silence", [], LIMIT, move |_| socket.emit("second", []));
+    skip_to(&lines, "silence");
+    breaks(&network, &heard);
+    skip_to(&lines, "first");
+    skip_to(&lines, "second");
+}
+
+#[test]
 fn bytes_go_both_ways_anywhere_among_the_values() {
     for way in WAYS {
         let house = House::new(Options::default());
@@ -798,6 +859,63 @@ fn leaving_and_coming_back_before_the_answer_does_not_hurt_the_line() {
 }
 
 #[test]
+fn what_the_session_that_it_left_still_says_is_not_taken_for_the_next() {
+    let house = House::new(Options::default());
+    let network = Network::before(house.address);
+    let ((sender, asked), (answer, answers)) = (mpsc::channel(), mpsc::channel());
+    let answers = Mutex::new(answers);
+    house.io.use_middleware(move |_| {
+        _ = sender.send(());
+        _ = answers.lock().unwrap().recv();
+        Ok(())
+    });
+    let (sender, entered) = mpsc::channel();
+    house.io.on_connection(move |socket| {
+        socket.emit("welcome", [json!(socket.id())]);
+        _ = sender.send(());
+    });
+    let client = client(&network.url(), &["websocket"]);
+    let heard = heard(&client);
+    let (sender, welcomes) = mpsc::channel();
+    client.on("welcome", move |event| _ = sender.send(event.args[0].clone()));
+    client.open();
+    next(&asked);
+    network.stall(true);
+    _ = answer.send(());
+    next(&entered); // the server's answer is on its way
+    client.disconnect();
+    client.open();
+    network.stall(false);
+    _ = answer.send(());
+    next(&entered);
+    settle(&client);
+    assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["connect"]);
+    assert_eq!(welcomes.try_iter().collect::<Vec<_>>(), [json!(client.id().unwrap())]);
+}
+
+#[test]
+fn a_disconnect_that_crosses_its_own_is_not_for_one_who_has_come_back() {
+    let (url, said) = scripted(|said| match said {
+        "40" => &[r#"40{"sid":"b"}"#],
+        "40/admin," => &[r#"40/admin,{"sid":"c"}"#],
+        "41/admin," => &["41/admin,"],
+        _ => &[],
+    });
+    let client = client(&url, &["websocket"]);
+    let admin = client.of("admin", Value::Null);
+    let (sender, heard) = mpsc::channel();
+    watch(&admin, sender);
+    client.open();
+    admin.open();
+    assert_eq!(next(&heard), "connect");
+    admin.disconnect();
+    admin.open();
+    assert_eq!([next(&heard), next(&heard)], ["disconnect io client disconnect", "connect"]);
+    admin.emit("here", []);
+    assert_eq!(skip_to(&said, "42"), r#"42/admin,["here"]"#);
+}
+
+#[test]
 fn the_same_namespace_twice_is_the_same_conversation() {
     let house = House::new(Options::default());
     let client = client(&house.url(), &["websocket"]);
@@ -921,6 +1039,18 @@ fn dropped_it_ends_whole_though_a_listener_panics() {
     assert_eq!([next(&connected), next(&connected)], ["disconnect io client disconnect"; 2]);
     assert_eq!(connected.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected));
     house.is_empty_soon();
+}
+
+#[test]
+fn who_asks_a_socket_that_outlives_its_client_is_told_at_once() {
+    let house = House::new(Options::default());
+    let client = client(&house.url(), &["websocket"]);
+    client.open();
+    settle(&client);
+    let socket = client.clone();
+    drop(client);
+    socket.open();
+    assert_eq!(next(&ask(&socket, "echo", &[], 2 * LIMIT)), Err(NoAnswer::Disconnected));
 }
 
 #[test]
@@ -1111,6 +1241,24 @@ fn saying(what: &'static str) -> String {
         });
     });
     url
+}
+
+/// A WebSocket server that answers each packet with others, and tells what it has heard.
+fn scripted(answers: fn(&str) -> &'static [&'static str]) -> (String, Receiver<String>) {
+    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.address().unwrap());
+    let (sender, said) = mpsc::channel();
+    thread::spawn(move || {
+        server.serve(move |mut socket| {
+            socket.send(r#"0{"sid":"a","pingInterval":9999,"pingTimeout":9999}"#)?;
+            while let Some(ws::Message::Text(text)) = socket.read()? {
+                answers(&text).iter().try_for_each(|answer| socket.send(*answer))?;
+                _ = sender.send(text.to_string());
+            }
+            Ok(())
+        });
+    });
+    (url, said)
 }
 
 #[test]

@@ -78,17 +78,25 @@ impl Acks {
         lock(&self.0).callbacks.contains_key(&id)
     }
 
-    /// The other end has gone: no answer will come any more, but to the questions `unasked`, which
-    /// have not left yet.
+    /// The other end has gone: no answer will come any more.
     pub fn disconnected(&self, unasked: &[u64]) {
+        tell_disconnected(self.take(unasked));
+    }
+
+    /// Awaits no answer any more, but to the questions `unasked`, which have not left yet; returns
+    /// who is to be told so.
+    pub fn take(&self, unasked: &[u64]) -> Vec<Callback> {
         let mut awaited = lock(&self.0);
         let all = mem::take(&mut awaited.callbacks).into_iter();
         let (kept, gone): (HashMap<_, _>, _) = all.partition(|(id, _)| unasked.contains(id));
         awaited.callbacks = kept;
-        drop(awaited);
-        for (callback, _) in gone.into_values() {
-            // One that panics keeps none of the others from being called.
-            survives(|| callback(Err(NoAnswer::Disconnected)));
-        }
+        gone.into_values().map(|(callback, _)| callback).collect()
+    }
+}
+
+/// Tells all that no answer will come: one that panics keeps none of the others from being called.
+pub fn tell_disconnected(callbacks: Vec<Callback>) {
+    for callback in callbacks {
+        survives(|| callback(Err(NoAnswer::Disconnected)));
     }
 }

@@ -149,6 +149,19 @@ fn npms_server_disconnects_our_client_which_stays_away_until_it_is_opened() {
     }
 }
 
+#[test]
+#[ignore = "needs npm socket.io; .ci/run runs it"]
+fn npms_middleware_asks_our_client_which_answers_once_it_is_in() {
+    let (server, port) = server(&[]);
+    for way in WAYS {
+        let client = client(&port, way);
+        let curious = client.of("curious", Value::Null);
+        curious.on("who?", |event| event.ack([json!(event.socket.is_connected())]));
+        curious.open();
+        assert_eq!(server.line(), "it is true");
+    }
+}
+
 /// Whatever the server has printed: events that our client emitted, each once and in order.
 fn in_order(server: &Peer) -> Vec<usize> {
     let mut numbers: Vec<usize> = Vec::new();

@@ -37,6 +37,10 @@ admin.use((socket, next) => {
   if (socket.handshake.auth.token === "right") return next();
   next(Object.assign(new Error("Not you"), { data: { code: 7 } }));
 });
+io.of("/curious").use((socket, next) => {
+  socket.emit("who?", (name) => say("it is", name));
+  setTimeout(next, 100);
+});
 
 createInterface({ input: process.stdin }).on("line", (line) => {
   if (line === "out") io.disconnectSockets();

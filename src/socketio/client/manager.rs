@@ -38,6 +38,13 @@ pub(super) struct Line {
     pub thread: Option<JoinHandle<()>>,
 }
 
+impl Line {
+    /// What sends, as long as the session is not given up.
+    pub fn sender(&self) -> Option<Sender> {
+        self.sender.clone().filter(|_| !self.given_up)
+    }
+}
+
 impl Manager {
     pub fn new(address: Address, options: Options) -> Arc<Manager> {
         Arc::new(Manager {
@@ -66,9 +73,9 @@ impl Manager {
     pub fn open(self: &Arc<Manager>, socket: &Socket) {
         let mut line = lock(&self.line);
         let was_open = socket.0.open.swap(true, Relaxed);
-        if let Some(sender) = line.sender.as_ref().filter(|_| !line.given_up) {
+        if let Some(sender) = line.sender() {
             if !was_open {
-                socket.ask(sender);
+                socket.ask(&sender);
             }
             return;
         }
@@ -159,6 +166,8 @@ impl Manager {
                 break "io client disconnect";
             }
             match transport.read() {
+                // It was on its way: who has come back meanwhile waits for the next session.
+                Ok(Some(_)) if lock(&self.line).given_up => break "io client disconnect",
                 Ok(Some(message)) => match decoder.add(message) {
                     Ok(Some(packet)) => {
                         // A listener that panics ends its session, and no more.
@@ -207,12 +216,13 @@ impl Manager {
                 self.remove(&socket);
                 socket.tell("connect_error", packet.values);
             }
-            (Kind::Disconnect, _) => {
+            (Kind::Disconnect, _) if socket.is_connected() => {
                 self.remove(&socket);
                 socket.lost("io server disconnect");
             }
             (Kind::Ack, Some(id)) => socket.0.acks.settle(id, Ok(packet.values)),
-            (Kind::Ack, None) => {} // an answer to nothing
+            // An answer to nothing; a goodbye that has crossed our own, and we have come back since.
+            (Kind::Ack, None) | (Kind::Disconnect, _) => {}
             (_, id) => socket.receive(packet.values, id),
         }
     }

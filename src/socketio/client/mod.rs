@@ -83,8 +83,8 @@ impl Default for Options {
 }
 
 /// A client of a Socket.IO server; it derefs to its [`Socket`] in the namespace of its URL. Dropped,
-/// it disconnects, and its threads end (one that is connecting just then, after
-/// [`Options::timeout`] at the latest).
+/// it disconnects, its sockets are of no use any more, and its threads end (one that is connecting just
+/// then, after [`Options::timeout`] at the latest).
 ///
 /// ```no_run
 /// use sockets_by_hand::{json, socketio::{Client, Value}};

@@ -1,25 +1,27 @@
 //! A conversation with a server in one namespace, which outlives the line that it uses.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use super::manager::Manager;
 use super::transport::Sender;
 use crate::engineio::Outgoing;
-use crate::socketio::acks::{Acks, NoAnswer};
+use crate::socketio::acks::{Acks, NoAnswer, tell_disconnected};
 use crate::socketio::codec::encode;
 use crate::socketio::json::Value;
 use crate::socketio::listeners::Listeners;
-use crate::socketio::lock;
 use crate::socketio::packet::Kind;
 use crate::socketio::socket::{event, packet};
+use crate::socketio::{lock, survives};
 
 /// A conversation in a namespace, with its [`Listeners`]. Its own events are `connect`,
 /// `connect_error` (with an object that has a `message`, and perhaps `data`) and `disconnect` (with the
-/// reason). A clone is the same one; any thread may use it.
+/// reason). A clone is the same one; any thread may use it. It lives as long as its
+/// [`Client`](super::Client): after that it connects no more, and what it emits is lost.
 #[derive(Clone)]
 pub struct Socket(pub(super) Arc<Inner>);
 
@@ -33,6 +35,8 @@ pub struct Inner {
     pub(super) open: AtomicBool,
     /// The server has been asked for the namespace, and has not answered.
     pub(super) asked: AtomicBool,
+    /// What the server has emitted since it was asked: events, and the numbers of their answers.
+    early: Mutex<Vec<(Vec<Value>, Option<u64>)>>,
     state: Mutex<State>,
 }
 
@@ -89,6 +93,7 @@ impl Socket {
             auth: Mutex::new(auth),
             open: AtomicBool::new(false),
             asked: AtomicBool::new(false),
+            early: Mutex::default(),
             state: Mutex::new(State { id: None, buffer: VecDeque::new() }),
         }))
     }
@@ -127,8 +132,7 @@ impl Socket {
         if let Some(manager) = self.0.manager.upgrade() {
             manager.remove(self);
         }
-        drop(state);
-        self.lost("io client disconnect");
+        self.lost_in(state, "io client disconnect");
     }
 
     /// Sets what is shown to the namespace's middleware the next time that it connects.
@@ -150,7 +154,8 @@ impl Socket {
     }
 
     /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
-    /// there is none: on another thread, or on the one that calls [`disconnect`](Socket::disconnect).
+    /// there is none: on another thread, on the one that calls [`disconnect`](Socket::disconnect), or
+    /// on this one if the [`Client`](super::Client) is gone.
     pub fn emit_with_ack(
         &self,
         name: &str,
@@ -158,13 +163,16 @@ impl Socket {
         timeout: Duration,
         callback: impl FnOnce(Result<Vec<Value>, NoAnswer>) + Send + 'static,
     ) {
+        if self.0.manager.strong_count() == 0 {
+            return callback(Err(NoAnswer::Disconnected));
+        }
         let id = self.0.acks.expect(timeout, Box::new(callback));
         self.send(Some(id), event(&self.0.namespace, Some(id), name, values.as_ref()), false);
     }
 
     fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) {
         let mut state = lock(&self.0.state);
-        let sender = self.sender().filter(|_| state.id.is_some());
+        let sender = self.sender().filter(|_| state.id.is_some() && state.buffer.is_empty());
         let sent = match sender {
             Some(sender) if volatile => sender.is_writable() && sender.send(&outgoing),
             Some(sender) => sender.send(&outgoing),
@@ -176,7 +184,7 @@ impl Socket {
     }
 
     fn sender(&self) -> Option<Sender> {
-        lock(&self.0.manager.upgrade()?.line).sender.clone()
+        lock(&self.0.manager.upgrade()?.line).sender()
     }
 
     /// Asks for the namespace, in a session that has begun; unless it has, for one who left since.
@@ -184,6 +192,7 @@ impl Socket {
         if self.0.asked.swap(true, Relaxed) {
             return;
         }
+        lock(&self.0.early).clear();
         let auth = match &*lock(&self.0.auth) {
             auth @ Value::Object(members) if !members.is_empty() => auth.to_string(),
             _ => String::new(), // the protocol has nothing but objects there
@@ -191,7 +200,8 @@ impl Socket {
         sender.send(&packet(Kind::Connect, &self.0.namespace, &auth));
     }
 
-    /// The server has let it in: what was emitted meanwhile goes out, in order, before anything new.
+    /// The server has let it in: what it has emitted meanwhile is heard, and what was emitted here goes
+    /// out, in order, before anything new.
     pub(super) fn connected(&self, id: &str) {
         let mut state = lock(&self.0.state);
         self.0.asked.store(false, Relaxed);
@@ -202,6 +212,15 @@ impl Socket {
             return;
         }
         state.id = Some(id.to_string());
+        drop(state);
+        let early = mem::take(&mut *lock(&self.0.early)).into_iter();
+        for (values, ack) in early.take_while(|_| self.is_connected()) {
+            self.receive(values, ack);
+        }
+        let mut state = lock(&self.0.state);
+        if state.id.is_none() {
+            return; // a listener has left
+        }
         while let Some((ack, outgoing)) = state.buffer.pop_front() {
             let wanted = ack.is_none_or(|id| self.0.acks.is_awaited(id));
             if wanted && !sender.send(&outgoing) {
@@ -219,19 +238,29 @@ impl Socket {
         self.tell("connect_error", vec![error]);
     }
 
-    /// It is not connected any more, and why. Answers to what has left will not come.
+    /// It is not connected any more, and why. Answers to what has left will not come: who awaits them
+    /// is told last. (What is asked from now on, by a listener too, can still be answered.)
     pub(super) fn lost(&self, reason: &str) {
-        let mut state = lock(&self.0.state);
+        self.lost_in(lock(&self.0.state), reason);
+    }
+
+    fn lost_in(&self, mut state: MutexGuard<State>, reason: &str) {
         if state.id.take().is_none() {
             return;
         }
         let buffered: Vec<u64> = state.buffer.iter().filter_map(|(ack, _)| *ack).collect();
+        let gone = self.0.acks.take(&buffered);
         drop(state);
-        self.0.acks.disconnected(&buffered);
-        self.tell("disconnect", vec![reason.into()]);
+        survives(|| self.tell("disconnect", vec![reason.into()]));
+        tell_disconnected(gone);
     }
 
+    /// An event has come; kept, if the server has not let it in yet. After one has left and come back
+    /// over the same line, what the server still said to the old one looks the same, and is kept too.
     pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
+        if !self.is_connected() {
+            return lock(&self.0.early).push((values, ack));
+        }
         let Value::String(name) = values.remove(0) else { return };
         let event = self.event(name, values, ack);
         self.0.listeners.hear(&event.name, &event);

@@ -1054,6 +1054,24 @@ fn who_asks_a_socket_that_outlives_its_client_is_told_at_once() {
 }
 
 #[test]
+fn dropped_it_ends_though_a_listener_opens_it_again() {
+    for way in WAYS {
+        let house = House::new(Options::default());
+        let client = client(&house.url(), way);
+        client.on("disconnect", |event| event.socket.open());
+        client.open();
+        settle(&client);
+        let (sender, dropped) = mpsc::channel();
+        thread::spawn(move || {
+            drop(client);
+            sender.send(())
+        });
+        next(&dropped);
+        house.is_empty_soon();
+    }
+}
+
+#[test]
 fn what_its_listeners_hold_goes_with_it() {
     let house = House::new(Options::default());
     for opened in [true, false] {

@@ -79,8 +79,8 @@ impl Acks {
     }
 
     /// The other end has gone: no answer will come any more.
-    pub fn disconnected(&self, unasked: &[u64]) {
-        tell_disconnected(self.take(unasked));
+    pub fn disconnected(&self) {
+        tell_disconnected(self.take(&[]));
     }
 
     /// Awaits no answer any more, but to the questions `unasked`, which have not left yet; returns

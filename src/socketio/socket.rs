@@ -157,7 +157,7 @@ impl Socket {
         let id = self.0.acks.expect(timeout, Box::new(callback));
         self.send(event(self.0.namespace.name(), Some(id), name, values.as_ref()));
         if self.has_ended() {
-            self.0.acks.disconnected(&[]);
+            self.0.acks.disconnected();
         }
     }
 
@@ -243,7 +243,7 @@ impl Socket {
             self.tell("disconnecting", reason);
         }
         self.0.namespace.remove(self);
-        self.0.acks.disconnected(&[]);
+        self.0.acks.disconnected();
         match connected {
             true => self.tell_last(reason),
             false => self.0.listeners.remove_all(), // it never was: nobody hears of it

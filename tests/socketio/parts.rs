@@ -555,7 +555,7 @@ mod awaited_answers {
     fn none_comes_when_the_other_end_has_gone() {
         let acks = Acks::default();
         let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
-        acks.disconnected(&[]);
+        acks.disconnected();
         assert_eq!(next(&first.1), Err(NoAnswer::Disconnected));
         assert_eq!(next(&second.1), Err(NoAnswer::Disconnected));
         acks.settle(first.0, Ok(vec![]));

@@ -159,11 +159,12 @@ impl Drop for Client {
     fn drop(&mut self) {
         let talks = lock(&self.manager.line).sender.is_some();
         let sockets = lock(&self.manager.sockets).clone();
-        for socket in sockets {
+        for socket in &sockets {
             survives(|| socket.disconnect());
-            socket.0.acks.disconnected(&[]);
+            socket.0.acks.disconnected();
             socket.remove_all();
         }
+        sockets.iter().for_each(Socket::disconnect); // if a listener has opened one again
         self.manager.events.remove_all();
         let thread = lock(&self.manager.line).thread.take();
         let other = thread.filter(|own| own.thread().id() != thread::current().id());

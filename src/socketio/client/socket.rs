@@ -18,6 +18,9 @@ use crate::socketio::packet::Kind;
 use crate::socketio::socket::{event, packet};
 use crate::socketio::{lock, survives};
 
+/// How many events a server may emit before it has let us in: memory has an end.
+const MAX_EARLY: usize = 1000;
+
 /// A conversation in a namespace, with its [`Listeners`]. Its own events are `connect`,
 /// `connect_error` (with an object that has a `message`, and perhaps `data`) and `disconnect` (with the
 /// reason). A clone is the same one; any thread may use it. It lives as long as its
@@ -259,7 +262,11 @@ impl Socket {
     /// over the same line, what the server still said to the old one looks the same, and is kept too.
     pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
         if !self.is_connected() {
-            return lock(&self.0.early).push((values, ack));
+            let mut early = lock(&self.0.early);
+            if early.len() < MAX_EARLY {
+                early.push((values, ack));
+            }
+            return;
         }
         let Value::String(name) = values.remove(0) else { return };
         let event = self.event(name, values, ack);

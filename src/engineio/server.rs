@@ -97,10 +97,8 @@ type Held = Option<(Session, u64)>;
 impl Shared {
     /// One connection: one request after the other, and then perhaps a WebSocket.
     fn receive(self: &Arc<Shared>, stream: Stream, open: &Open) -> Result<(), Error> {
-        let Some((connection, request)) = self.requests(stream, open)? else { return Ok(()) };
-        let Some((mut socket, session)) = self.websocket(connection, request, open)? else {
-            return Ok(());
-        };
+        let Some(asked) = self.requests(stream, open)? else { return Ok(()) };
+        let Some((mut socket, session)) = self.websocket(asked, open)? else { return Ok(()) };
         let reason = loop {
             let message = match socket.read() {
                 Ok(Some(message)) => message,
@@ -115,8 +113,8 @@ impl Shared {
         Ok(())
     }
 
-    // What is marked `inline(never)` is not to be part of its caller: the stack of a thread is memory
-    // that it keeps, and what they need there is needed only at the beginning.
+    // What is marked `inline(never)`, or boxed, is not to lie in the frame of its caller: the stack of a
+    // thread is memory that it keeps, and this is needed only at the beginning.
 
     /// Answers requests, until one asks for a WebSocket.
     #[inline(never)]
@@ -124,7 +122,7 @@ impl Shared {
         self: &Arc<Shared>,
         stream: Stream,
         open: &Open,
-    ) -> Result<Option<(Connection, Request)>, Error> {
+    ) -> Result<Option<Box<(Connection, Request)>>, Error> {
         let mut connection = Connection::new(stream, self.options.max_queued)?;
         let mut held: Held = None;
         loop {
@@ -134,7 +132,7 @@ impl Shared {
             }
             let Some(request) = next? else { return Ok(None) };
             if self.is_ours(&request) && handshake::is_wanted(&request) {
-                return Ok(Some((connection, request)));
+                return Ok(Some((connection, request).into()));
             }
             match self.answer(&request, &mut connection, &mut held, open) {
                 Ok(Some(response)) => connection.respond(response)?,
@@ -282,10 +280,10 @@ impl Shared {
     #[inline(never)]
     fn websocket(
         self: &Arc<Shared>,
-        mut connection: Connection,
-        request: Request,
+        asked: Box<(Connection, Request)>,
         open: &Open,
     ) -> Result<Option<(Socket, Session)>, Error> {
+        let (mut connection, request) = *asked;
         let (response, session) = match self.shake_hands(&mut connection, &request) {
             Ok(accepted) => accepted,
             Err(refusal) => {

@@ -43,7 +43,7 @@ fn mix(dials: &mut [u32; 5], block: &[u8]) {
         words[t] = (words[t - 3] ^ words[t - 8] ^ words[t - 14] ^ words[t - 16]).rotate_left(1);
     }
     let [mut a, mut b, mut c, mut d, mut e] = *dials;
-    for (t, word) in words.into_iter().enumerate() {
+    for (t, &word) in words.iter().enumerate() {
         // §4.1.1 and §4.2.1: the function and the constant change every twenty turns.
         let (f, k) = match t {
             0..20 => ((b & c) | (!b & d), 0x5a827999),

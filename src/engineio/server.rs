@@ -278,6 +278,7 @@ impl Shared {
 
     /// A connection that becomes a WebSocket: a session of its own, or another door to one.
     #[inline(never)]
+    #[allow(clippy::boxed_local)] // see above
     fn websocket(
         self: &Arc<Shared>,
         asked: Box<(Connection, Request)>,

@@ -97,8 +97,10 @@ type Held = Option<(Session, u64)>;
 impl Shared {
     /// One connection: one request after the other, and then perhaps a WebSocket.
     fn receive(self: &Arc<Shared>, stream: Stream, open: &Open) -> Result<(), Error> {
-        let Some(asked) = self.requests(stream, open)? else { return Ok(()) };
-        let Some((mut socket, session)) = self.websocket(asked, open)? else { return Ok(()) };
+        let Some((connection, request)) = self.requests(stream, open)? else { return Ok(()) };
+        let Some((mut socket, session)) = self.websocket(connection, request, open)? else {
+            return Ok(());
+        };
         let reason = loop {
             let message = match socket.read() {
                 Ok(Some(message)) => message,
@@ -113,8 +115,8 @@ impl Shared {
         Ok(())
     }
 
-    // What is marked `inline(never)`, or boxed, is not to lie in the frame of its caller: the stack of a
-    // thread is memory that it keeps, and this is needed only at the beginning.
+    // What is marked `inline(never)` is not to be part of its caller: the stack of a thread is memory
+    // that it keeps, and what they need there is needed only at the beginning.
 
     /// Answers requests, until one asks for a WebSocket.
     #[inline(never)]
@@ -122,7 +124,7 @@ impl Shared {
         self: &Arc<Shared>,
         stream: Stream,
         open: &Open,
-    ) -> Result<Option<Box<(Connection, Request)>>, Error> {
+    ) -> Result<Option<(Connection, Arc<Request>)>, Error> {
         let mut connection = Connection::new(stream, self.options.max_queued)?;
         let mut held: Held = None;
         loop {
@@ -132,7 +134,7 @@ impl Shared {
             }
             let Some(request) = next? else { return Ok(None) };
             if self.is_ours(&request) && handshake::is_wanted(&request) {
-                return Ok(Some((connection, request).into()));
+                return Ok(Some((connection, request.into())));
             }
             match self.answer(&request, &mut connection, &mut held, open) {
                 Ok(Some(response)) => connection.respond(response)?,
@@ -278,13 +280,12 @@ impl Shared {
 
     /// A connection that becomes a WebSocket: a session of its own, or another door to one.
     #[inline(never)]
-    #[allow(clippy::boxed_local)] // see above
     fn websocket(
         self: &Arc<Shared>,
-        asked: Box<(Connection, Request)>,
+        mut connection: Connection,
+        request: Arc<Request>,
         open: &Open,
     ) -> Result<Option<(Socket, Session)>, Error> {
-        let (mut connection, request) = *asked;
         let (response, session) = match self.shake_hands(&mut connection, &request) {
             Ok(accepted) => accepted,
             Err(refusal) => {
@@ -294,7 +295,7 @@ impl Shared {
         };
         connection.respond(response)?;
         let Connection { reader, outbox, .. } = connection;
-        let (max, request) = (self.options.max_payload, Arc::new(request));
+        let max = self.options.max_payload;
         let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
         let session = match session {
             Some(session) if self.take_over(&mut socket, &session) => session,

@@ -2,8 +2,8 @@
 //!
 //! `tutorial/figures.jsonl` has a line for each run of the benchmark: its command, and its table.
 //! `cargo run --example figures` prints them; with `draw` it makes the pictures of the chapter from
-//! them, and with `check` it says whether the pictures, and the table in README.md, are still those
-//! of the figures.
+//! them, and with `check` it says whether the pictures, and the tables of the chapter and of README.md,
+//! are still those of the figures.
 
 use std::{env, fs, io, process::exit};
 
@@ -63,6 +63,21 @@ const ROWS: [(&str, &str, &str); 8] = [
     ("socketioxide", "sio", "socketioxide"),
 ];
 
+/// A row of the chapter's table: its title, the runs, their connections, the column and its unit.
+const MEASURES: [(&str, &str, u32, &str, &str); 4] = [
+    ("messages a second, 64 clients", "bench.py ", 64, "per_s", ""),
+    ("CPU for each of them", "bench.py ", 64, "cpu_us", " µs"),
+    ("there and back, one client", "bench.py ", 1, "p50_us", " µs"),
+    ("memory of a silent client", "bench.py idle --kind ", 5000, "per_conn_kib", " KiB"),
+];
+
+/// A column of it: the runs, the original, and the floor with the landing below it.
+const FLOORS: [(&str, &str, &[&str]); 3] = [
+    ("net", "node:net", &["net"]),
+    ("ws", "npm ws", &["ws", "http"]),
+    ("sio", "npm socket.io", &["socketio", "engineio"]),
+];
+
 fn main() -> io::Result<()> {
     let mut runs = Vec::new();
     for line in fs::read_to_string("tutorial/figures.jsonl")?.lines() {
@@ -86,14 +101,20 @@ fn main() -> io::Result<()> {
         }
         println!("{path}");
     }
-    let readme = fs::read_to_string("README.md")?;
-    for row in ROWS.map(|(title, rung, name)| row(title, rung, name, &runs)) {
-        if !readme.lines().any(|line| line == row) {
-            eprintln!("README.md does not say what was measured, which is:\n{row}");
+    says("README.md", &ROWS.map(|(title, rung, name)| row(title, rung, name, &runs)))?;
+    says("tutorial/23-which-one.md", &table(&runs)?)
+}
+
+/// Whether a page has these rows.
+fn says(page: &str, rows: &[String]) -> io::Result<()> {
+    let text = fs::read_to_string(page)?;
+    for row in rows {
+        if !text.lines().any(|line| line == row) {
+            eprintln!("{page} does not say what was measured, which is:\n{row}");
             exit(1);
         }
     }
-    println!("README.md");
+    println!("{page}");
     Ok(())
 }
 
@@ -173,15 +194,54 @@ fn rows<'a>(command: &str, conns: u32, runs: &'a [Run]) -> &'a [(String, Value)]
     runs.iter().find(wanted).map_or(&[], |run| &run.rows)
 }
 
+fn figure(command: String, conns: u32, name: &str, column: &str, runs: &[Run]) -> String {
+    let row = rows(&command, conns, runs).iter().find(|row| row.0 == name);
+    number(row.and_then(|row| row.1[column].as_f64()).unwrap_or_default())
+}
+
 fn row(title: &str, rung: &str, name: &str, runs: &[Run]) -> String {
-    let figure = |command: String, conns, column: &str| {
-        let row = rows(&command, conns, runs).iter().find(|row| row.0 == name);
-        number(row.and_then(|row| row.1[column].as_f64()).unwrap_or_default())
-    };
-    let per_s = figure(format!("bench.py {rung}"), 64, "per_s");
-    let cpu = figure(format!("bench.py {rung}"), 64, "cpu_us");
-    let kib = figure(format!("bench.py idle --kind {rung}"), 5000, "per_conn_kib");
+    let per_s = figure(format!("bench.py {rung}"), 64, name, "per_s", runs);
+    let cpu = figure(format!("bench.py {rung}"), 64, name, "cpu_us", runs);
+    let kib = figure(format!("bench.py idle --kind {rung}"), 5000, name, "per_conn_kib", runs);
     format!("| {title} | {per_s} | {cpu} µs | {kib} KiB |")
+}
+
+/// The rows of the chapter's table that are figures: ours, and in brackets the original's.
+fn table(runs: &[Run]) -> io::Result<Vec<String>> {
+    let mut rows = Vec::new();
+    for (title, command, conns, column, unit) in MEASURES {
+        let cells = FLOORS.map(|(rung, original, _)| {
+            let of = |name| figure(format!("{command}{rung}"), conns, name, column, runs);
+            format!("{}{unit} ({})", of("ours"), of(original))
+        });
+        rows.push(format!("| {title} | {} |", cells.join(" | ")));
+    }
+    let mut cells = Vec::new();
+    for (_, _, folders) in FLOORS {
+        let mut cell = Vec::new();
+        for folder in folders {
+            cell.push(format!("{} in `{folder}`", number(lines(&format!("src/{folder}"))? as f64)));
+        }
+        cells.push(cell.join(", "));
+    }
+    rows.push(format!("| lines without comments | {} |", cells.join(" | ")));
+    Ok(rows)
+}
+
+/// How many lines of Rust there are in a folder, but for comments and empty ones.
+fn lines(folder: &str) -> io::Result<usize> {
+    let mut sum = 0;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sum += lines(&path.to_string_lossy())?;
+            continue;
+        }
+        let text = fs::read_to_string(path)?;
+        let code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
+        sum += text.lines().filter(code).count();
+    }
+    Ok(sum)
 }
 
 /// Three digits say enough.

@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -94,7 +94,8 @@ fn free_port() -> u16 {
         // Not a number that a program might print for another reason, such as 30000 ms.
         26_001 + (tried % 5_999) as u16
     });
-    let free = |port: &u16| port % 1000 != 0 && TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    // (Not bound, to see: a shell that another page starts at this moment would hold it a little longer.)
+    let free = |port: &u16| port % 1000 != 0 && TcpStream::connect(("127.0.0.1", *port)).is_err();
     ports.take(5_999).find(free).expect("there is no free port")
 }
 

@@ -243,7 +243,7 @@ fn a_server_that_is_closed_lets_in_nobody_and_waits_for_those_who_are_there() {
     let ended = ending(server);
     let mut peer = enter(address);
     handle.close();
-    assert!(std::net::TcpStream::connect(address).is_err());
+    wait_until(|| std::net::TcpStream::connect(address).is_err());
     peer.send(TEXT, "Hello");
     peer.expect(TEXT, "Hello");
     clients.all().iter().for_each(|client| client.close(1001, "closing time").unwrap());

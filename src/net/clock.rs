@@ -15,6 +15,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// As good as no limit: where a longer time is added, an `Instant` may end.
+pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 static CLOCK: Mutex<Clock> = Mutex::new(Clock { due: BTreeMap::new(), set: 0, ticking: false });
 static CHANGED: Condvar = Condvar::new();
 
@@ -50,8 +53,7 @@ pub struct Timer(Alarm);
 pub fn after(delay: Duration, task: impl FnOnce() + Send + 'static) -> Timer {
     let mut clock = lock();
     clock.set += 1;
-    let far = Duration::from_secs(100 * 365 * 24 * 60 * 60); // where an `Instant` may end
-    let alarm = (Instant::now() + delay.min(far), clock.set);
+    let alarm = (Instant::now() + delay.min(FOREVER), clock.set);
     clock.due.insert(alarm, Box::new(task));
     if !clock.ticking {
         // Without a thread to be had, the next alarm that is set tries again.

@@ -7,13 +7,10 @@ use std::time::{Duration, Instant};
 use super::socket::{Role, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
 use crate::http::{Headers, Request, Response, Timed};
-use crate::net::{Outbox, Stream, outbox::DEADLINE};
+use crate::net::{Outbox, Stream, clock::FOREVER, outbox::DEADLINE};
 
 /// The most that is read of the body of a response that refuses.
 const MAX_REFUSAL: usize = 1024 * 1024;
-
-/// As good as no limit. Beyond it an `Instant` may overflow.
-pub(crate) const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// What a client may ask for besides a WebSocket.
 ///

@@ -113,9 +113,7 @@ impl Manager {
                     }
                     backoff.reset();
                     let Some(reason) = self.talk(&mut transport) else { continue };
-                    for socket in self.sockets() {
-                        survives(|| socket.lost(reason));
-                    }
+                    self.sockets().iter().for_each(|socket| socket.lost(reason));
                 }
                 Err(e) => {
                     lock(&self.line).again = false;

@@ -30,11 +30,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::json::Value;
-use super::{lock, survives};
+use super::lock;
 use crate::http::Headers;
-use crate::net::{Backoff, Emitter};
+use crate::net::{Backoff, Emitter, clock::FOREVER};
 use crate::ws;
-use crate::ws::client::{FOREVER, split_authority};
+use crate::ws::client::split_authority;
 use manager::Manager;
 pub use socket::{Event, Socket};
 use transport::Address;
@@ -160,7 +160,7 @@ impl Drop for Client {
         let talks = lock(&self.manager.line).sender.is_some();
         let sockets = lock(&self.manager.sockets).clone();
         for socket in &sockets {
-            survives(|| socket.disconnect());
+            socket.disconnect();
             socket.0.acks.disconnected();
             socket.remove_all();
         }

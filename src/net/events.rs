@@ -76,13 +76,14 @@ impl<T> Emitter<T> {
     /// The board is not locked meanwhile: a listener may call `on`, `off` and `emit`. What it
     /// changes counts from the next `emit` on.
     pub fn emit(&self, event: &str, value: &T) -> bool {
-        let called: Vec<_> = {
-            let mut cards = self.lock();
-            let called = cards.iter().filter(|card| card.event == event);
-            let called = called.map(|card| card.call.clone()).collect();
-            cards.retain(|card| !(card.once && card.event == event));
-            called
-        };
+        let mut called = Vec::new();
+        self.lock().retain(|card| {
+            let hears = card.event == event;
+            if hears {
+                called.push(card.call.clone());
+            }
+            !(hears && card.once)
+        });
         called.iter().for_each(|call| call(value));
         !called.is_empty()
     }

@@ -17,8 +17,13 @@ use crate::ws::Message;
 pub const MAX_ATTACHMENTS: usize = 10;
 
 /// The packets of Engine.IO that carry an event or an answer (`kind` without bytes), with `values`.
-pub fn encode(kind: Kind, namespace: &str, id: Option<u64>, values: &[&Value]) -> Outgoing {
-    let count = values.iter().map(|value| attachments_in(value)).sum();
+pub fn encode<'a>(
+    kind: Kind,
+    namespace: &str,
+    id: Option<u64>,
+    values: impl IntoIterator<Item = &'a Value> + Clone,
+) -> Outgoing {
+    let count = values.clone().into_iter().map(attachments_in).sum();
     let kind = match kind {
         Kind::Event if count > 0 => Kind::BinaryEvent,
         Kind::Ack if count > 0 => Kind::BinaryAck,
@@ -26,14 +31,14 @@ pub fn encode(kind: Kind, namespace: &str, id: Option<u64>, values: &[&Value]) -
     };
     let mut attachments = Vec::new();
     let mut text = Packet { kind, attachments: count, namespace, id, data: "[" }.encode();
-    for (i, value) in values.iter().enumerate() {
+    for (i, value) in values.into_iter().enumerate() {
         if i > 0 {
             text.push(',');
         }
         // (Writing into a `String` cannot fail.)
         _ = match attachments_in(value) {
             0 => write!(text, "{value}"),
-            _ => write!(text, "{}", take_out((*value).clone(), &mut attachments)),
+            _ => write!(text, "{}", take_out(value.clone(), &mut attachments)),
         };
     }
     text.push(']');

@@ -271,20 +271,23 @@ impl<'a> Reader<'a> {
     /// §7: runs of characters that stand for themselves, and escapes between them.
     fn string(&mut self) -> Result<String, Error> {
         self.at += 1;
-        let mut string = String::new();
-        loop {
-            let rest = self.rest();
-            let run = rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len());
-            string.push_str(&self.text[self.at..self.at + run]);
-            self.at += run;
-            if self.take("\"") {
-                return Ok(string);
-            }
+        let mut string = self.run().to_string();
+        while !self.take("\"") {
             if !self.take("\\") {
                 return Err(self.expected("a character or the closing '\"'"));
             }
             string.push(self.escape()?);
+            string += self.run();
         }
+        Ok(string)
+    }
+
+    /// §7: characters that stand for themselves, up to the first that does not.
+    fn run(&mut self) -> &'a str {
+        let rest = &self.text[self.at..];
+        let run = rest.bytes().position(is_special).unwrap_or(rest.len());
+        self.at += run;
+        &rest[..run]
     }
 
     /// §7: what comes after a backslash.
@@ -408,16 +411,17 @@ fn write_number(n: f64, f: &mut fmt::Formatter) -> fmt::Result {
 
 fn write_string(text: &str, f: &mut fmt::Formatter) -> fmt::Result {
     f.write_char('"')?;
-    let mut start = 0;
-    for (i, byte) in text.bytes().enumerate().filter(|(_, byte)| is_special(*byte)) {
-        f.write_str(&text[start..i])?;
-        start = i + 1;
+    let mut rest = text;
+    while let Some(run) = rest.bytes().position(is_special) {
+        let byte = rest.as_bytes()[run];
+        f.write_str(&rest[..run])?;
         match MEANINGS.iter().position(|meaning| *meaning == byte) {
             Some(place) => write!(f, "\\{}", char::from(LETTERS[place]))?,
             None => write!(f, "\\u{byte:04x}")?,
         }
+        rest = &rest[run + 1..];
     }
-    f.write_str(&text[start..])?;
+    f.write_str(rest)?;
     f.write_char('"')
 }
 

@@ -5,6 +5,7 @@
 //!
 //! Chapter 18 of the book.
 
+use std::iter::once;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -58,8 +59,8 @@ impl Event {
     /// Answers the event, if its sender wants an answer; the first time only.
     pub fn ack(&self, values: impl AsRef<[Value]>) {
         let Some(id) = self.ack.filter(|_| !self.answered.swap(true, Relaxed)) else { return };
-        let values: Vec<&Value> = values.as_ref().iter().collect();
-        self.socket.send(encode(Kind::Ack, self.socket.namespace().name(), Some(id), &values));
+        let namespace = self.socket.namespace().name();
+        self.socket.send(encode(Kind::Ack, namespace, Some(id), values.as_ref()));
     }
 
     /// Whether its sender wants an answer.
@@ -293,8 +294,7 @@ impl PartialEq for Socket {
 pub(super) fn event(namespace: &str, id: Option<u64>, name: &str, values: &[Value]) -> Outgoing {
     assert!(!RESERVED.contains(&name), "\"{name}\" is a reserved event name");
     let name = Value::from(name);
-    let values: Vec<&Value> = std::iter::once(&name).chain(values).collect();
-    encode(Kind::Event, namespace, id, &values)
+    encode(Kind::Event, namespace, id, once(&name).chain(values))
 }
 
 pub(super) fn packet(kind: Kind, namespace: &str, data: &str) -> Outgoing {

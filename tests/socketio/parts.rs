@@ -367,7 +367,7 @@ mod the_decoder {
             binary(b"three"),
         ];
         for (kind, id) in [(Kind::Event, None), (Kind::Event, Some(0)), (Kind::Ack, Some(12))] {
-            let outgoing = encode(kind, "/admin", id, &values.each_ref());
+            let outgoing = encode(kind, "/admin", id, &values);
             let packets = engineio::Packet::parse_payload(&outgoing.payload()).unwrap();
             let messages = packets.into_iter().map(|packet| match packet {
                 engineio::Packet::Message(message) => message,
@@ -384,8 +384,7 @@ mod encoding {
     use super::*;
 
     fn payload(kind: Kind, namespace: &str, id: Option<u64>, values: Value) -> String {
-        let values: Vec<&Value> = values.as_array().unwrap().iter().collect();
-        encode(kind, namespace, id, &values).payload().to_string()
+        encode(kind, namespace, id, values.as_array().unwrap()).payload().to_string()
     }
 
     #[test]

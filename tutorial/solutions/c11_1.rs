@@ -23,7 +23,7 @@ fn describe(mut capture: &[u8]) -> Vec<String> {
             line += ", to be continued";
         }
         let mut payload = Vec::new();
-        _ = capture.by_ref().take(header.len).read_to_end(&mut payload); // memory does not fail
+        _ = Read::take(&mut capture, header.len).read_to_end(&mut payload); // memory does not fail
         if let Some(key) = header.mask {
             line += &format!(", masked with {key:02x?}");
             apply_mask(&mut payload, key, 0);

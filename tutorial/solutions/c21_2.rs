@@ -24,7 +24,7 @@ mod tests {
     use sockets_by_hand::socketio::packet::Kind;
 
     fn size(value: &Value) -> usize {
-        encode(Kind::Event, "/", None, &[&json!("measured"), value]).frames().len()
+        encode(Kind::Event, "/", None, [&json!("measured"), value]).frames().len()
     }
 
     #[test]

@@ -69,8 +69,7 @@ impl Event {
     /// Answers the event, if the server wants an answer and is still there; the first time only.
     pub fn ack(&self, values: impl AsRef<[Value]>) {
         let Some(id) = self.ack.filter(|_| !self.answered.swap(true, Relaxed)) else { return };
-        let values: Vec<&Value> = values.as_ref().iter().collect();
-        let answer = encode(Kind::Ack, &self.socket.0.namespace, Some(id), &values);
+        let answer = encode(Kind::Ack, &self.socket.0.namespace, Some(id), values.as_ref());
         // The numbers of another session are those of other questions.
         let state = lock(&self.socket.0.state);
         if let Some(sender) =

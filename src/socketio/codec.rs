@@ -42,9 +42,9 @@ pub fn encode<'a>(
         };
     }
     text.push(']');
-    let messages = attachments.into_iter().map(Message::Binary);
-    let messages = std::iter::once(Message::Text(text)).chain(messages);
-    Outgoing::new(messages.map(engineio::Packet::Message).collect())
+    let mut messages = vec![engineio::Packet::Message(Message::Text(text))];
+    messages.extend(attachments.into_iter().map(Message::Binary).map(engineio::Packet::Message));
+    Outgoing::new(messages)
 }
 
 /// A packet that has come, whole.

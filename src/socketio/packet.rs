@@ -6,8 +6,6 @@
 //!
 //! Chapter 18 of the book.
 
-use std::fmt::Write;
-
 /// What a packet is for (Socket.IO protocol, revision 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -92,14 +90,14 @@ impl<'a> Packet<'a> {
         let mut text = String::with_capacity(self.namespace.len() + self.data.len() + 64);
         text.push(char::from(b'0' + self.kind as u8));
         if matches!(self.kind, Kind::BinaryEvent | Kind::BinaryAck) {
-            _ = write!(text, "{}-", self.attachments); // into a `String`: it cannot fail
+            text += &format!("{}-", self.attachments);
         }
         if self.namespace != "/" {
             text += self.namespace;
             text.push(',');
         }
         if let Some(id) = self.id {
-            _ = write!(text, "{id}");
+            text += &id.to_string();
         }
         text + self.data
     }

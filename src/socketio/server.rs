@@ -198,6 +198,7 @@ impl Client {
         let mut sockets = lock(&self.sockets);
         if sockets.iter().any(|other| other.namespace().name() == name) {
             drop(sockets);
+            socket.end("refused"); // out of the rooms that the middleware has put it into
             return self.session.close("forced server close"); // it has asked twice at a time
         }
         sockets.push(socket.clone());

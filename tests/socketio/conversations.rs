@@ -268,6 +268,21 @@ mod coming_in {
     }
 
     #[test]
+    fn a_doorkeeper_who_panics_leaves_nothing_behind() {
+        let (came, sockets) = mpsc::channel();
+        let house = house(|_| {});
+        house.io.use_middleware(move |socket| {
+            socket.join("tea");
+            came.send(socket.clone()).unwrap();
+            panic!("as the test wants it");
+        });
+        let mut guest = WebSocket::session(house.address);
+        guest.send("40");
+        assert_eq!(guest.read(), Frame::Close(1000));
+        assert_eq!(next(&sockets).rooms(), [""; 0]);
+    }
+
+    #[test]
     fn who_leaves_while_the_doorkeeper_thinks_has_not_been_there() {
         let (begun, begins) = mpsc::channel();
         let (go, may_go) = mpsc::channel::<()>();

@@ -125,6 +125,18 @@ impl Deref for Io {
     }
 }
 
+/// A socket at the door. If it does not come in, even because the middleware panics, it leaves the rooms
+/// that the middleware has put it into. Nobody hears of it: it never was connected.
+struct Knocking<'a>(&'a Socket);
+
+impl Drop for Knocking<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_connected() {
+            self.0.end("refused");
+        }
+    }
+}
+
 /// A session, with the sockets that it has in namespaces.
 pub(super) struct Client {
     pub(super) session: Session,
@@ -190,8 +202,8 @@ impl Client {
         let Some(namespace) = self.io.find(name) else { return refuse("Invalid namespace".into()) };
         let auth = auth.unwrap_or(Value::Object(Vec::new()));
         let socket = Socket::new(namespace.clone(), self.clone(), auth);
+        let _gone_unless_let_in = Knocking(&socket);
         if let Err(error) = namespace.judge(&socket) {
-            socket.end("refused"); // nobody hears of it: it never was connected
             return refuse(error);
         }
         *lock(&self.deadline) = None;

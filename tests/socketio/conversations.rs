@@ -240,6 +240,49 @@ mod coming_in {
     }
 
     #[test]
+    fn who_asks_twice_while_the_doorkeeper_thinks_leaves_nothing_behind() {
+        let (begun, begins) = mpsc::channel();
+        let (go, may_go) = mpsc::channel::<()>();
+        let may_go = Mutex::new(may_go);
+        let house = house(|_| {});
+        house.io.use_middleware(move |socket| {
+            socket.join("tea");
+            begun.send(socket.clone()).unwrap();
+            if socket.handshake().auth["slow"] == Value::Bool(true) {
+                _ = may_go.lock().unwrap().recv();
+            }
+            Ok(())
+        });
+        let mut guest = Polling::open(house.address);
+        let target = guest.target();
+        guest.says.request("POST", &target, "", r#"40{"slow":true}"#);
+        let first = next(&begins);
+        let mut websocket = guest.upgrade();
+        come_in(&mut websocket, "");
+        let second = next(&house.sockets);
+        drop(go);
+        assert_eq!(websocket.read(), Frame::Close(1000));
+        assert_eq!(next(&house.ends), end("/", "forced server close"));
+        assert_eq!(guest.says.answer().status, 200);
+        assert_eq!([first.rooms(), second.rooms()], [[""; 0]; 2]);
+    }
+
+    #[test]
+    fn a_doorkeeper_who_panics_leaves_nothing_behind() {
+        let (came, sockets) = mpsc::channel();
+        let house = house(|_| {});
+        house.io.use_middleware(move |socket| {
+            socket.join("tea");
+            came.send(socket.clone()).unwrap();
+            panic!("as the test wants it");
+        });
+        let mut guest = WebSocket::session(house.address);
+        guest.send("40");
+        assert_eq!(guest.read(), Frame::Close(1000));
+        assert_eq!(next(&sockets).rooms(), [""; 0]);
+    }
+
+    #[test]
     fn who_leaves_while_the_doorkeeper_thinks_has_not_been_there() {
         let (begun, begins) = mpsc::channel();
         let (go, may_go) = mpsc::channel::<()>();

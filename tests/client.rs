@@ -1427,6 +1427,40 @@ fn a_server_of_another_version_that_gives_no_id_is_a_connect_error() {
 }
 
 #[test]
+fn a_session_that_ends_before_it_is_let_in_is_a_connect_error_each_time() {
+    let (url, _said) = scripted(|said| if said == "40" { &["1"] } else { &[] });
+    let client = client(&url, &["websocket"]);
+    let heard = heard(&client);
+    client.open();
+    let refused = "connect_error the session ended too soon: transport close";
+    for line in [refused, "reconnect_attempt 1", "reconnect 1", refused, "reconnect_attempt 1"] {
+        assert_eq!(next(&heard), line);
+    }
+}
+
+#[test]
+fn who_leaves_while_the_others_are_told_of_the_end_hears_nothing_more() {
+    let (url, _said) = scripted(|said| match said {
+        "40" => &[r#"40{"sid":"a"}"#],
+        "40/b," => &[r#"40/b,{"sid":"b"}"#, "1"],
+        _ => &[],
+    });
+    let client = client(&url, &["websocket"]);
+    let other = client.of("/b", Value::Null);
+    let (sender, other_heard) = mpsc::channel();
+    watch(&other, sender);
+    let heard = heard(&client);
+    let leaves = other.clone();
+    client.on("disconnect", move |_| leaves.disconnect());
+    client.open();
+    other.open();
+    skip_to(&heard, "disconnect");
+    skip_to(&heard, "connect");
+    let all: Vec<_> = other_heard.try_iter().collect();
+    assert_eq!(all, ["connect", "disconnect io client disconnect"]);
+}
+
+#[test]
 fn a_url_that_cannot_be_one_is_refused_at_once() {
     for (url, why) in [
         ("", "the URL of a server begins with http://"),

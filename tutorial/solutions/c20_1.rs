@@ -20,7 +20,7 @@ fn renew(socket: &Socket, new_token: impl Fn() -> String + Send + Sync + 'static
     socket.on("connect", move |_| let_in.store(0, Relaxed));
     socket.on("connect_error", move |event| {
         let expired = event.args[0]["data"]["code"].as_str() == Some("expired");
-        if expired && refused.fetch_add(1, Relaxed) < PATIENCE {
+        if expired && refused.fetch_add(1, Relaxed) + 1 < PATIENCE {
             event.socket.set_auth(json!({"token": new_token()}));
             event.socket.open();
         }
@@ -74,11 +74,11 @@ mod tests {
     }
 
     #[test]
-    fn after_three_new_tokens_it_is_enough() {
+    fn after_three_refusals_in_a_row_it_is_enough() {
         let (client, events) = client("none that there is");
         renew(&client, counting());
         client.open();
-        assert!(events.iter().take(4).all(|event| event == "connect_error"));
-        assert!(events.recv_timeout(Duration::from_millis(300)).is_err(), "a fifth attempt");
+        assert!(events.iter().take(3).all(|event| event == "connect_error"));
+        assert!(events.recv_timeout(Duration::from_millis(300)).is_err(), "a fourth attempt");
     }
 }

@@ -243,7 +243,12 @@ impl Socket {
     /// It is not connected any more, and why. Answers to what has left will not come: who awaits them
     /// is told last. (What is asked from now on, by a listener too, can still be answered.)
     pub(super) fn lost(&self, reason: &str) {
-        self.lost_in(lock(&self.0.state), reason);
+        let state = lock(&self.0.state);
+        if state.id.is_some() || !self.0.open.load(Relaxed) {
+            return self.lost_in(state, reason);
+        }
+        drop(state);
+        survives(|| self.refused(&format!("the session ended too soon: {reason}"))); // it was not in yet
     }
 
     fn lost_in(&self, mut state: MutexGuard<State>, reason: &str) {

@@ -71,6 +71,7 @@ impl Server {
     }
 
     /// Whether it serves somebody again, once those who were in the way have left.
+    #[cfg(unix)]
     #[track_caller]
     fn serves_again(&self) {
         let served = |_| program("client").arg(&self.address).output().unwrap().status.success();

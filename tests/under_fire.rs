@@ -215,7 +215,7 @@ fn every_server_whose_output_nobody_reads_ends_quietly() {
         // (Not the first conversation, perhaps: a program that another test starts at this moment
         // holds what we hold, until it runs.)
         until("its end", || {
-            _ = conversation(kind, &program.address);
+            _ = conversation(program.kind, &program.address);
             program.child.try_wait().unwrap().is_some()
         });
         assert!(program.child.wait().unwrap().success(), "{kind}");

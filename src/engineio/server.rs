@@ -7,14 +7,14 @@
 //! Chapters 16 and 17 of the book.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::session::{Listener, Session};
-use super::{Options, Outgoing, Packet, Refusal, lock};
+use super::{Options, Outgoing, Packet, Refusal};
 use crate::http::{Connection, Error, Request, Response};
-use crate::net::{self, Stream, clock};
+use crate::net::{self, Stream, clock, lock};
 use crate::ws::random::random_id;
 use crate::ws::socket::{Role, Socket};
 use crate::ws::{self, handshake};
@@ -76,7 +76,7 @@ impl Handle {
     /// [`serve`](Server::serve) waiting for half a minute at most.
     pub fn close(&self) {
         self.0.door.close();
-        let sessions: Vec<Session> = self.0.lock().values().cloned().collect();
+        let sessions: Vec<Session> = lock(&self.0.sessions).values().cloned().collect();
         sessions.iter().for_each(|session| session.close("server shutting down"));
     }
 
@@ -87,7 +87,7 @@ impl Handle {
 
     /// How many sessions there are now (`engine.clientsCount`).
     pub fn sessions(&self) -> usize {
-        self.0.lock().len()
+        lock(&self.0.sessions).len()
     }
 }
 
@@ -179,7 +179,7 @@ impl Shared {
         response.headers.push("Content-Type", "text/plain; charset=UTF-8");
         response.headers.push("Cache-Control", "no-store");
         match (&*request.method, session) {
-            (_, None) if self.lock().len() >= self.options.max_connections => {
+            (_, None) if lock(&self.sessions).len() >= self.options.max_connections => {
                 Err(Response::text(503, "There are too many sessions"))
             }
             (_, None) => {
@@ -226,7 +226,7 @@ impl Shared {
             return Err(Refusal::UNKNOWN_TRANSPORT);
         }
         if let Some(sid) = request.query("sid") {
-            let session = self.lock().get(&sid).cloned().ok_or(Refusal::UNKNOWN_SID)?;
+            let session = lock(&self.sessions).get(&sid).cloned().ok_or(Refusal::UNKNOWN_SID)?;
             let fits = upgrade || transport == "polling" && session.transport() == "polling";
             return if fits { Ok(Some(session)) } else { Err(Refusal::BAD_REQUEST) };
         }
@@ -253,7 +253,7 @@ impl Shared {
         open: &Open,
     ) -> Session {
         let session = Session::new(self, random_id(), request, remote_address, websocket);
-        self.lock().insert(session.id().to_string(), session.clone());
+        lock(&self.sessions).insert(session.id().to_string(), session.clone());
         if session.transport() == "websocket" {
             session.send(&Arc::new(self.hello(&session).into()));
         }
@@ -343,11 +343,7 @@ impl Shared {
     }
 
     pub(super) fn forget(&self, id: &str) {
-        let forgotten = self.lock().remove(id);
+        let forgotten = lock(&self.sessions).remove(id);
         drop(forgotten); // not under the lock: it may be the last of it
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
-        lock(&self.sessions)
     }
 }

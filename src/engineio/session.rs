@@ -17,10 +17,10 @@ use std::{mem, net::SocketAddr, thread};
 
 use super::polling::{Get, Polling};
 use super::server::Shared;
-use super::{Outgoing, Packet, Refusal, lock, survives};
+use super::{Outgoing, Packet, Refusal};
 use crate::http::{Headers, Request};
-use crate::net::Outbox;
 use crate::net::clock::{self, Timer};
+use crate::net::{Outbox, lock, survives};
 use crate::ws::{self, Message};
 
 /// The ends after which a client may still fetch what was meant for it.

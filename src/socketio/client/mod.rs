@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use super::json::Value;
 use super::lock;
-use crate::http::Headers;
+use crate::http::{Headers, escape};
 use crate::net::{Backoff, Emitter, clock::FOREVER};
 use crate::ws;
 use crate::ws::client::split_authority;
@@ -198,7 +198,8 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
         target += &format!("&{query}");
     }
     for (name, value) in &options.query {
-        target += &format!("&{}={}", escape(name), escape(value));
+        let [name, value] = [name, value].map(|text| escape(text, is_unreserved));
+        target += &format!("&{name}={value}");
     }
     let address = Address {
         authority,
@@ -212,18 +213,7 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
     Ok((address, namespace))
 }
 
-/// Percent-encodes what may not stand in a query (RFC 3986 §2.3).
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match is_unreserved(byte) {
-            true => escaped.push(byte.into()),
-            false => escaped += &format!("%{byte:02X}"),
-        }
-    }
-    escaped
-}
-
+/// Whether a byte may stand in a query as it is, whatever it means there (RFC 3986 §2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)
 }

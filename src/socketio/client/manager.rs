@@ -1,5 +1,6 @@
 //! The one line to a server: a thread connects, talks, waits, and begins again.
 
+use std::io::ErrorKind;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use super::Options;
 use super::socket::Socket;
-use super::transport::{Address, Sender, Transport};
+use super::transport::{Address, Error, Sender, Transport};
 use crate::net::Emitter;
 use crate::socketio::codec::{Decoded, Decoder};
 use crate::socketio::json::Value;
@@ -152,7 +153,7 @@ impl Manager {
 
     /// A session, from its first packet to its last; returns how it ended, unless it was given up.
     fn talk(&self, transport: &mut Transport) -> Option<&'static str> {
-        let sender = transport.sender();
+        let sender = transport.sender.clone();
         let mut line = lock(&self.line);
         self.sockets().iter().for_each(|socket| socket.ask(&sender));
         (line.sender, line.again) = (Some(sender.clone()), false);
@@ -177,7 +178,7 @@ impl Manager {
                     Err(_) => break "parse error",
                 },
                 Ok(None) => break "transport close",
-                Err(e) if e.is_timeout() => break "ping timeout",
+                Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut => break "ping timeout",
                 Err(_) => break "transport error",
             }
         };

@@ -40,11 +40,6 @@ impl Error {
     fn expected(what: &str) -> Error {
         Error::Unusable(format!("the server does not speak Engine.IO 4: {what} was expected"))
     }
-
-    /// Whether nothing came for longer than the server's pings are apart.
-    pub fn is_timeout(&self) -> bool {
-        matches!(self, Error::Io(e) if e.kind() == ErrorKind::TimedOut)
-    }
 }
 
 impl fmt::Display for Error {
@@ -103,7 +98,8 @@ pub struct Transport {
     incoming: Incoming,
     /// What has come, and has not been read.
     packets: VecDeque<Packet>,
-    sender: Sender,
+    /// Sends in it, from any thread.
+    pub sender: Sender,
     /// How long the server may be silent.
     patience: Duration,
 }
@@ -164,11 +160,6 @@ impl Transport {
     fn websocket(socket: ws::Socket, packets: VecDeque<Packet>, patience: Duration) -> Transport {
         let sender = Sender::Websocket(socket.sender());
         Transport { incoming: Incoming::Websocket(Box::new(socket)), packets, sender, patience }
-    }
-
-    /// What sends in this session.
-    pub fn sender(&self) -> Sender {
-        self.sender.clone()
     }
 
     /// Waits for a message, and answers pings meanwhile; `None` when the session is over.

@@ -139,10 +139,7 @@ impl Shared {
             match self.answer(&request, &mut connection, &mut held, open) {
                 Ok(Some(response)) => connection.respond(response)?,
                 Ok(None) => {}
-                Err(refusal) => {
-                    connection.finish(refusal)?;
-                    return Ok(None);
-                }
+                Err(refusal) => return connection.finish(refusal).map(|()| None),
             }
         }
     }
@@ -288,10 +285,7 @@ impl Shared {
     ) -> Result<Option<(Socket, Session)>, Error> {
         let (response, session) = match self.shake_hands(&mut connection, &request) {
             Ok(accepted) => accepted,
-            Err(refusal) => {
-                connection.finish(refusal)?;
-                return Ok(None);
-            }
+            Err(refusal) => return connection.finish(refusal).map(|()| None),
         };
         connection.respond(response)?;
         let Connection { reader, outbox, .. } = connection;

@@ -25,15 +25,9 @@ pub struct ConnectError {
     pub data: Option<Value>,
 }
 
-impl From<&str> for ConnectError {
-    fn from(message: &str) -> ConnectError {
-        message.to_string().into()
-    }
-}
-
-impl From<String> for ConnectError {
-    fn from(message: String) -> ConnectError {
-        ConnectError { message, data: None }
+impl<T: Into<String>> From<T> for ConnectError {
+    fn from(message: T) -> ConnectError {
+        ConnectError { message: message.into(), data: None }
     }
 }
 

@@ -69,7 +69,7 @@ impl Letterbox {
                 false => letters.queue.drain(..n).collect::<Vec<_>>().join(SEPARATOR),
             };
             letters.posting = true;
-            let time = if letters.closed { CLOSE_TIME } else { address.timeout };
+            let time = if letters.closed { CLOSE_TIME } else { address.options.timeout };
             drop(letters);
             let ready = |stream: &Stream| {
                 let mut letters = lock(&self.letters);

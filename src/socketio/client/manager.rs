@@ -6,7 +6,6 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::Options;
 use super::socket::Socket;
 use super::transport::{Address, Error, Sender, Transport};
 use crate::net::Emitter;
@@ -18,7 +17,6 @@ use crate::socketio::{lock, survives};
 /// The line to a server, and those who talk over it.
 pub(super) struct Manager {
     address: Address,
-    options: Options,
     pub events: Emitter<Value>,
     /// All sockets that there have been, one for each namespace.
     pub sockets: Mutex<Vec<Socket>>,
@@ -47,10 +45,9 @@ impl Line {
 }
 
 impl Manager {
-    pub fn new(address: Address, options: Options) -> Arc<Manager> {
+    pub fn new(address: Address) -> Arc<Manager> {
         Arc::new(Manager {
             address,
-            options,
             events: Emitter::new(),
             sockets: Mutex::default(),
             line: Mutex::default(),
@@ -105,7 +102,8 @@ impl Manager {
 
     /// The thread: connects, talks, waits, and begins again, as long as anyone wants to talk.
     fn run(&self) {
-        let mut backoff = self.options.backoff.clone();
+        let options = &self.address.options;
+        let mut backoff = options.backoff.clone();
         while self.goes_on() {
             match Transport::open(&self.address) {
                 Ok(mut transport) => {
@@ -127,10 +125,10 @@ impl Manager {
                     }
                 }
             }
-            if !self.options.reconnection || !self.is_wanted() {
+            if !options.reconnection || !self.is_wanted() {
                 continue;
             }
-            if backoff.attempts >= self.options.reconnection_attempts {
+            if backoff.attempts >= options.reconnection_attempts {
                 lock(&self.line).running = false;
                 return self.tell("reconnect_failed", Value::Null);
             }
@@ -147,7 +145,7 @@ impl Manager {
     /// nothing comes back by itself. If not, the thread ends.
     fn goes_on(&self) -> bool {
         let mut line = lock(&self.line);
-        line.running = self.is_wanted() && (self.options.reconnection || line.again);
+        line.running = self.is_wanted() && (self.address.options.reconnection || line.again);
         line.running
     }
 

@@ -109,9 +109,9 @@ impl Client {
     /// The URL is not one of a server, or asks for TLS; or there is no such transport
     /// ([`ws::Error::Invalid`]).
     pub fn new(url: &str, options: Options) -> Result<Client, ws::Error> {
-        let (address, namespace) = split_url(url, &options)?;
         let auth = options.auth.clone();
-        let manager = Manager::new(address, options);
+        let (address, namespace) = split_url(url, options)?;
+        let manager = Manager::new(address);
         let socket = manager.socket(&namespace, auth);
         Ok(Client { manager, socket })
     }
@@ -176,7 +176,7 @@ impl Drop for Client {
 }
 
 /// Where a URL and the options lead, and the namespace that the URL names.
-fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Error> {
+fn split_url(url: &str, mut options: Options) -> Result<(Address, String), ws::Error> {
     let invalid = |what| Err(ws::Error::Invalid(what));
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     match &*scheme.to_ascii_lowercase() {
@@ -201,16 +201,8 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
         let [name, value] = [name, value].map(|text| escape(text, is_unreserved));
         target += &format!("&{name}={value}");
     }
-    let address = Address {
-        authority,
-        target,
-        headers: options.extra_headers.clone(),
-        polling: transports[0] == "polling",
-        websocket: transports.contains(&"websocket"),
-        timeout: options.timeout.min(FOREVER),
-        max_payload: options.max_payload,
-    };
-    Ok((address, namespace))
+    options.timeout = options.timeout.min(FOREVER);
+    Ok((Address { authority, target, options: options.into() }, namespace))
 }
 
 /// Whether a byte may stand in a query as it is, whatever it means there (RFC 3986 §2.3).

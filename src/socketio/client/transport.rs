@@ -15,7 +15,7 @@ use std::{fmt, io};
 use super::letterbox::Letterbox;
 use super::{Options, is_unreserved};
 use crate::engineio::{Outgoing, Packet};
-use crate::http::{self, Request, Response, Timed};
+use crate::http::{Error::Refused, Request, Response, Timed};
 use crate::net::{Outbox, Stream};
 use crate::socketio::json::Value;
 use crate::ws::{self, Message};
@@ -51,27 +51,13 @@ impl fmt::Display for Error {
     }
 }
 
-impl From<io::Error> for Error {
-    fn from(e: io::Error) -> Error {
-        Error::Io(e)
-    }
-}
-
-impl From<http::Error> for Error {
-    fn from(e: http::Error) -> Error {
-        match e {
-            http::Error::Io(e) => Error::Io(e),
-            http::Error::Refused(408, _) => Error::Io(ErrorKind::TimedOut.into()),
-            e => Error::Unusable(format!("the server does not speak HTTP: {e}")),
-        }
-    }
-}
-
-impl From<ws::Error> for Error {
-    fn from(e: ws::Error) -> Error {
-        match e {
+/// Whatever goes wrong on the floors below.
+impl<E: Into<ws::Error>> From<E> for Error {
+    fn from(e: E) -> Error {
+        match e.into() {
             ws::Error::Io(e) => Error::Io(e),
-            ws::Error::Http(e) => e.into(),
+            ws::Error::Http(Refused(408, _)) => Error::Io(ErrorKind::TimedOut.into()),
+            ws::Error::Http(e) => Error::Unusable(format!("the server does not speak HTTP: {e}")),
             e => Error::Unusable(e.to_string()),
         }
     }
@@ -323,7 +309,7 @@ pub fn exchange(
     }
     // Through an outbox: a server that does not read must not hold us up beyond the deadline.
     let outbox = Outbox::with_limits(stream.clone(), usize::MAX, options.timeout)?;
-    outbox.send(request.encode(body)).map_err(io::Error::other)?;
+    outbox.send(request.encode(body))?;
     let mut reader = Timed::buffered(stream);
     reader.get_mut().deadline = Some(deadline);
     let response = Response::read(&mut reader, options.max_payload)?;

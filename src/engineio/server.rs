@@ -28,7 +28,7 @@ pub struct Server {
 /// What all connections and sessions of a server share.
 pub(super) struct Shared {
     pub(super) options: Options,
-    sessions: Mutex<HashMap<String, Session>>,
+    pub(super) sessions: Mutex<HashMap<String, Session>>,
     /// Once it has been closed, whoever still opens a session is sent away.
     door: net::server::Handle,
 }
@@ -334,10 +334,5 @@ impl Shared {
         }
         session.end_probe();
         false
-    }
-
-    pub(super) fn forget(&self, id: &str) {
-        let forgotten = lock(&self.sessions).remove(id);
-        drop(forgotten); // not under the lock: it may be the last of it
     }
 }

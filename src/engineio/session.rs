@@ -344,7 +344,8 @@ impl Session {
     }
 
     fn forget(&self) {
-        self.0.server.forget(&self.0.id);
+        let forgotten = lock(&self.0.server.sessions).remove(&self.0.id);
+        drop(forgotten); // not under the lock: it may be the last of it
     }
 
     /// Tells of the end on a thread of its own: handlers run then, which may take their time, and who

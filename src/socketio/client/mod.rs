@@ -26,7 +26,7 @@ mod transport;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::json::Value;
@@ -169,9 +169,7 @@ impl Drop for Client {
         let thread = lock(&self.manager.line).thread.take();
         let other = thread.filter(|own| own.thread().id() != thread::current().id());
         // Only a goodbye is waited for.
-        if let Some(thread) = other.filter(|_| talks) {
-            _ = thread.join();
-        }
+        _ = other.filter(|_| talks).map(JoinHandle::join);
     }
 }
 

@@ -191,9 +191,10 @@ impl Shared {
                 let time = ping_interval.saturating_add(ping_timeout);
                 connection.keep_alive = time.saturating_add(Duration::from_secs(5));
                 connection.answered_later();
-                let number = session
-                    .poll(&connection.outbox, response.headers, request.keep_alive())
-                    .map_err(refuse)?;
+                if !request.keep_alive() {
+                    response.headers.push("Connection", "close");
+                }
+                let number = session.poll(&connection.outbox, response.headers).map_err(refuse)?;
                 *held = Some((session, number));
                 Ok(None)
             }

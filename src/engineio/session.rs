@@ -236,12 +236,7 @@ impl Session {
 
     /// Holds a `GET` until there is something to say, and returns its number. Two of them at a time
     /// end the session.
-    pub(super) fn poll(
-        &self,
-        outbox: &Outbox,
-        headers: Headers,
-        keep_alive: bool,
-    ) -> Result<u64, Refusal> {
+    pub(super) fn poll(&self, outbox: &Outbox, headers: Headers) -> Result<u64, Refusal> {
         let mut state = self.lock();
         let (upgrading, closed) = (state.upgrading, state.closed.is_some());
         let Transport::Polling(polling) = &mut state.transport else {
@@ -254,7 +249,7 @@ impl Session {
         }
         polling.gets += 1;
         let number = polling.gets;
-        polling.get = Some(Get { number, outbox: outbox.clone(), headers, keep_alive });
+        polling.get = Some(Get { number, outbox: outbox.clone(), headers });
         let nothing_waits = polling.queue.is_empty();
         match nothing_waits {
             true if closed => polling.push(Packet::Close),

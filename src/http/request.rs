@@ -78,8 +78,7 @@ impl Request {
         if minor > 0 && headers.get("expect").is_some() {
             return Err(Refused(417, "there is no answer to Expect here"));
         }
-        let (method, target) = (method.to_string(), target.to_string());
-        Ok(Some(Request { method, target, minor, headers }))
+        Ok(Some(Request { minor, headers, ..Request::new(method, target) }))
     }
 
     /// Reads the body; empty where none was announced. To be called before the next request is

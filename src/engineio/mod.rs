@@ -17,8 +17,6 @@ mod polling;
 pub mod server;
 pub mod session;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::http::{HEAD_TIME, Headers, Request, Response};
@@ -132,16 +130,4 @@ impl Refusal {
         let status = if self.0 == Refusal::FORBIDDEN.0 { 403 } else { 400 };
         Response { status, headers, body: body.into_bytes() }
     }
-}
-
-/// Locks what guards the state of a session, or of what is built upon it. No listener runs under any
-/// of these locks, so a panic cannot leave that state half changed.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Calls listeners, and answers whether they return rather than panic. (A panic has been said on stderr
-/// by then.)
-pub(crate) fn survives(call: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(call)).is_ok()
 }

@@ -24,7 +24,6 @@ pub(super) struct Get {
     pub number: u64,
     pub outbox: Outbox,
     pub headers: Headers,
-    pub keep_alive: bool,
 }
 
 impl Polling {
@@ -51,12 +50,10 @@ impl Polling {
         let payloads: Vec<Arc<str>> = self.queue.drain(..).map(|o| o.payload()).collect();
         let body = payloads.join(SEPARATOR).into_bytes();
         self.waiting = 0;
-        let mut response = Response { status: 200, headers: get.headers, body };
-        if !get.keep_alive {
-            response.headers.push("Connection", "close");
-        }
+        let last = get.headers.has("connection", "close");
+        let response = Response { status: 200, headers: get.headers, body };
         _ = get.outbox.send(response.encode()); // if it fails, the connection's thread sees it too
-        if !get.keep_alive {
+        if last {
             get.outbox.end();
         }
     }

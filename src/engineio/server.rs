@@ -7,14 +7,14 @@
 //! Chapters 16 and 17 of the book.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::session::{Listener, Session};
-use super::{Options, Outgoing, Packet, Refusal, lock};
+use super::{Options, Outgoing, Packet, Refusal};
 use crate::http::{Connection, Error, Request, Response};
-use crate::net::{self, Stream, clock};
+use crate::net::{self, Stream, clock, lock};
 use crate::ws::random::random_id;
 use crate::ws::socket::{Role, Socket};
 use crate::ws::{self, handshake};
@@ -28,7 +28,7 @@ pub struct Server {
 /// What all connections and sessions of a server share.
 pub(super) struct Shared {
     pub(super) options: Options,
-    sessions: Mutex<HashMap<String, Session>>,
+    pub(super) sessions: Mutex<HashMap<String, Session>>,
     /// Once it has been closed, whoever still opens a session is sent away.
     door: net::server::Handle,
 }
@@ -76,7 +76,7 @@ impl Handle {
     /// [`serve`](Server::serve) waiting for half a minute at most.
     pub fn close(&self) {
         self.0.door.close();
-        let sessions: Vec<Session> = self.0.lock().values().cloned().collect();
+        let sessions: Vec<Session> = lock(&self.0.sessions).values().cloned().collect();
         sessions.iter().for_each(|session| session.close("server shutting down"));
     }
 
@@ -87,7 +87,7 @@ impl Handle {
 
     /// How many sessions there are now (`engine.clientsCount`).
     pub fn sessions(&self) -> usize {
-        self.0.lock().len()
+        lock(&self.0.sessions).len()
     }
 }
 
@@ -139,10 +139,7 @@ impl Shared {
             match self.answer(&request, &mut connection, &mut held, open) {
                 Ok(Some(response)) => connection.respond(response)?,
                 Ok(None) => {}
-                Err(refusal) => {
-                    connection.finish(refusal)?;
-                    return Ok(None);
-                }
+                Err(refusal) => return connection.finish(refusal).map(|()| None),
             }
         }
     }
@@ -179,7 +176,7 @@ impl Shared {
         response.headers.push("Content-Type", "text/plain; charset=UTF-8");
         response.headers.push("Cache-Control", "no-store");
         match (&*request.method, session) {
-            (_, None) if self.lock().len() >= self.options.max_connections => {
+            (_, None) if lock(&self.sessions).len() >= self.options.max_connections => {
                 Err(Response::text(503, "There are too many sessions"))
             }
             (_, None) => {
@@ -194,9 +191,10 @@ impl Shared {
                 let time = ping_interval.saturating_add(ping_timeout);
                 connection.keep_alive = time.saturating_add(Duration::from_secs(5));
                 connection.answered_later();
-                let number = session
-                    .poll(&connection.outbox, response.headers, request.keep_alive())
-                    .map_err(refuse)?;
+                if !request.keep_alive() {
+                    response.headers.push("Connection", "close");
+                }
+                let number = session.poll(&connection.outbox, response.headers).map_err(refuse)?;
                 *held = Some((session, number));
                 Ok(None)
             }
@@ -226,7 +224,7 @@ impl Shared {
             return Err(Refusal::UNKNOWN_TRANSPORT);
         }
         if let Some(sid) = request.query("sid") {
-            let session = self.lock().get(&sid).cloned().ok_or(Refusal::UNKNOWN_SID)?;
+            let session = lock(&self.sessions).get(&sid).cloned().ok_or(Refusal::UNKNOWN_SID)?;
             let fits = upgrade || transport == "polling" && session.transport() == "polling";
             return if fits { Ok(Some(session)) } else { Err(Refusal::BAD_REQUEST) };
         }
@@ -253,7 +251,7 @@ impl Shared {
         open: &Open,
     ) -> Session {
         let session = Session::new(self, random_id(), request, remote_address, websocket);
-        self.lock().insert(session.id().to_string(), session.clone());
+        lock(&self.sessions).insert(session.id().to_string(), session.clone());
         if session.transport() == "websocket" {
             session.send(&Arc::new(self.hello(&session).into()));
         }
@@ -288,10 +286,7 @@ impl Shared {
     ) -> Result<Option<(Socket, Session)>, Error> {
         let (response, session) = match self.shake_hands(&mut connection, &request) {
             Ok(accepted) => accepted,
-            Err(refusal) => {
-                connection.finish(refusal)?;
-                return Ok(None);
-            }
+            Err(refusal) => return connection.finish(refusal).map(|()| None),
         };
         connection.respond(response)?;
         let Connection { reader, outbox, .. } = connection;
@@ -340,14 +335,5 @@ impl Shared {
         }
         session.end_probe();
         false
-    }
-
-    pub(super) fn forget(&self, id: &str) {
-        let forgotten = self.lock().remove(id);
-        drop(forgotten); // not under the lock: it may be the last of it
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
-        lock(&self.sessions)
     }
 }

@@ -17,10 +17,10 @@ use std::{mem, net::SocketAddr, thread};
 
 use super::polling::{Get, Polling};
 use super::server::Shared;
-use super::{Outgoing, Packet, Refusal, lock, survives};
+use super::{Outgoing, Packet, Refusal};
 use crate::http::{Headers, Request};
-use crate::net::Outbox;
 use crate::net::clock::{self, Timer};
+use crate::net::{Outbox, lock, survives};
 use crate::ws::{self, Message};
 
 /// The ends after which a client may still fetch what was meant for it.
@@ -236,12 +236,7 @@ impl Session {
 
     /// Holds a `GET` until there is something to say, and returns its number. Two of them at a time
     /// end the session.
-    pub(super) fn poll(
-        &self,
-        outbox: &Outbox,
-        headers: Headers,
-        keep_alive: bool,
-    ) -> Result<u64, Refusal> {
+    pub(super) fn poll(&self, outbox: &Outbox, headers: Headers) -> Result<u64, Refusal> {
         let mut state = self.lock();
         let (upgrading, closed) = (state.upgrading, state.closed.is_some());
         let Transport::Polling(polling) = &mut state.transport else {
@@ -254,7 +249,7 @@ impl Session {
         }
         polling.gets += 1;
         let number = polling.gets;
-        polling.get = Some(Get { number, outbox: outbox.clone(), headers, keep_alive });
+        polling.get = Some(Get { number, outbox: outbox.clone(), headers });
         let nothing_waits = polling.queue.is_empty();
         match nothing_waits {
             true if closed => polling.push(Packet::Close),
@@ -344,7 +339,8 @@ impl Session {
     }
 
     fn forget(&self) {
-        self.0.server.forget(&self.0.id);
+        let forgotten = lock(&self.0.server.sessions).remove(&self.0.id);
+        drop(forgotten); // not under the lock: it may be the last of it
     }
 
     /// Tells of the end on a thread of its own: handlers run then, which may take their time, and who

@@ -73,8 +73,7 @@ impl Connection {
                 Ok(Some(request))
             }
             Err(Error::Refused(status, why)) => {
-                self.finish(Response::text(status, why))?;
-                Ok(None)
+                self.finish(Response::text(status, why)).map(|()| None)
             }
             end => end,
         }

@@ -30,6 +30,7 @@ pub use connection::Connection;
 pub use head::Headers;
 pub(crate) use head::is_token;
 pub use request::Request;
+pub(crate) use request::escape;
 pub use response::Response;
 pub use timed::Timed;
 

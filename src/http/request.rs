@@ -78,8 +78,7 @@ impl Request {
         if minor > 0 && headers.get("expect").is_some() {
             return Err(Refused(417, "there is no answer to Expect here"));
         }
-        let (method, target) = (method.to_string(), target.to_string());
-        Ok(Some(Request { method, target, minor, headers }))
+        Ok(Some(Request { minor, headers, ..Request::new(method, target) }))
     }
 
     /// Reads the body; empty where none was announced. To be called before the next request is
@@ -112,14 +111,9 @@ impl Request {
     /// The request with a `body` (or an empty one) as it goes over the wire, for a single `write`.
     /// `Content-Length` is seen to.
     pub fn encode(&self, body: &[u8]) -> Vec<u8> {
-        let mut first = self.method.replace(|c| !is_token_char(c), "-") + " ";
-        for byte in self.target.bytes() {
-            match byte {
-                b'!'..=b'~' => first.push(byte.into()),
-                _ => first += &format!("%{byte:02X}"),
-            }
-        }
-        first += " HTTP/1.1";
+        let method = self.method.replace(|c| !is_token_char(c), "-");
+        let target = escape(&self.target, |byte| byte.is_ascii_graphic());
+        let first = format!("{method} {target} HTTP/1.1");
         let announced = !body.is_empty() || self.method == "POST"; // RFC 9110 §8.6
         let mut wire = encode_head(first, &self.headers, announced.then_some(body.len()));
         wire.extend_from_slice(body);
@@ -139,6 +133,18 @@ fn decode(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Percent-encodes what may not `stay` as it is (RFC 3986 §2.1).
+pub(crate) fn escape(text: &str, stay: fn(u8) -> bool) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match stay(byte) {
+            true => escaped.push(byte.into()),
+            false => escaped += &format!("%{byte:02X}"),
+        }
+    }
+    escaped
 }
 
 /// What the name of a machine and its port are made of (RFC 3986 §3.2.2).

@@ -37,18 +37,20 @@ impl Response {
 
     /// A response with plain text.
     pub fn text(status: u16, text: &str) -> Response {
-        let mut response = Response::new(status);
-        response.headers.push("Content-Type", "text/plain; charset=utf-8");
-        response.body = text.into();
-        response
+        let body = text.into();
+        Response { body, ..Response::new(status) }.with("Content-Type", "text/plain; charset=utf-8")
     }
 
     /// A page.
     pub fn html(page: &str) -> Response {
-        let mut response = Response::new(200);
-        response.headers.push("Content-Type", "text/html; charset=utf-8");
-        response.body = page.into();
-        response
+        let body = page.into();
+        Response { body, ..Response::new(200) }.with("Content-Type", "text/html; charset=utf-8")
+    }
+
+    /// The same response, with one more header.
+    pub fn with(mut self, name: &str, value: &str) -> Response {
+        self.headers.push(name, value);
+        self
     }
 
     /// Reads one response. Those that only promise another (100, 103) are skipped.

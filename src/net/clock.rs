@@ -10,10 +10,11 @@
 //! Chapter 13 of the book.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use super::{lock, survives};
 
 /// As good as no limit: where a longer time is added, an `Instant` may end.
 pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -51,7 +52,7 @@ pub struct Timer(Alarm);
 /// assert_eq!(receiver.recv(), Ok("it is time"));
 /// ```
 pub fn after(delay: Duration, task: impl FnOnce() + Send + 'static) -> Timer {
-    let mut clock = lock();
+    let mut clock = lock(&CLOCK);
     clock.set += 1;
     let alarm = (Instant::now() + delay.min(FOREVER), clock.set);
     clock.due.insert(alarm, Box::new(task));
@@ -65,13 +66,13 @@ pub fn after(delay: Duration, task: impl FnOnce() + Send + 'static) -> Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        let task = lock().due.remove(&self.0);
+        let task = lock(&CLOCK).due.remove(&self.0);
         drop(task); // only now: what it holds may hold timers too
     }
 }
 
 fn tick() {
-    let mut clock = lock();
+    let mut clock = lock(&CLOCK);
     while let Some(next) = clock.due.first_entry() {
         let pause = next.key().0.saturating_duration_since(Instant::now());
         if pause > Duration::ZERO {
@@ -81,13 +82,8 @@ fn tick() {
         }
         let task = next.remove();
         drop(clock); // the task may set alarms, and drop some
-        _ = catch_unwind(AssertUnwindSafe(task)); // a panic has been said on stderr by now
-        clock = lock();
+        survives(task); // if it panics, that has been said on stderr by now
+        clock = lock(&CLOCK);
     }
     clock.ticking = false;
-}
-
-fn lock() -> MutexGuard<'static, Clock> {
-    // No task runs under the lock: the clock is whole.
-    CLOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -21,8 +21,23 @@ pub mod outbox;
 pub mod server;
 pub mod stream;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub use backoff::Backoff;
 pub use events::Emitter;
 pub use outbox::Outbox;
 pub use server::Server;
 pub use stream::Stream;
+
+/// Locks what guards a state. No handler and no listener runs under any of our locks, and nothing
+/// between two changes can panic: a panic elsewhere has left the state whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls what others wrote, and answers whether it returns rather than panics. (A panic has been said
+/// on stderr by then.)
+pub(crate) fn survives(call: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(call)).is_ok()
+}

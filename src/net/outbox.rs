@@ -15,11 +15,11 @@ use std::collections::VecDeque;
 use std::error;
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Stream;
+use super::{Stream, lock};
 
 /// With more bytes than this waiting behind the message that is being sent, no more may follow.
 pub const MAX_QUEUED: usize = 1024 * 1024;
@@ -157,7 +157,7 @@ impl Outbox {
     /// # Errors
     /// The client has been dropped, now or earlier, and its connection ended.
     pub fn send(&self, message: impl AsRef<[u8]> + Into<Arc<[u8]>>) -> Result<(), Dropped> {
-        self.0.send(&mut self.0.lock(), message)
+        self.0.send(&mut lock(&self.0.state), message)
     }
 
     /// Sends `message` as the last one: whatever anybody sends later is an error. (The connection
@@ -166,7 +166,7 @@ impl Outbox {
     /// # Errors
     /// As for [`send`](Outbox::send).
     pub fn send_last(&self, message: impl AsRef<[u8]> + Into<Arc<[u8]>>) -> Result<(), Dropped> {
-        let mut state = self.0.lock();
+        let mut state = lock(&self.0.state);
         let sent = self.0.send(&mut state, message);
         state.last_sent = true;
         sent
@@ -174,7 +174,7 @@ impl Outbox {
 
     /// Ends our side of the connection once all that was sent is out.
     pub fn end(&self) {
-        let mut state = self.0.lock();
+        let mut state = lock(&self.0.state);
         (state.last_sent, state.ending) = (true, true);
         if !state.draining {
             _ = self.0.stream.end(); // if it has ended already, so much the better
@@ -189,25 +189,25 @@ impl Outbox {
     /// The client has been dropped, now or earlier.
     pub fn wait_for_room(&self) -> Result<(), Dropped> {
         let full = |s: &mut State| s.waiting > self.0.max_queued && s.dropped.is_none();
-        let state = self.0.progress.wait_while(self.0.lock(), full);
+        let state = self.0.progress.wait_while(lock(&self.0.state), full);
         state.unwrap_or_else(PoisonError::into_inner).dropped.map_or(Ok(()), Err)
     }
 
     /// Waits until all that was sent has left, or the client has been dropped.
     pub fn wait_until_sent(&self) {
         let busy = |s: &mut State| s.draining && s.dropped.is_none();
-        drop(self.0.progress.wait_while(self.0.lock(), busy));
+        drop(self.0.progress.wait_while(lock(&self.0.state), busy));
     }
 
     /// Whether what is sent now would leave at once.
     pub fn is_writable(&self) -> bool {
-        let state = self.0.lock();
+        let state = lock(&self.0.state);
         !state.draining && !state.last_sent && state.dropped.is_none()
     }
 
     /// Why the client was dropped, if it was: its own thread asks when its `read` has ended.
     pub fn dropped(&self) -> Option<Dropped> {
-        self.0.lock().dropped
+        lock(&self.0.state).dropped
     }
 }
 
@@ -258,7 +258,7 @@ impl Shared {
         let mut progress = Instant::now();
         _ = self.be_patient_for(LONG_PATIENCE); // a failure shows below
         loop {
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             if state.queue.is_empty() {
                 _ = self.be_patient_for(PATIENCE);
                 state.draining = false;
@@ -274,7 +274,7 @@ impl Shared {
             drop(state); // others may queue while this thread waits
 
             let written = self.stream.clone().write_vectored(&parts);
-            let mut state = self.lock();
+            let mut state = lock(&self.state);
             let why = match written {
                 Ok(n) => {
                     progress = Instant::now();
@@ -303,11 +303,6 @@ impl Shared {
         state.queue.clear();
         self.progress.notify_all();
         *state.dropped.get_or_insert(why)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing between two changes of the state can panic: it is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

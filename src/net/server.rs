@@ -8,7 +8,7 @@
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 #[cfg(unix)]
@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Stream;
+use super::{Stream, lock};
 
 /// How many clients may be connected at a time, unless [`Server::max_connections`] is changed.
 pub const MAX_CONNECTIONS: usize = 10_000;
@@ -159,7 +159,7 @@ impl Server {
                 start(stream, guest, handler.clone());
             }
         });
-        handle.lock().serving = true;
+        lock(&handle.0.state).serving = true;
         while !handle.is_closed() {
             match self.listener.accept() {
                 Ok(mut stream) => match handle.let_in(self.max_connections) {
@@ -240,37 +240,38 @@ impl Handle {
     /// Closes the door: when this returns, no new client is accepted, and the port is free. Those
     /// who are connected stay; [`wait`](Handle::wait) for them.
     pub fn close(&self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.0.state);
         (state.closing, state.spare) = (true, None);
         self.0.changed.notify_all();
         while state.serving {
             drop(state); // the doorkeeper needs it to open
             (self.0.knock)();
-            let opened = self.0.changed.wait_timeout_while(self.lock(), PAUSE, |s| s.serving);
+            state = lock(&self.0.state);
+            let opened = self.0.changed.wait_timeout_while(state, PAUSE, |s| s.serving);
             state = opened.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Whether it has been closed.
     pub fn is_closed(&self) -> bool {
-        self.lock().closing
+        lock(&self.0.state).closing
     }
 
     /// Waits until the server has been closed and its last client's handler has returned. (A handler
     /// that calls it waits for itself.)
     pub fn wait(&self) {
         let open = |s: &mut State| !s.closing || s.serving || s.connections > 0;
-        drop(self.0.changed.wait_while(self.lock(), open));
+        drop(self.0.changed.wait_while(lock(&self.0.state), open));
     }
 
     /// How many clients are connected now.
     pub fn connections(&self) -> usize {
-        self.lock().connections
+        lock(&self.0.state).connections
     }
 
     /// Counts a client in, unless there are `max` already, or the door has closed meanwhile.
     fn let_in(&self, max: usize) -> Option<Guest> {
-        let mut state = self.lock();
+        let mut state = lock(&self.0.state);
         (!state.closing && state.connections < max).then(|| {
             state.connections += 1;
             Guest(self.clone())
@@ -278,13 +279,8 @@ impl Handle {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock());
+        change(&mut lock(&self.0.state));
         self.0.changed.notify_all();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is whole at every moment: a panic elsewhere has not spoilt it.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,6 +11,7 @@ use std::fmt::Write;
 use super::json::Value;
 use super::packet::{Kind, Packet};
 use crate::engineio::{self, Outgoing};
+use crate::json;
 use crate::ws::Message;
 
 /// The most pieces of bytes in one packet.
@@ -154,10 +155,7 @@ fn take_out(value: Value, attachments: &mut Vec<Vec<u8>>) -> Value {
     match value {
         Value::Binary(bytes) => {
             attachments.push(bytes);
-            Value::Object(vec![
-                ("_placeholder".to_string(), true.into()),
-                ("num".to_string(), (attachments.len() - 1).into()),
-            ])
+            json!({"_placeholder": true, "num": attachments.len() - 1})
         }
         Value::Array(items) => {
             Value::Array(items.into_iter().map(|item| take_out(item, attachments)).collect())

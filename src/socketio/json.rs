@@ -53,8 +53,6 @@ pub enum Value {
     Binary(Vec<u8>),
 }
 
-static NULL: Value = Value::Null;
-
 impl Value {
     /// Reads `text`, all of it, as one value.
     ///
@@ -112,7 +110,7 @@ impl Index<&str> for Value {
     type Output = Value;
 
     fn index(&self, name: &str) -> &Value {
-        self.get(name).unwrap_or(&NULL)
+        self.get(name).unwrap_or(&Value::Null)
     }
 }
 
@@ -121,7 +119,7 @@ impl Index<usize> for Value {
     type Output = Value;
 
     fn index(&self, i: usize) -> &Value {
-        self.as_array().and_then(|items| items.get(i)).unwrap_or(&NULL)
+        self.as_array().and_then(|items| items.get(i)).unwrap_or(&Value::Null)
     }
 }
 

@@ -27,7 +27,7 @@ pub mod server;
 pub mod socket;
 
 pub use crate::engineio::Handle;
-use crate::engineio::{lock, survives};
+use crate::net::{lock, survives};
 pub use acks::NoAnswer;
 pub use client::Client;
 pub use json::Value;

@@ -7,6 +7,7 @@
 //! Chapter 19 of the book.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use super::json::Value;
@@ -24,24 +25,19 @@ pub struct ConnectError {
     pub data: Option<Value>,
 }
 
-impl From<&str> for ConnectError {
-    fn from(message: &str) -> ConnectError {
-        message.to_string().into()
-    }
-}
-
-impl From<String> for ConnectError {
-    fn from(message: String) -> ConnectError {
-        ConnectError { message, data: None }
+impl<T: Into<String>> From<T> for ConnectError {
+    fn from(message: T) -> ConnectError {
+        ConnectError { message: message.into(), data: None }
     }
 }
 
 type Middleware = dyn Fn(&Socket) -> Result<(), ConnectError> + Send + Sync;
 type OnConnection = dyn Fn(Socket) + Send + Sync;
 
-/// A namespace. A clone is the same one; any thread may use it.
+/// A namespace; it derefs to everybody in it, as in `io.emit(…)`. A clone is the same one; any thread
+/// may use it.
 #[derive(Clone)]
-pub struct Namespace(Arc<Inner>);
+pub struct Namespace(Arc<Broadcast>);
 
 struct Inner {
     name: String,
@@ -60,18 +56,20 @@ struct Members {
 
 impl Namespace {
     pub(super) fn new(name: &str) -> Namespace {
-        Namespace(Arc::new(Inner {
+        let namespace = Arc::new(Inner {
             name: name.to_string(),
             middleware: Mutex::default(),
             on_connection: Mutex::default(),
             members: Mutex::default(),
             round: Mutex::default(),
-        }))
+        });
+        let (rooms, except) = (Vec::new(), Vec::new());
+        Namespace(Arc::new(Broadcast { namespace, rooms, except, volatile: false }))
     }
 
     /// Its name, such as `/admin`.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.namespace.name
     }
 
     /// Asks `middleware` whether a client may come in, after those that were set before (`io.use`).
@@ -80,73 +78,29 @@ impl Namespace {
         &self,
         middleware: impl Fn(&Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
     ) {
-        lock(&self.0.middleware).push(Arc::new(middleware));
+        lock(&self.namespace.middleware).push(Arc::new(middleware));
     }
 
     /// Calls `listener` for each client that has come in (`io.on("connection", …)`).
     pub fn on_connection(&self, listener: impl Fn(Socket) + Send + Sync + 'static) {
-        lock(&self.0.on_connection).push(Arc::new(listener));
+        lock(&self.namespace.on_connection).push(Arc::new(listener));
     }
 
     /// Everybody in the namespace.
     pub fn everyone(&self) -> Broadcast {
-        let namespace = self.clone();
-        Broadcast { namespace, rooms: Vec::new(), except: Vec::new(), volatile: false }
-    }
-
-    /// Everybody in a room.
-    pub fn to(&self, room: &str) -> Broadcast {
-        self.everyone().to(room)
-    }
-
-    /// The same as [`to`](Namespace::to).
-    pub fn r#in(&self, room: &str) -> Broadcast {
-        self.to(room)
-    }
-
-    /// Everybody but those in a room.
-    pub fn except(&self, room: &str) -> Broadcast {
-        self.everyone().except(room)
-    }
-
-    /// Emits an event to everybody in the namespace.
-    ///
-    /// # Panics
-    /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
-    pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
-        self.everyone().emit(name, values);
-    }
-
-    /// Everybody's sockets.
-    pub fn fetch_sockets(&self) -> Vec<Socket> {
-        self.everyone().fetch_sockets()
-    }
-
-    /// Puts everybody into a room.
-    pub fn sockets_join(&self, room: &str) {
-        self.everyone().sockets_join(room);
-    }
-
-    /// Takes everybody out of a room.
-    pub fn sockets_leave(&self, room: &str) {
-        self.everyone().sockets_leave(room);
-    }
-
-    /// Disconnects everybody; see [`Socket::disconnect`].
-    pub fn disconnect_sockets(&self, close: bool) {
-        self.everyone().disconnect_sockets(close);
+        (**self).clone()
     }
 
     /// Asks all middleware, one after the other, until one refuses.
     pub(super) fn judge(&self, socket: &Socket) -> Result<(), ConnectError> {
-        let middleware = lock(&self.0.middleware).clone(); // it is not called under the lock
+        let middleware = lock(&self.namespace.middleware).clone(); // it is not called under the lock
         middleware.iter().try_for_each(|middleware| middleware(socket))
     }
 
     /// Lets a client in, and into the room that is its own. Once told that it is in, it hears all that
     /// is said from then on.
     pub(super) fn add(&self, socket: &Socket) {
-        let mut members = lock(&self.0.members);
+        let mut members = lock(&self.namespace.members);
         if socket.has_ended() {
             return; // it has left meanwhile
         }
@@ -156,34 +110,42 @@ impl Namespace {
     }
 
     pub(super) fn connected(&self, socket: &Socket) {
-        let listeners = lock(&self.0.on_connection).clone();
+        let listeners = lock(&self.namespace.on_connection).clone();
         listeners.iter().for_each(|listener| listener(socket.clone()));
     }
 
     pub(super) fn remove(&self, socket: &Socket) {
-        let mut members = lock(&self.0.members);
+        let mut members = lock(&self.namespace.members);
         members.rooms.leave_all(socket.id());
         let removed = members.sockets.remove(socket.id());
         drop((members, removed)); // the lock first
     }
 
     pub(super) fn has(&self, socket: &Socket) -> bool {
-        lock(&self.0.members).sockets.contains_key(socket.id())
+        lock(&self.namespace.members).sockets.contains_key(socket.id())
     }
 
     pub(super) fn join(&self, socket: &Socket, room: &str) {
-        let mut members = lock(&self.0.members);
+        let mut members = lock(&self.namespace.members);
         if members.sockets.contains_key(socket.id()) || !socket.has_ended() {
             members.rooms.join(socket.id(), room);
         }
     }
 
     pub(super) fn leave(&self, socket: &Socket, room: &str) {
-        lock(&self.0.members).rooms.leave(socket.id(), room);
+        lock(&self.namespace.members).rooms.leave(socket.id(), room);
     }
 
     pub(super) fn rooms(&self, socket: &Socket) -> Vec<String> {
-        lock(&self.0.members).rooms.rooms(socket.id())
+        lock(&self.namespace.members).rooms.rooms(socket.id())
+    }
+}
+
+impl Deref for Namespace {
+    type Target = Broadcast;
+
+    fn deref(&self) -> &Broadcast {
+        &self.0
     }
 }
 
@@ -191,7 +153,7 @@ impl Namespace {
 #[derive(Clone)]
 #[must_use = "nothing happens to those who are chosen before `emit` or another call"]
 pub struct Broadcast {
-    namespace: Namespace,
+    namespace: Arc<Inner>,
     rooms: Vec<String>,
     except: Vec<String>,
     volatile: bool,
@@ -199,26 +161,27 @@ pub struct Broadcast {
 
 impl Broadcast {
     /// Those in this room as well (those in no other, if it is the first).
-    pub fn to(mut self, room: &str) -> Broadcast {
-        self.rooms.push(room.to_string());
-        self
+    pub fn to(&self, room: &str) -> Broadcast {
+        let mut chosen = self.clone();
+        chosen.rooms.push(room.to_string());
+        chosen
     }
 
     /// The same as [`to`](Broadcast::to).
-    pub fn r#in(self, room: &str) -> Broadcast {
+    pub fn r#in(&self, room: &str) -> Broadcast {
         self.to(room)
     }
 
     /// But not those in this room.
-    pub fn except(mut self, room: &str) -> Broadcast {
-        self.except.push(room.to_string());
-        self
+    pub fn except(&self, room: &str) -> Broadcast {
+        let mut chosen = self.clone();
+        chosen.except.push(room.to_string());
+        chosen
     }
 
     /// And only those whom it would reach at once.
-    pub fn volatile(mut self) -> Broadcast {
-        self.volatile = true;
-        self
+    pub fn volatile(&self) -> Broadcast {
+        Broadcast { volatile: true, ..self.clone() }
     }
 
     /// Emits an event to them, each once. It is encoded once.
@@ -226,8 +189,8 @@ impl Broadcast {
     /// # Panics
     /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
-        let outgoing = Arc::new(event(self.namespace.name(), None, name, values.as_ref()));
-        let _round = lock(&self.namespace.0.round);
+        let outgoing = Arc::new(event(&self.namespace.name, None, name, values.as_ref()));
+        let _round = lock(&self.namespace.round);
         for socket in self.fetch_sockets() {
             if !self.volatile || socket.session().is_writable() {
                 socket.session().send(&outgoing);
@@ -237,7 +200,7 @@ impl Broadcast {
 
     /// Their sockets.
     pub fn fetch_sockets(&self) -> Vec<Socket> {
-        let members = lock(&self.namespace.0.members);
+        let members = lock(&self.namespace.members);
         if self.rooms.is_empty() && self.except.is_empty() {
             return members.sockets.values().cloned().collect();
         }

@@ -179,7 +179,7 @@ impl Socket {
 
     /// Everybody in the namespace but this one.
     pub fn broadcast(&self) -> Broadcast {
-        self.0.namespace.everyone().except(&self.0.id)
+        self.0.namespace.except(&self.0.id)
     }
 
     /// Everybody in a room but this one.

@@ -90,16 +90,12 @@ impl Client {
 /// The host and port of a WebSocket's URL, and what to ask for there (RFC 6455 §3).
 fn split_url(url: &str) -> Result<(String, String), Error> {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    if scheme.eq_ignore_ascii_case("wss") {
-        return Err(Error::Invalid(
-            "there is no TLS here: wss:// needs a proxy in front, or ws://",
-        ));
-    }
-    if !scheme.eq_ignore_ascii_case("ws") {
-        return Err(Error::Invalid("the URL of a WebSocket begins with ws://"));
-    }
-    if rest.contains('#') {
-        return Err(Error::Invalid("the URL of a WebSocket has no fragment (#)"));
+    let invalid = |what| Err(Error::Invalid(what));
+    match &*scheme.to_ascii_lowercase() {
+        "ws" if rest.contains('#') => return invalid("the URL of a WebSocket has no fragment (#)"),
+        "ws" => {}
+        "wss" => return invalid("there is no TLS here: wss:// needs a proxy in front, or ws://"),
+        _ => return invalid("the URL of a WebSocket begins with ws://"),
     }
     let (authority, target) = split_authority(rest)?;
     Ok((authority, if target.starts_with('/') { target.to_string() } else { format!("/{target}") }))

@@ -49,17 +49,14 @@ pub fn accept(request: &Request) -> Result<Response, Response> {
         return Err(Response::text(400, "A WebSocket begins with HTTP/1.1"));
     }
     if request.method != "GET" {
-        let mut response = Response::text(405, "A WebSocket begins with a GET");
-        response.headers.push("Allow", "GET");
-        return Err(response);
+        return Err(Response::text(405, "A WebSocket begins with a GET").with("Allow", "GET"));
     }
     if !is_wanted(request) || !request.headers.has("connection", "upgrade") {
         return Err(Response::text(400, "Connection: Upgrade and Upgrade: websocket are expected"));
     }
     if header("sec-websocket-version") != "13" {
-        let mut response = upgrade_required("Sec-WebSocket-Version: 13 is expected");
-        response.headers.push("Sec-WebSocket-Version", "13");
-        return Err(response);
+        let response = upgrade_required("Sec-WebSocket-Version: 13 is expected");
+        return Err(response.with("Sec-WebSocket-Version", "13"));
     }
     let key = header("sec-websocket-key");
     if base64::decode(key).is_none_or(|bytes| bytes.len() != 16) {
@@ -68,19 +65,13 @@ pub fn accept(request: &Request) -> Result<Response, Response> {
     if !offered(request).iter().all(|protocol| is_token(protocol)) {
         return Err(Response::text(400, "Sec-WebSocket-Protocol is not a list of names"));
     }
-    let mut response = Response::new(101);
-    response.headers.push("Upgrade", "websocket");
-    response.headers.push("Connection", "Upgrade");
-    response.headers.push("Sec-WebSocket-Accept", &accept_key(key));
-    Ok(response)
+    let response = Response::new(101).with("Upgrade", "websocket").with("Connection", "Upgrade");
+    Ok(response.with("Sec-WebSocket-Accept", &accept_key(key)))
 }
 
 /// The answer to a request that should have asked for a WebSocket (RFC 9110 §15.5.22).
 pub fn upgrade_required(text: &str) -> Response {
-    let mut response = Response::text(426, text);
-    response.headers.push("Upgrade", "websocket");
-    response.headers.push("Connection", "Upgrade");
-    response
+    Response::text(426, text).with("Upgrade", "websocket").with("Connection", "Upgrade")
 }
 
 /// The client's side (RFC 6455 §4.1): adds to a `GET` what asks for a WebSocket.

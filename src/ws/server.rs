@@ -5,7 +5,7 @@
 //!
 //! Chapter 13 of the book.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
@@ -15,7 +15,7 @@ use super::{Error, MAX_PAYLOAD, handshake};
 use crate::http::{Connection, HEAD_TIME, Request, Response};
 use crate::net::clock::{self, Timer};
 use crate::net::server::Handle;
-use crate::net::{self, Stream, outbox::MAX_QUEUED};
+use crate::net::{self, Stream, lock, outbox::MAX_QUEUED};
 
 /// What one client too many is told.
 pub const FULL: &[u8] =
@@ -141,11 +141,11 @@ impl Server {
         let Server { mut net, clients, options } = self;
         (net.max_connections, net.farewell) = (options.max_connections, FULL);
         if let Some(interval) = options.heartbeat {
-            clients.beat(&mut clients.lock(), interval);
+            clients.beat(&mut lock(&clients.0), interval);
         }
         let (served, door) = (clients.clone(), net.handle());
         net.serve(move |stream| Ok(options.receive(stream, &served, &door, &handler)?));
-        clients.lock().heartbeat = None;
+        lock(&clients.0).heartbeat = None;
     }
 }
 
@@ -173,7 +173,7 @@ impl Options {
                 };
                 // Once told that it is in, a client hears all that is said from then on; and once the
                 // door has closed, nobody comes onto the list.
-                let mut list = clients.lock();
+                let mut list = lock(&clients.0);
                 if door.is_closed() {
                     drop(list);
                     return Ok(connection.finish(Response::text(503, "The server is closing"))?);
@@ -218,7 +218,7 @@ struct List {
 impl Clients {
     /// Everyone who is connected now.
     pub fn all(&self) -> Vec<Sender> {
-        self.lock().senders.clone()
+        lock(&self.0).senders.clone()
     }
 
     /// Sends a message to everyone. It is encoded once.
@@ -230,7 +230,7 @@ impl Clients {
     pub fn broadcast_except(&self, except: Option<&Sender>, message: impl Into<Message>) {
         let frame: Arc<[u8]> = message.into().encode(None).into();
         // Under the lock: all who hear two broadcasts hear them in the same order.
-        for sender in self.lock().senders.iter().filter(|sender| Some(*sender) != except) {
+        for sender in lock(&self.0).senders.iter().filter(|sender| Some(*sender) != except) {
             _ = sender.send_encoded(frame.clone()); // who cannot be sent to is about to leave
         }
     }
@@ -241,16 +241,11 @@ impl Clients {
         list.heartbeat = Some(clock::after(interval, move || {
             let Some(clients) = clients.upgrade().map(Clients) else { return };
             clients.all().iter().for_each(Sender::check_alive);
-            let mut list = clients.lock();
+            let mut list = lock(&clients.0);
             if list.heartbeat.is_some() {
                 clients.beat(&mut list, interval); // the server has not ended meanwhile
             }
         }));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, List> {
-        // Nothing that is done under the lock can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -262,6 +257,6 @@ struct Listed<'a> {
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
-        self.clients.lock().senders.retain(|sender| *sender != self.sender);
+        lock(&self.clients.0).senders.retain(|sender| *sender != self.sender);
     }
 }

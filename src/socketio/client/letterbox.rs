@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use super::transport::{Address, CLOSE_TIME, exchange};
 use crate::engineio::packet::SEPARATOR;
-use crate::engineio::{Outgoing, Packet, lock};
-use crate::net::Stream;
+use crate::engineio::{Outgoing, Packet};
 use crate::net::clock::{self, Timer};
+use crate::net::{Stream, lock};
 
 /// What is to be posted, and the two connections that the client has while it polls.
 #[derive(Default)]
@@ -69,7 +69,7 @@ impl Letterbox {
                 false => letters.queue.drain(..n).collect::<Vec<_>>().join(SEPARATOR),
             };
             letters.posting = true;
-            let time = if letters.closed { CLOSE_TIME } else { address.timeout };
+            let time = if letters.closed { CLOSE_TIME } else { address.options.timeout };
             drop(letters);
             let ready = |stream: &Stream| {
                 let mut letters = lock(&self.letters);

@@ -1,13 +1,13 @@
 //! The one line to a server: a thread connects, talks, waits, and begins again.
 
+use std::io::ErrorKind;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::Options;
 use super::socket::Socket;
-use super::transport::{Address, Sender, Transport};
+use super::transport::{Address, Error, Sender, Transport};
 use crate::net::Emitter;
 use crate::socketio::codec::{Decoded, Decoder};
 use crate::socketio::json::Value;
@@ -17,7 +17,6 @@ use crate::socketio::{lock, survives};
 /// The line to a server, and those who talk over it.
 pub(super) struct Manager {
     address: Address,
-    options: Options,
     pub events: Emitter<Value>,
     /// All sockets that there have been, one for each namespace.
     pub sockets: Mutex<Vec<Socket>>,
@@ -46,10 +45,9 @@ impl Line {
 }
 
 impl Manager {
-    pub fn new(address: Address, options: Options) -> Arc<Manager> {
+    pub fn new(address: Address) -> Arc<Manager> {
         Arc::new(Manager {
             address,
-            options,
             events: Emitter::new(),
             sockets: Mutex::default(),
             line: Mutex::default(),
@@ -104,7 +102,8 @@ impl Manager {
 
     /// The thread: connects, talks, waits, and begins again, as long as anyone wants to talk.
     fn run(&self) {
-        let mut backoff = self.options.backoff.clone();
+        let options = &self.address.options;
+        let mut backoff = options.backoff.clone();
         while self.goes_on() {
             match Transport::open(&self.address) {
                 Ok(mut transport) => {
@@ -126,10 +125,10 @@ impl Manager {
                     }
                 }
             }
-            if !self.options.reconnection || !self.is_wanted() {
+            if !options.reconnection || !self.is_wanted() {
                 continue;
             }
-            if backoff.attempts >= self.options.reconnection_attempts {
+            if backoff.attempts >= options.reconnection_attempts {
                 lock(&self.line).running = false;
                 return self.tell("reconnect_failed", Value::Null);
             }
@@ -146,13 +145,13 @@ impl Manager {
     /// nothing comes back by itself. If not, the thread ends.
     fn goes_on(&self) -> bool {
         let mut line = lock(&self.line);
-        line.running = self.is_wanted() && (self.options.reconnection || line.again);
+        line.running = self.is_wanted() && (self.address.options.reconnection || line.again);
         line.running
     }
 
     /// A session, from its first packet to its last; returns how it ended, unless it was given up.
     fn talk(&self, transport: &mut Transport) -> Option<&'static str> {
-        let sender = transport.sender();
+        let sender = transport.sender.clone();
         let mut line = lock(&self.line);
         self.sockets().iter().for_each(|socket| socket.ask(&sender));
         (line.sender, line.again) = (Some(sender.clone()), false);
@@ -177,7 +176,7 @@ impl Manager {
                     Err(_) => break "parse error",
                 },
                 Ok(None) => break "transport close",
-                Err(e) if e.is_timeout() => break "ping timeout",
+                Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut => break "ping timeout",
                 Err(_) => break "transport error",
             }
         };

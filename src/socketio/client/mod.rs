@@ -26,12 +26,12 @@ mod transport;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::json::Value;
 use super::lock;
-use crate::http::Headers;
+use crate::http::{Headers, escape};
 use crate::net::{Backoff, Emitter, clock::FOREVER};
 use crate::ws;
 use crate::ws::client::split_authority;
@@ -109,9 +109,9 @@ impl Client {
     /// The URL is not one of a server, or asks for TLS; or there is no such transport
     /// ([`ws::Error::Invalid`]).
     pub fn new(url: &str, options: Options) -> Result<Client, ws::Error> {
-        let (address, namespace) = split_url(url, &options)?;
         let auth = options.auth.clone();
-        let manager = Manager::new(address, options);
+        let (address, namespace) = split_url(url, options)?;
+        let manager = Manager::new(address);
         let socket = manager.socket(&namespace, auth);
         Ok(Client { manager, socket })
     }
@@ -169,14 +169,12 @@ impl Drop for Client {
         let thread = lock(&self.manager.line).thread.take();
         let other = thread.filter(|own| own.thread().id() != thread::current().id());
         // Only a goodbye is waited for.
-        if let Some(thread) = other.filter(|_| talks) {
-            _ = thread.join();
-        }
+        _ = other.filter(|_| talks).map(JoinHandle::join);
     }
 }
 
 /// Where a URL and the options lead, and the namespace that the URL names.
-fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Error> {
+fn split_url(url: &str, mut options: Options) -> Result<(Address, String), ws::Error> {
     let invalid = |what| Err(ws::Error::Invalid(what));
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     match &*scheme.to_ascii_lowercase() {
@@ -198,32 +196,14 @@ fn split_url(url: &str, options: &Options) -> Result<(Address, String), ws::Erro
         target += &format!("&{query}");
     }
     for (name, value) in &options.query {
-        target += &format!("&{}={}", escape(name), escape(value));
+        let [name, value] = [name, value].map(|text| escape(text, is_unreserved));
+        target += &format!("&{name}={value}");
     }
-    let address = Address {
-        authority,
-        target,
-        headers: options.extra_headers.clone(),
-        polling: transports[0] == "polling",
-        websocket: transports.contains(&"websocket"),
-        timeout: options.timeout.min(FOREVER),
-        max_payload: options.max_payload,
-    };
-    Ok((address, namespace))
+    options.timeout = options.timeout.min(FOREVER);
+    Ok((Address { authority, target, options: options.into() }, namespace))
 }
 
-/// Percent-encodes what may not stand in a query (RFC 3986 §2.3).
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match is_unreserved(byte) {
-            true => escaped.push(byte.into()),
-            false => escaped += &format!("%{byte:02X}"),
-        }
-    }
-    escaped
-}
-
+/// Whether a byte may stand in a query as it is, whatever it means there (RFC 3986 §2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)
 }

@@ -236,8 +236,7 @@ impl Socket {
 
     /// There is no connection, and why.
     pub(super) fn refused(&self, message: &str) {
-        let error = Value::Object(vec![("message".to_string(), message.into())]);
-        self.tell("connect_error", vec![error]);
+        self.tell("connect_error", vec![crate::json!({"message": message})]);
     }
 
     /// It is not connected any more, and why. Answers to what has left will not come: who awaits them

@@ -12,10 +12,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use super::is_unreserved;
 use super::letterbox::Letterbox;
+use super::{Options, is_unreserved};
 use crate::engineio::{Outgoing, Packet};
-use crate::http::{self, Headers, Request, Response, Timed};
+use crate::http::{Error::Refused, Request, Response, Timed};
 use crate::net::{Outbox, Stream};
 use crate::socketio::json::Value;
 use crate::ws::{self, Message};
@@ -40,11 +40,6 @@ impl Error {
     fn expected(what: &str) -> Error {
         Error::Unusable(format!("the server does not speak Engine.IO 4: {what} was expected"))
     }
-
-    /// Whether nothing came for longer than the server's pings are apart.
-    pub fn is_timeout(&self) -> bool {
-        matches!(self, Error::Io(e) if e.kind() == ErrorKind::TimedOut)
-    }
 }
 
 impl fmt::Display for Error {
@@ -56,27 +51,13 @@ impl fmt::Display for Error {
     }
 }
 
-impl From<io::Error> for Error {
-    fn from(e: io::Error) -> Error {
-        Error::Io(e)
-    }
-}
-
-impl From<http::Error> for Error {
-    fn from(e: http::Error) -> Error {
-        match e {
-            http::Error::Io(e) => Error::Io(e),
-            http::Error::Refused(408, _) => Error::Io(ErrorKind::TimedOut.into()),
-            e => Error::Unusable(format!("the server does not speak HTTP: {e}")),
-        }
-    }
-}
-
-impl From<ws::Error> for Error {
-    fn from(e: ws::Error) -> Error {
-        match e {
+/// Whatever goes wrong on the floors below.
+impl<E: Into<ws::Error>> From<E> for Error {
+    fn from(e: E) -> Error {
+        match e.into() {
             ws::Error::Io(e) => Error::Io(e),
-            ws::Error::Http(e) => e.into(),
+            ws::Error::Http(Refused(408, _)) => Error::Io(ErrorKind::TimedOut.into()),
+            ws::Error::Http(e) => Error::Unusable(format!("the server does not speak HTTP: {e}")),
             e => Error::Unusable(e.to_string()),
         }
     }
@@ -89,13 +70,7 @@ pub struct Address {
     pub authority: String,
     /// The path of the sessions, and the beginning of a query.
     pub target: String,
-    pub headers: Headers,
-    /// It begins with polling.
-    pub polling: bool,
-    /// A WebSocket is wanted.
-    pub websocket: bool,
-    pub timeout: Duration,
-    pub max_payload: usize,
+    pub options: Arc<Options>,
 }
 
 /// A session, as the one who reads it holds it.
@@ -103,7 +78,8 @@ pub struct Transport {
     incoming: Incoming,
     /// What has come, and has not been read.
     packets: VecDeque<Packet>,
-    sender: Sender,
+    /// Sends in it, from any thread.
+    pub sender: Sender,
     /// How long the server may be silent.
     patience: Duration,
 }
@@ -129,10 +105,10 @@ struct Hello {
 }
 
 impl Transport {
-    /// Opens a session: at most `address.timeout` later there is one, or a reason why not.
+    /// Opens a session: at most `timeout` later there is one, or a reason why not.
     pub fn open(address: &Address) -> Result<Transport, Error> {
-        let deadline = Instant::now() + address.timeout;
-        if !address.polling {
+        let deadline = Instant::now() + address.options.timeout;
+        if address.options.transports[0] == "websocket" {
             let mut socket = websocket(address, "", deadline)?;
             let first = socket.read()?.and_then(Packet::from_message);
             let hello = Hello::parse(first)?;
@@ -143,7 +119,7 @@ impl Transport {
         let mut packets = payload(exchange(&polling, "GET", b"", deadline, |_| true)?)?;
         let hello = Hello::parse(packets.pop_front())?;
         let sid = format!("&sid={}", hello.sid);
-        if address.websocket && hello.upgrade {
+        if hello.upgrade && address.options.transports.contains(&"websocket") {
             // No ping is heard meanwhile: the server must not lose patience over it.
             let limit = deadline.min(Instant::now() + PROBE_TIME.min(hello.patience / 2));
             if let Ok(socket) = upgrade(address, &sid, limit) {
@@ -164,11 +140,6 @@ impl Transport {
     fn websocket(socket: ws::Socket, packets: VecDeque<Packet>, patience: Duration) -> Transport {
         let sender = Sender::Websocket(socket.sender());
         Transport { incoming: Incoming::Websocket(Box::new(socket)), packets, sender, patience }
-    }
-
-    /// What sends in this session.
-    pub fn sender(&self) -> Sender {
-        self.sender.clone()
     }
 
     /// Waits for a message, and answers pings meanwhile; `None` when the session is over.
@@ -275,14 +246,14 @@ impl Hello {
 
 /// A WebSocket to the server; with a `sid`, one that belongs to that session.
 fn websocket(address: &Address, sid: &str, deadline: Instant) -> Result<ws::Socket, Error> {
+    let Address { authority, target, options } = address;
     let left = deadline.saturating_duration_since(Instant::now());
     let client = ws::Client {
-        headers: address.headers.clone(),
-        max_payload: address.max_payload,
+        headers: options.extra_headers.clone(),
+        max_payload: options.max_payload,
         handshake_timeout: left.max(Duration::from_millis(1)),
         ..ws::Client::default()
     };
-    let Address { authority, target, .. } = address;
     let mut socket =
         client.connect(&format!("ws://{authority}{target}&transport=websocket{sid}"))?;
     socket.set_deadline(Some(deadline));
@@ -318,29 +289,30 @@ pub fn exchange(
     deadline: Instant,
     ready: impl Fn(&Stream) -> bool,
 ) -> Result<Vec<u8>, Error> {
+    let Address { authority, target, options } = address;
     let left = deadline.saturating_duration_since(Instant::now());
-    let stream = Stream::connect_within(&*address.authority, left)?;
+    let stream = Stream::connect_within(&**authority, left)?;
     stream.set_no_delay(true)?;
     if !ready(&stream) {
         return Err(Error::Io(ErrorKind::ConnectionAborted.into()));
     }
-    let mut request = Request::new(method, &address.target);
-    if address.headers.get("Host").is_none() {
-        request.headers.push("Host", &address.authority);
+    let mut request = Request::new(method, target);
+    if options.extra_headers.get("Host").is_none() {
+        request.headers.push("Host", authority);
     }
     request.headers.push("Connection", "close");
     if method == "POST" {
         request.headers.push("Content-Type", "text/plain;charset=UTF-8");
     }
-    for (name, value) in address.headers.iter() {
+    for (name, value) in options.extra_headers.iter() {
         request.headers.push(name, value);
     }
     // Through an outbox: a server that does not read must not hold us up beyond the deadline.
-    let outbox = Outbox::with_limits(stream.clone(), usize::MAX, address.timeout)?;
-    outbox.send(request.encode(body)).map_err(io::Error::other)?;
+    let outbox = Outbox::with_limits(stream.clone(), usize::MAX, options.timeout)?;
+    outbox.send(request.encode(body))?;
     let mut reader = Timed::buffered(stream);
     reader.get_mut().deadline = Some(deadline);
-    let response = Response::read(&mut reader, address.max_payload)?;
+    let response = Response::read(&mut reader, options.max_payload)?;
     if response.status != 200 {
         let text: String = String::from_utf8_lossy(&response.body).chars().take(200).collect();
         let status = response.status;

@@ -6,7 +6,7 @@
 //! for each. It takes exactly what the grammar allows: no comments, no comma at the end, no `01`.
 //!
 //! What comes from outside has limits: [`MAX_DEPTH`] levels of nesting, and at most some dozens of
-//! bytes of memory for each byte of text (`[0,0,…` is the worst). Time grows with the length alone.
+//! bytes of memory for each byte of text (`[[[0]]]` is the worst). Time grows with the length alone.
 //!
 //! Chapter 15 of the book.
 

@@ -319,6 +319,7 @@ impl Shared {
     }
 
     /// The upgrade: the WebSocket is tried out, then the client changes over to it.
+    #[inline(never)]
     fn take_over(&self, socket: &mut Socket, session: &Session) -> bool {
         let (sender, slow) = (socket.sender(), socket.sender());
         if session.transport() == "websocket" {

@@ -113,7 +113,7 @@ pub fn check(request: &Request, response: &Response) -> Result<Option<String>, E
         return wrong("its response has no Connection: Upgrade");
     }
     let key = request.headers.get("sec-websocket-key").unwrap_or_default();
-    if response.headers.get("sec-websocket-accept") != Some(&accept_key(key)) {
+    if !response.headers.all("sec-websocket-accept").eq([&accept_key(key)]) {
         return wrong("its Sec-WebSocket-Accept is not the answer to our key");
     }
     if response.headers.list("sec-websocket-extensions").next().is_some() {

@@ -165,6 +165,7 @@ fn an_answer_that_is_wrong_in_one_thing_is_refused() {
         ("Sec-WebSocket-Accept: ", "X-Accept: "),
         ("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: A"),
         ("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nX: "),
+        ("\r\n\r\n", "\r\nSec-WebSocket-Accept: twice\r\n\r\n"),
         ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
         ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: never-offered\r\n\r\n"),
     ] {

@@ -91,12 +91,14 @@ fn free_port() -> u16 {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     let ports = std::iter::repeat_with(|| {
         let tried = process::id() % 50_000 * 97 + TRIED.fetch_add(1, Relaxed);
-        // Not a number that a program might print for another reason, such as 30000 ms.
         26_001 + (tried % 5_999) as u16
     });
+    // Not a number that a program might print for another reason, such as 30000 ms, and not 28080,
+    // in which 8080 would be taken for a port of the page.
+    let plain = |port: &u16| port % 1000 != 0 && *port != 28_080;
     // (Not bound, to see: a shell that another page starts at this moment would hold it a little longer.)
-    let free = |port: &u16| port % 1000 != 0 && TcpStream::connect(("127.0.0.1", *port)).is_err();
-    ports.take(5_999).find(free).expect("there is no free port")
+    let free = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_err();
+    ports.take(5_999).filter(plain).find(free).expect("there is no free port")
 }
 
 /// What one page's terminals share.

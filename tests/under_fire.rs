@@ -406,11 +406,14 @@ fn a_panic_at_the_end_of_a_client_leaves_nothing_of_it() {
     let io = next("the server", &handles);
     let there = || ["/", "/one", "/two"].map(|name| io.of(name).to("room").fetch_sockets().len());
     let client = Client::connect(&format!("http://{address}")).unwrap();
-    client.of("/one", json!({})).open();
+    let one = client.of("/one", json!({}));
+    one.open();
     client.of("/two", json!({})).open();
-    until("it is everywhere", || there() == [1; 3]);
+    until("it is everywhere", || there() == [1; 3] && one.is_connected());
     io.of("/one").disconnect_sockets(false); // on this thread
     assert_eq!(next("a reason", &reasons), json!("server namespace disconnect"));
+    // (Its own goodbye to a namespace where it is no more would end its session, as with npm's.)
+    until("it has heard so", || !one.is_connected());
     drop(client);
     for _ in 0..2 {
         let reason = next("a reason", &reasons);

@@ -85,6 +85,9 @@ pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
     problems
 }
 
+/// The ports that pages name.
+const PORTS: [&str; 2] = ["3000", "8080"];
+
 /// A port that no other page gets, and that no system gives to connections that go out (they have
 /// those above 32767): between now and the program that listens there, nobody takes it away.
 fn free_port() -> u16 {
@@ -93,9 +96,10 @@ fn free_port() -> u16 {
         let tried = process::id() % 50_000 * 97 + TRIED.fetch_add(1, Relaxed);
         26_001 + (tried % 5_999) as u16
     });
-    // Not a number that a program might print for another reason, such as 30000 ms, and not 28080,
-    // in which 8080 would be taken for a port of the page.
-    let plain = |port: &u16| port % 1000 != 0 && *port != 28_080;
+    // Not a number that a program might print for another reason, such as 30000 ms, and none in which
+    // a port of the pages stands, as in 28080.
+    let holds_one = |port: &u16| PORTS.iter().any(|page| port.to_string().contains(page));
+    let plain = |port: &u16| port % 1000 != 0 && !holds_one(port);
     // (Not bound, to see: a shell that another page starts at this moment would hold it a little longer.)
     let free = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_err();
     ports.take(5_999).filter(plain).find(free).expect("there is no free port")
@@ -115,7 +119,7 @@ impl Scene {
         // Short: the path of a Unix socket has at most some hundred characters.
         let folder = Path::new("/tmp").join(name + &thread);
         fs::create_dir_all(&folder).unwrap();
-        let ports = ["3000", "8080"].map(|port| (port, free_port().to_string()));
+        let ports = PORTS.map(|port| (port, free_port().to_string()));
         Scene { ports, folder }
     }
 

@@ -220,11 +220,13 @@ fn table(runs: &[Run]) -> io::Result<Vec<String>> {
     for (_, _, folders) in FLOORS {
         let mut cell = Vec::new();
         for folder in folders {
-            cell.push(format!("{} in `{folder}`", number(lines(&format!("src/{folder}"))? as f64)));
+            // To the next hundred: what a reader wants to know, and no mended line makes it wrong.
+            let lines = lines(&format!("src/{folder}"))?.next_multiple_of(100);
+            cell.push(format!("{} in `{folder}`", number(lines as f64)));
         }
         cells.push(cell.join(", "));
     }
-    rows.push(format!("| lines without comments | {} |", cells.join(" | ")));
+    rows.push(format!("| lines without comments, at most | {} |", cells.join(" | ")));
     Ok(rows)
 }
 

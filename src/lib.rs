@@ -13,6 +13,8 @@
 //! Everything blocks, and every client has a thread: a function reads from top to bottom in the
 //! order in which things happen. The book under `tutorial/` climbs the stairs, a chapter a file.
 
+#![warn(missing_docs)]
+
 pub mod engineio;
 pub mod http;
 pub mod net;

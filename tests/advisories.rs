@@ -59,7 +59,12 @@ const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
 /// A Socket.IO server; its handle counts the sessions.
 fn events() -> (SocketAddr, engineio::Handle) {
-    let server = socketio::Server::bind("127.0.0.1:0", socketio::Options::default()).unwrap();
+    events_with(engineio::Options::default())
+}
+
+fn events_with(engine: engineio::Options) -> (SocketAddr, engineio::Handle) {
+    let options = socketio::Options { engine, ..socketio::Options::default() };
+    let server = socketio::Server::bind("127.0.0.1:0", options).unwrap();
     let (address, handle) = (server.address().unwrap(), server.handle());
     server.io().on_connection(|socket| _ = socket.on("echo", |event| event.ack(&event.args)));
     thread::spawn(|| server.serve());
@@ -486,6 +491,50 @@ fn cve_2026_102599_an_upgrade_has_no_revision_of_its_own() {
         }
     }
     assert_answers(server);
+}
+
+/// `engine.io` 6.6.13 (2026): a body could take as long as it liked, and one that was too long was
+/// refused while its session went on, to send the next. Here a body has half a minute in all, and
+/// either fault ends the session and the connection.
+#[test]
+fn engine_io_6_6_13_a_body_that_is_late_or_too_long_ends_its_session() {
+    let options = engineio::Options {
+        http_request_body_timeout: Duration::from_millis(20),
+        ..engineio::Options::default()
+    };
+    assert_eq!(engineio::Options::default().http_request_body_timeout.as_secs(), 30);
+    let (server, handle) = events_with(options);
+    for (length, status_of_refusal) in [(5, "408"), (1_000_001, "413")] {
+        let target = format!("{POLLING}&sid={}", session(server));
+        let mut peer = Peer::connect(server);
+        peer.write(format!(
+            "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n4"
+        ));
+        assert_eq!(status(&peer.rest()), status_of_refusal);
+        wait_until(|| handle.sessions() == 0);
+    }
+    assert_answers(server);
+}
+
+/// `engine.io` 6.6.13 (2026): each piece of a body that arrived was kept as an object of its own, with
+/// no limit on how many. Here pieces are joined as they come, in one `Vec`.
+#[test]
+fn engine_io_6_6_13_a_body_in_tiny_pieces_takes_no_more_than_its_bytes() {
+    const PIECES: usize = 50_000;
+    struct Pieces(usize);
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            buffer[0] = b'x';
+            self.0 += 1;
+            Ok(1)
+        }
+    }
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {PIECES}\r\n\r\n");
+    let request = Request::read(&mut head.as_bytes()).unwrap().unwrap();
+    let mut reader = BufReader::with_capacity(16, Pieces(0));
+    let body = request.body(&mut reader, 1_000_000).unwrap();
+    assert_eq!((body.len(), reader.get_ref().0), (PIECES, PIECES));
+    assert!(body.capacity() <= 2 * PIECES + 64 * 1024, "{}", body.capacity());
 }
 
 /// `socket.io-parser`, 2026 (CVE-2026-69185): a packet that said that bytes follow, none of them, waited

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use guest::{Connection, Frame, POLLING, Polling, WEBSOCKET, WebSocket, next, until};
+use guest::{Connection, Frame, PATH, POLLING, Polling, WEBSOCKET, WebSocket, next, until};
 use sockets_by_hand::engineio::packet::SEPARATOR;
 use sockets_by_hand::engineio::{Cors, Event, Handle, Options, Outgoing, Packet, Server, Session};
 use sockets_by_hand::http::Response;
@@ -433,9 +433,10 @@ mod messages {
         let mut guest = Polling::open(house.address);
         guest.say("4seven 7");
         assert_eq!(guest.poll(), "4seven 7");
-        assert_eq!(guest.says.post(&guest.target(), "4eight 88").status, 413);
+        assert_eq!(guest.says.post(&guest.target(), "4eight 88").short(), (413, ""));
         assert!(guest.says.has_ended());
-        assert_eq!(house.handle.sessions(), 1); // whoever has said too much may go on
+        assert_eq!(next(&house.ends), "transport error");
+        guest.assert_forgotten();
 
         let mut guest = WebSocket::session(house.address);
         guest.send("4seven 7");
@@ -477,12 +478,25 @@ mod messages {
     }
 
     #[test]
+    fn a_body_that_does_not_arrive_in_time_ends_the_session() {
+        let house = house(Options { http_request_body_timeout: SHORT, ..Options::default() });
+        let mut client = Polling::open(house.address);
+        let head = format!("POST {} HTTP/1.1\r\nHost: a\r\n", client.target());
+        client.says.send(head + "Content-Length: 5\r\n\r\n4slo");
+        assert_eq!(client.says.answer().short(), (408, ""));
+        assert!(client.says.has_ended());
+        assert_eq!(next(&house.ends), "transport error");
+        client.assert_forgotten();
+    }
+
+    #[test]
     fn times_without_an_end_are_times() {
         let ever = Duration::MAX;
         let house = house(Options {
             ping_interval: ever,
             ping_timeout: ever,
             handshake_timeout: ever,
+            http_request_body_timeout: ever,
             upgrade_timeout: ever,
             ..Options::default()
         });
@@ -863,6 +877,33 @@ mod requests {
         drop(go);
         guest.says.answer();
         guest.assert_forgotten();
+    }
+
+    #[test]
+    fn two_posts_whose_bodies_overlap_end_the_session() {
+        let house = house(Options::default());
+        let mut client = Polling::open(house.address);
+        let target = client.target();
+        client
+            .says
+            .send(format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n4o"));
+        // Until the server has read that head, another post does not overlap with it.
+        let refused = (400, r#"{"code":3,"message":"Bad request"}"#);
+        until(|| Connection::open(house.address).post(&target, "4two").short() == refused);
+        assert_eq!(next(&house.ends), "transport error");
+        client.says.send("ne");
+        client.says.answer();
+        client.assert_forgotten();
+    }
+
+    #[test]
+    fn the_clients_script_is_said_to_be_elsewhere() {
+        let house = house(Options::default());
+        for name in ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js?v=4"] {
+            let answer = Connection::open(house.address).get(&format!("{PATH}{name}"));
+            assert_eq!(answer.status, 404, "{name}");
+            assert!(answer.body.contains("dist/socket.io.min.js"), "{name}: {}", answer.body);
+        }
     }
 
     #[test]

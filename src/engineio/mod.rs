@@ -19,7 +19,7 @@ pub mod session;
 
 use std::time::Duration;
 
-use crate::http::{HEAD_TIME, Headers, Request, Response};
+use crate::http::{BODY_TIME, HEAD_TIME, Headers, Request, Response};
 use crate::net;
 
 pub use packet::{Outgoing, Packet};
@@ -40,6 +40,8 @@ pub struct Options {
     pub upgrade_timeout: Duration,
     /// How long the head of a request may take to arrive. 10 s.
     pub handshake_timeout: Duration,
+    /// How long the body of a request may take to arrive (`httpRequestBodyTimeout`). 30 s.
+    pub http_request_body_timeout: Duration,
     /// The most bytes that a client may send at once (`maxHttpBufferSize`). 1,000,000.
     pub max_payload: usize,
     /// A client for which more than so many bytes wait, and one more message comes, is dropped. 1 MiB:
@@ -64,6 +66,7 @@ impl Default for Options {
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
             handshake_timeout: HEAD_TIME,
+            http_request_body_timeout: BODY_TIME,
             max_payload: 1_000_000,
             max_queued: net::outbox::MAX_QUEUED,
             max_connections: net::server::MAX_CONNECTIONS,

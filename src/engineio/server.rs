@@ -19,6 +19,10 @@ use crate::ws::random::random_id;
 use crate::ws::socket::{Role, Socket};
 use crate::ws::{self, handshake};
 
+/// What a request for the client's script gets, which npm's server has at hand.
+const NO_SCRIPT: &str = "The client's script is not served here: it is in npm's package \
+                         socket.io-client, as dist/socket.io.min.js";
+
 /// A server that listens, and accepts nobody before [`serve`](Server::serve).
 pub struct Server {
     net: net::Server,
@@ -158,13 +162,16 @@ impl Shared {
         held: &mut Held,
         open: &Open,
     ) -> Result<Option<Response>, Response> {
-        let max = self.options.max_payload;
+        let (max, within) = (self.options.max_payload, self.options.http_request_body_timeout);
         if !self.is_ours(request) {
-            connection.body(request, max)?;
+            connection.body(request, max, within)?;
             return Ok(Some((self.options.page)(request)));
         }
         if request.method != "POST" {
-            connection.body(request, 0)?; // what is left unread would be the next request
+            connection.body(request, 0, within)?; // what is left unread would be the next request
+        }
+        if request.path().ends_with(".js") {
+            return Ok(Some(Response::text(404, NO_SCRIPT)));
         }
         let mut response = Response { headers: self.options.cors(request), ..Response::new(200) };
         if request.method == "OPTIONS" && self.options.cors.is_some() {
@@ -199,11 +206,12 @@ impl Shared {
                 Ok(None)
             }
             ("POST", Some(session)) => {
-                // (Who has sent too much is told so, and may go on.)
-                let body = connection.body(request, max).inspect_err(|refusal| {
-                    if refusal.status != 413 {
-                        session.close("transport error");
-                    }
+                if !session.begin_post() {
+                    return Err(refuse(Refusal::BAD_REQUEST));
+                }
+                let body = connection.body(request, max, within).map_err(|refusal| {
+                    session.close("transport error");
+                    Response { status: refusal.status, body: Vec::new(), ..response.clone() }
                 })?;
                 let packets =
                     String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
@@ -308,7 +316,7 @@ impl Shared {
         connection: &mut Connection,
         request: &Request,
     ) -> Result<(Response, Option<Session>), Response> {
-        connection.body(request, 0)?;
+        connection.body(request, 0, self.options.http_request_body_timeout)?;
         let refuse = |refusal: Refusal| refusal.response(self.options.cors(request));
         let session = self.find(request, true).map_err(refuse)?;
         let mut response = handshake::accept(request)?;

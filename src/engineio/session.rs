@@ -48,7 +48,7 @@ struct Inner {
     remote_address: Option<SocketAddr>,
     server: Arc<Shared>,
     listener: Mutex<Option<Arc<Listener>>>,
-    /// A post is being read.
+    /// A `POST` has come, and its packets have not all been received yet.
     receiving: AtomicBool,
     state: Mutex<State>,
 }
@@ -219,13 +219,18 @@ impl Session {
         true
     }
 
-    /// What a client has posted: several packets, or none that make sense. Two posts at a time would
-    /// have no order: the second ends the session.
-    pub(super) fn receive_all(&self, packets: Option<Vec<Packet>>) -> bool {
-        if self.0.receiving.swap(true, Relaxed) {
+    /// A `POST` has come, whose body is still to be read. Two at a time would have no order: the second
+    /// ends the session, and `false` is returned.
+    pub(super) fn begin_post(&self) -> bool {
+        let overlaps = self.0.receiving.swap(true, Relaxed);
+        if overlaps {
             self.close("transport error");
-            return false;
         }
+        !overlaps
+    }
+
+    /// What a client has posted: several packets, or none that make sense.
+    pub(super) fn receive_all(&self, packets: Option<Vec<Packet>>) -> bool {
         let good = match packets {
             Some(packets) => packets.into_iter().all(|packet| self.receive(Some(packet))),
             None => self.receive(None),

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::{BODY_TIME, Error, Request, Response, Timed};
+use super::{Error, Request, Response, Timed};
 use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
 /// The server's end of a connection that carries requests, and at last perhaps something else.
@@ -79,12 +79,18 @@ impl Connection {
         }
     }
 
-    /// The body of the last request, of at most `max` bytes, which has a minute to arrive.
+    /// The body of the last request, of at most `max` bytes, which the client has the time `within`
+    /// to send.
     ///
     /// # Errors
     /// There is none to be had: the response says why, and is to [`finish`](Connection::finish) with.
-    pub fn body(&mut self, request: &Request, max: usize) -> Result<Vec<u8>, Response> {
-        self.reader.get_mut().deadline = Some(Instant::now() + BODY_TIME);
+    pub fn body(
+        &mut self,
+        request: &Request,
+        max: usize,
+        within: Duration,
+    ) -> Result<Vec<u8>, Response> {
+        self.reader.get_mut().deadline = Instant::now().checked_add(within);
         let body = request.body(&mut self.reader, max);
         body.map_err(|e| Response::text(e.status().unwrap_or(400), &e.to_string()))
     }

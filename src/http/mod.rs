@@ -43,8 +43,8 @@ pub const MAX_HEADERS: usize = 100;
 /// How long a whole head may take to arrive, however it drips.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// How long the body behind it may take: a line may be slow, and a body long.
-const BODY_TIME: Duration = Duration::from_secs(60);
+/// How long the whole body behind a head may take to arrive, however it drips.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Why there is no next request or response. After that the connection is of no more use: where
 /// the next one would begin is not known.

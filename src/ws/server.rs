@@ -12,7 +12,7 @@ use std::{io, net::SocketAddr, net::ToSocketAddrs};
 use super::message::Message;
 use super::socket::{Role, Sender, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
-use crate::http::{Connection, HEAD_TIME, Request, Response};
+use crate::http::{BODY_TIME, Connection, HEAD_TIME, Request, Response};
 use crate::net::clock::{self, Timer};
 use crate::net::server::Handle;
 use crate::net::{self, Stream, lock, outbox::MAX_QUEUED};
@@ -163,7 +163,7 @@ impl Options {
             let ours = self.path.as_ref().is_none_or(|path| path == request.path());
             let wanted = ours && handshake::is_wanted(&request);
             let max = if wanted { 0 } else { MAX_BODY };
-            if let Err(refusal) = connection.body(&request, max) {
+            if let Err(refusal) = connection.body(&request, max, BODY_TIME) {
                 return Ok(connection.finish(refusal)?);
             }
             if wanted {

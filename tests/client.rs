@@ -13,7 +13,7 @@ use sockets_by_hand::engineio::Handle;
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{self, Client};
-use sockets_by_hand::socketio::{ConnectError, Io, NoAnswer, Options, Server, Value};
+use sockets_by_hand::socketio::{Args, ConnectError, Io, NoAnswer, Options, Server, Value};
 use sockets_by_hand::{json, ws};
 
 /// How long anything may take.
@@ -280,7 +280,7 @@ fn breaks(network: &Network, heard: &Receiver<String>) -> String {
     panic!("nobody notices that the line is cut");
 }
 
-type Answer = Result<Vec<Value>, NoAnswer>;
+type Answer = Result<Args, NoAnswer>;
 
 fn ask(socket: &client::Socket, name: &str, values: &[Value], time: Duration) -> Receiver<Answer> {
     let (sender, answer) = mpsc::channel();
@@ -291,7 +291,7 @@ fn ask(socket: &client::Socket, name: &str, values: &[Value], time: Duration) ->
 /// Waits until all that was emitted before has been heard.
 #[track_caller]
 fn settle(socket: &client::Socket) {
-    assert_eq!(next(&ask(socket, "echo", &[json!(1)], LIMIT)), Ok(vec![json!(1)]));
+    assert_eq!(next(&ask(socket, "echo", &[json!(1)], LIMIT)), Ok(Args(vec![json!(1)])));
 }
 
 // ---- coming and going ----
@@ -308,7 +308,7 @@ fn it_connects_over_each_transport_and_leaves() {
         client.open(); // it has asked
         assert_eq!(next(&heard), "connect");
         assert!(client.is_connected() && client.id().is_some());
-        assert_eq!(next(&ask(&client, "transport", &[], LIMIT)), Ok(vec![json!(transport)]));
+        assert_eq!(next(&ask(&client, "transport", &[], LIMIT)), Ok(Args(vec![json!(transport)])));
         client.disconnect();
         assert_eq!(next(&heard), "disconnect io client disconnect");
         assert!(!client.is_connected() && client.id().is_none());
@@ -520,7 +520,7 @@ fn what_is_emitted_while_away_arrives_afterwards_once_and_in_order() {
         client.emit_volatile("b", []);
         let answer = ask(&client, "echo", &[json!(3)], LIMIT);
         client.open();
-        assert_eq!(next(&answer), Ok(vec![json!(3)]));
+        assert_eq!(next(&answer), Ok(Args(vec![json!(3)])));
         assert_eq!([next(&lines), next(&lines)], [r#"a 1 "two""#, "echo 3"]);
 
         let away = client.clone();
@@ -566,7 +566,7 @@ fn each_answer_comes_once_or_it_is_said_why_none_does() {
         });
         breaks(&network, &heard);
         assert_eq!(next(&lost), Err(NoAnswer::Disconnected));
-        assert_eq!(next(&next(&kept)), Ok(vec![json!("kept")]));
+        assert_eq!(next(&next(&kept)), Ok(Args(vec![json!("kept")])));
         // Nobody will answer any more.
         client.disconnect();
         let never = ask(&client, "echo", &[], LIMIT);
@@ -607,8 +607,24 @@ fn the_servers_questions_are_answered_once_and_in_the_session_that_asked() {
         breaks(&network, &heard);
         assert_eq!(next(&answers), Err(NoAnswer::Disconnected));
         assert_eq!(next(&questions), "who?");
-        assert_eq!(next(&answers), Ok(vec![json!("Ada"), json!(2.0)]));
+        assert_eq!(next(&answers), Ok(Args(vec![json!("Ada"), json!(2.0)])));
     }
+}
+
+#[test]
+fn an_argument_that_was_not_sent_is_null() {
+    let house = House::new(Options::default());
+    house.io.on_connection(|socket| socket.emit("news", []));
+    let client = client(&house.url(), &["websocket"]);
+    let (sender, news) = mpsc::channel();
+    client.on("news", move |event| _ = sender.send(event.args[0].clone()));
+    client.open();
+    assert_eq!(next(&news), Value::Null);
+    let (sender, answers) = mpsc::channel();
+    client.emit_with_ack("echo", [json!(1)], LIMIT, move |answer| {
+        _ = sender.send(answer.map(|args| [args[0].clone(), args[1].clone()]));
+    });
+    assert_eq!(next(&answers), Ok([json!(1), Value::Null]));
 }
 
 #[test]
@@ -627,7 +643,7 @@ fn a_question_that_is_kept_can_be_answered_later() {
     settle(&client);
     question.clone().ack([json!("Ada")]);
     question.ack([json!("twice")]);
-    assert_eq!(next(&answers), Ok(vec![json!("Ada")]));
+    assert_eq!(next(&answers), Ok(Args(vec![json!("Ada")])));
 }
 
 #[test]
@@ -731,7 +747,7 @@ fn bytes_go_both_ways_anywhere_among_the_values() {
         ];
         client.emit("send back", &values);
         assert_eq!(next(&back), values);
-        assert_eq!(next(&ask(&client, "echo", &values, LIMIT)), Ok(values));
+        assert_eq!(next(&ask(&client, "echo", &values, LIMIT)), Ok(Args(values)));
     }
 }
 
@@ -1320,7 +1336,7 @@ fn a_websocket_that_cannot_be_had_leaves_it_polling() {
         let heard = heard(&client);
         client.open();
         assert_eq!(next(&heard), "connect");
-        assert_eq!(next(&ask(&client, "transport", &[], LIMIT)), Ok(vec![json!("polling")]));
+        assert_eq!(next(&ask(&client, "transport", &[], LIMIT)), Ok(Args(vec![json!("polling")])));
     }
 }
 
@@ -1523,7 +1539,7 @@ fn bytes_that_come_one_at_a_time_are_put_together() {
         client.open();
         let values =
             [json!("안녕"), Value::Binary(vec![7; 300]), json!({"a": [1, 2, {"b": null}]})];
-        assert_eq!(next(&ask(&client, "echo", &values, LIMIT)), Ok(values.to_vec()));
+        assert_eq!(next(&ask(&client, "echo", &values, LIMIT)), Ok(Args(values.to_vec())));
     }
 }
 
@@ -1537,7 +1553,7 @@ fn a_long_way_changes_nothing_but_the_time() {
         client.open();
         let answers: Vec<_> = (0..20).map(|n| ask(&client, "echo", &[json!(n)], LIMIT)).collect();
         for (n, answer) in answers.iter().enumerate() {
-            assert_eq!(next(answer), Ok(vec![json!(n)]));
+            assert_eq!(next(answer), Ok(Args(vec![json!(n)])));
         }
     }
 }
@@ -1640,7 +1656,7 @@ fn an_event_longer_than_a_request_may_be_is_posted_in_several() {
     let client = client(&house.url(), &["polling"]);
     client.open();
     let pieces = [Value::Binary(vec![1; 500]), Value::Binary(vec![2; 500])]; // 668 as base64
-    assert_eq!(next(&ask(&client, "echo", &pieces, LIMIT)), Ok(pieces.to_vec()));
+    assert_eq!(next(&ask(&client, "echo", &pieces, LIMIT)), Ok(Args(pieces.to_vec())));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use sockets_by_hand::engineio;
 use sockets_by_hand::net::{self, Backoff, Stream};
-use sockets_by_hand::socketio::{self, Client, Value};
+use sockets_by_hand::socketio::{self, Args, Client, Value};
 use sockets_by_hand::{json, ws};
 use wire::{ASK, CLOSE, Peer, TEXT};
 
@@ -377,7 +377,7 @@ fn a_panic_on_floor_3_ends_its_own_client() {
     }
     let (told, answer) = mpsc::channel();
     neighbour.emit_with_ack("echo", [json!(1)], LIMIT, move |values| _ = told.send(values));
-    assert_eq!(next("an answer", &answer), Ok(vec![json!(1)]));
+    assert_eq!(next("an answer", &answer), Ok(Args(vec![json!(1)])));
     drop(neighbour);
     handle.close();
     ended("the server", serving);

@@ -42,7 +42,7 @@ fn chat(socket: &Socket) {
     socket.on("echo", |event| event.ack(&event.args));
     socket.on("say", |event| event.socket.namespace().emit("said", &event.args));
     socket.on("join", |event| {
-        let room = event.args.first().and_then(|room| room.as_str()).unwrap_or_default();
+        let room = event.args[0].as_str().unwrap_or_default();
         // Rooms are memory: nobody has any number of them, with names of any length.
         if (1..=MAX_NAME).contains(&room.len()) && event.socket.rooms().len() < MAX_ROOMS {
             event.socket.join(room);
@@ -50,7 +50,7 @@ fn chat(socket: &Socket) {
         event.ack([]);
     });
     socket.on("leave", |event| {
-        let room = event.args.first().and_then(|room| room.as_str()).unwrap_or_default();
+        let room = event.args[0].as_str().unwrap_or_default();
         event.socket.leave(room);
         event.ack([]);
     });

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{error, fmt, mem, thread};
 
-use super::json::Value;
+use super::args::Args;
 use super::{lock, survives};
 use crate::net::clock::{self, Timer};
 
@@ -32,7 +32,7 @@ impl fmt::Display for NoAnswer {
 impl error::Error for NoAnswer {}
 
 /// What is called with an answer, or without one; once in any case.
-pub type Callback = Box<dyn FnOnce(Result<Vec<Value>, NoAnswer>) + Send>;
+pub type Callback = Box<dyn FnOnce(Result<Args, NoAnswer>) + Send>;
 
 /// The answers that one socket awaits.
 #[derive(Clone, Default)]
@@ -66,7 +66,7 @@ impl Acks {
     }
 
     /// Hands over an answer. One that nobody awaits, or no longer, is ignored.
-    pub fn settle(&self, id: u64, answer: Result<Vec<Value>, NoAnswer>) {
+    pub fn settle(&self, id: u64, answer: Result<Args, NoAnswer>) {
         let awaited = lock(&self.0).callbacks.remove(&id);
         if let Some((callback, _)) = awaited {
             callback(answer);

@@ -10,12 +10,14 @@
 //! | [`packet`], [`codec`] | what stands around the values, and bytes among them | 18, 21 |
 //! | [`listeners`] | who listens to a socket | 18 |
 //! | [`acks`] | answers that are awaited | 18 |
+//! | [`args`] | what an event or an answer carries | 18 |
 //! | [`socket`] | one client in one namespace | 18 |
 //! | [`namespace`], [`rooms`] | who hears what | 19 |
 //! | [`server`] | who comes in where | 19 |
 //! | [`client`] | the other side, which comes back by itself | 20 |
 
 pub mod acks;
+pub mod args;
 pub mod client;
 pub mod codec;
 pub mod json;
@@ -29,6 +31,7 @@ pub mod socket;
 pub use crate::engineio::Handle;
 use crate::net::{lock, survives};
 pub use acks::NoAnswer;
+pub use args::Args;
 pub use client::Client;
 pub use json::Value;
 pub use listeners::Listeners;

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::acks::{Acks, NoAnswer};
+use super::args::Args;
 use super::codec::{RESERVED, encode};
 use super::json::Value;
 use super::listeners::Listeners;
@@ -48,7 +49,7 @@ pub struct Event {
     /// What it is called.
     pub name: String,
     /// The values that came with it.
-    pub args: Vec<Value>,
+    pub args: Args,
     /// The socket that it came to.
     pub socket: Socket,
     ack: Option<u64>,
@@ -153,7 +154,7 @@ impl Socket {
         name: &str,
         values: impl AsRef<[Value]>,
         timeout: Duration,
-        callback: impl FnOnce(Result<Vec<Value>, NoAnswer>) + Send + 'static,
+        callback: impl FnOnce(Result<Args, NoAnswer>) + Send + 'static,
     ) {
         let id = self.0.acks.expect(timeout, Box::new(callback));
         self.send(event(self.0.namespace.name(), Some(id), name, values.as_ref()));
@@ -223,7 +224,7 @@ impl Socket {
 
     /// An answer has come.
     pub(super) fn settle(&self, id: u64, values: Vec<Value>) {
-        self.0.acks.settle(id, Ok(values));
+        self.0.acks.settle(id, Ok(Args(values)));
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -272,7 +273,7 @@ impl Socket {
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
-        Event { name, args, socket: self.clone(), ack, answered: Arc::default() }
+        Event { name, args: Args(args), socket: self.clone(), ack, answered: Arc::default() }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sockets_by_hand::json;
 use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{Client, Options, Socket};
-use sockets_by_hand::socketio::{NoAnswer, Value};
+use sockets_by_hand::socketio::{Args, NoAnswer, Value};
 
 use super::node::Peer;
 
@@ -45,7 +45,7 @@ fn next<T>(receiver: &Receiver<T>) -> T {
     receiver.recv_timeout(LIMIT).expect("nothing came in time")
 }
 
-fn ask(socket: &Socket, name: &str, values: &[Value]) -> Receiver<Result<Vec<Value>, NoAnswer>> {
+fn ask(socket: &Socket, name: &str, values: &[Value]) -> Receiver<Result<Args, NoAnswer>> {
     let (sender, answer) = mpsc::channel();
     socket.emit_with_ack(name, values, LIMIT, move |answer| _ = sender.send(answer));
     answer
@@ -65,13 +65,13 @@ fn our_client_talks_with_npms_server_over_each_transport() {
         assert_eq!(next(&heard), "connect");
         assert_eq!(server.line(), "in /");
         assert_eq!(server.line(), r#"kept "until it is there""#);
-        assert_eq!(next(&ask(&client, "transport", &[])), Ok(vec![json!(transport)]));
+        assert_eq!(next(&ask(&client, "transport", &[])), Ok(Args(vec![json!(transport)])));
         assert_eq!(server.line(), "transport");
 
         let bytes = Value::Binary(vec![1, 2, 255]);
         let deep = Value::Object(vec![("a".into(), Value::Array(vec![bytes.clone(), json!("b")]))]);
         let values = [json!("안녕"), bytes, deep];
-        assert_eq!(next(&ask(&client, "echo", &values)), Ok(values.to_vec()));
+        assert_eq!(next(&ask(&client, "echo", &values)), Ok(Args(values.to_vec())));
         let (sender, back) = mpsc::channel();
         client.on("back", move |event| _ = sender.send(event.args.clone()));
         client.emit("back", &values);
@@ -94,7 +94,7 @@ fn our_client_talks_with_npms_server_over_each_transport() {
             client.emit("join", [json!(room)]);
         }
         assert_eq!(next(&said), json!("to tea")); // the second: it was in by then
-        assert_eq!(next(&ask(&client, "echo", &[])), Ok(vec![]));
+        assert_eq!(next(&ask(&client, "echo", &[])), Ok(Args::default()));
         assert!(said.try_recv().is_err());
         client.disconnect();
         while server.line() != "left: client namespace disconnect" {}
@@ -121,7 +121,7 @@ fn npms_middleware_refuses_our_client_and_lets_it_in_with_another_auth() {
         assert_eq!([server.line(), server.line()], ["in /", "in /admin"]);
         client.disconnect();
         assert_eq!(server.line(), "left: client namespace disconnect");
-        assert_eq!(next(&ask(&admin, "echo", &[json!(1)])), Ok(vec![json!(1)]));
+        assert_eq!(next(&ask(&admin, "echo", &[json!(1)])), Ok(Args(vec![json!(1)])));
         assert_eq!(server.line(), "echo 1");
         drop(client);
         assert_eq!(server.line(), "left: client namespace disconnect");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::namespace::ConnectError;
-use sockets_by_hand::socketio::{NoAnswer, Options, Socket, Value};
+use sockets_by_hand::socketio::{Args, NoAnswer, Options, Socket, Value};
 
 use super::{assert_hears_nothing_else, come_in, enter, enter_polling, house, house_with};
 use crate::guest::{Connection, Frame, LIMIT, POLLING, Polling, WebSocket, next, until};
@@ -410,6 +410,21 @@ mod events {
     }
 
     #[test]
+    fn an_argument_that_was_not_sent_is_null() {
+        let house = house(|socket| {
+            socket.on("second", |event| event.ack([event.args[1].clone()]));
+            socket.on("rest", |event| event.ack(&event.args[2..]));
+        });
+        let mut guest = enter(house.address);
+        guest.send(r#"421["second",1]"#);
+        assert_eq!(guest.text(), "431[null]");
+        guest.send(r#"422["rest",1]"#);
+        assert_eq!(guest.text(), "432[]");
+        guest.send(r#"423["rest",1,2,3,4]"#);
+        assert_eq!(guest.text(), "433[3,4]");
+    }
+
+    #[test]
     fn are_answered_if_an_answer_is_wanted_and_once() {
         let house = house(|socket| {
             socket.on("twice", |event| {
@@ -487,7 +502,7 @@ mod events {
 mod answers_of_the_guest {
     use super::*;
 
-    type Answers = mpsc::Receiver<Result<Vec<Value>, NoAnswer>>;
+    type Answers = mpsc::Receiver<Result<Args, NoAnswer>>;
 
     /// Asks the guest something, and returns what it will answer.
     fn ask(socket: &Socket, time: Duration) -> Answers {
@@ -507,8 +522,8 @@ mod answers_of_the_guest {
         guest.send(r#"461-1[{"_placeholder":true,"num":0}]"#);
         guest.send_bytes(b"bytes");
         guest.send(r#"430["yes",1]"#);
-        assert_eq!(next(&second), Ok(vec![b"bytes"[..].into()]));
-        assert_eq!(next(&first), Ok(vec!["yes".into(), 1.into()]));
+        assert_eq!(next(&second), Ok(Args(vec![b"bytes"[..].into()])));
+        assert_eq!(next(&first), Ok(Args(vec!["yes".into(), 1.into()])));
     }
 
     #[test]
@@ -521,7 +536,7 @@ mod answers_of_the_guest {
         guest.send("430[1]");
         guest.send("430[2]");
         assert_hears_nothing_else(&mut guest);
-        assert_eq!(next(&answer), Ok(vec![1.into()]));
+        assert_eq!(next(&answer), Ok(Args(vec![1.into()])));
         assert!(answer.recv().is_err());
     }
 
@@ -562,8 +577,8 @@ mod answers_of_the_guest {
         assert_eq!(guest.text(), r#"42/admin,0["ask","?"]"#);
         guest.send(r#"43/admin,0["admin"]"#);
         guest.send(r#"430["main"]"#);
-        assert_eq!(next(&main), Ok(vec!["main".into()]));
-        assert_eq!(next(&admin), Ok(vec!["admin".into()]));
+        assert_eq!(next(&main), Ok(Args(vec!["main".into()])));
+        assert_eq!(next(&admin), Ok(Args(vec!["admin".into()])));
     }
 }
 
@@ -750,7 +765,7 @@ mod parting {
                     let in_room = event.socket.namespace().to("tea").fetch_sockets().len();
                     event.socket.join("too late");
                     let rooms = event.socket.rooms().len();
-                    told.send((event.name.clone(), event.args.clone(), in_room, rooms)).unwrap();
+                    told.send((event.name.clone(), event.args.to_vec(), in_room, rooms)).unwrap();
                 });
             }
         });

@@ -12,7 +12,7 @@ use sockets_by_hand::socketio::acks::Acks;
 use sockets_by_hand::socketio::codec::{Decoded, Decoder, Nonsense, encode};
 use sockets_by_hand::socketio::packet::{Kind, Packet};
 use sockets_by_hand::socketio::rooms::Rooms;
-use sockets_by_hand::socketio::{NoAnswer, Value};
+use sockets_by_hand::socketio::{Args, NoAnswer, Value};
 use sockets_by_hand::ws::Message;
 
 use crate::guest::{LIMIT, next};
@@ -507,7 +507,7 @@ mod lists_of_rooms {
 mod awaited_answers {
     use super::*;
 
-    type Answer = Result<Vec<Value>, NoAnswer>;
+    type Answer = Result<Args, NoAnswer>;
 
     /// Awaits an answer, and returns its number and what will be told of it.
     fn expect(acks: &Acks, time: Duration) -> (u64, mpsc::Receiver<Answer>) {
@@ -521,23 +521,23 @@ mod awaited_answers {
         let acks = Acks::default();
         let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
         assert_eq!((first.0, second.0), (0, 1));
-        acks.settle(1, Ok(vec!["second".into()]));
-        acks.settle(0, Ok(vec![]));
-        assert_eq!(next(&first.1), Ok(vec![]));
-        assert_eq!(next(&second.1), Ok(vec!["second".into()]));
+        acks.settle(1, Ok(Args(vec!["second".into()])));
+        acks.settle(0, Ok(Args::default()));
+        assert_eq!(next(&first.1), Ok(Args::default()));
+        assert_eq!(next(&second.1), Ok(Args(vec!["second".into()])));
         assert_eq!(expect(&acks, LIMIT).0, 2);
     }
 
     #[test]
     fn one_that_nobody_awaits_is_ignored() {
         let acks = Acks::default();
-        acks.settle(0, Ok(vec![]));
+        acks.settle(0, Ok(Args::default()));
         let (id, answer) = expect(&acks, LIMIT);
-        acks.settle(id + 1, Ok(vec![]));
+        acks.settle(id + 1, Ok(Args::default()));
         assert!(answer.try_recv().is_err());
-        acks.settle(id, Ok(vec![1.into()]));
-        acks.settle(id, Ok(vec![2.into()]));
-        assert_eq!(next(&answer), Ok(vec![1.into()]));
+        acks.settle(id, Ok(Args(vec![1.into()])));
+        acks.settle(id, Ok(Args(vec![2.into()])));
+        assert_eq!(next(&answer), Ok(Args(vec![1.into()])));
         assert!(answer.recv().is_err(), "it was told twice");
     }
 
@@ -546,7 +546,7 @@ mod awaited_answers {
         let acks = Acks::default();
         let (id, answer) = expect(&acks, Duration::from_millis(5));
         assert_eq!(next(&answer), Err(NoAnswer::Timeout));
-        acks.settle(id, Ok(vec![]));
+        acks.settle(id, Ok(Args::default()));
         assert!(answer.recv().is_err());
     }
 
@@ -557,7 +557,7 @@ mod awaited_answers {
         acks.disconnected();
         assert_eq!(next(&first.1), Err(NoAnswer::Disconnected));
         assert_eq!(next(&second.1), Err(NoAnswer::Disconnected));
-        acks.settle(first.0, Ok(vec![]));
+        acks.settle(first.0, Ok(Args::default()));
         assert!(first.1.recv().is_err());
     }
 
@@ -568,9 +568,9 @@ mod awaited_answers {
         let again = acks.clone();
         let ask_again = Box::new(move |_| sender.send(expect(&again, LIMIT)).unwrap());
         let id = acks.expect(LIMIT, ask_again);
-        acks.settle(id, Ok(vec![]));
+        acks.settle(id, Ok(Args::default()));
         let (id, answer) = next(&receiver);
-        acks.settle(id, Ok(vec!["again".into()]));
-        assert_eq!(next(&answer), Ok(vec!["again".into()]));
+        acks.settle(id, Ok(Args(vec!["again".into()])));
+        assert_eq!(next(&answer), Ok(Args(vec!["again".into()])));
     }
 }

@@ -24,7 +24,7 @@ fn main() -> Result<(), Error> {
 }
 
 fn serve(socket: Socket) {
-    socket.on_any(|event| println!("    {} {}", event.name, Value::Array(event.args.clone())));
+    socket.on_any(|event| println!("    {} {}", event.name, Value::Array(event.args.to_vec())));
     socket.on("add", |event| {
         let sum: f64 = event.args.iter().filter_map(Value::as_f64).sum();
         event.ack([sum.into()]);

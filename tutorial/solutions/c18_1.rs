@@ -7,14 +7,14 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use sockets_by_hand::socketio::{NoAnswer, Socket, Value};
+use sockets_by_hand::socketio::{Args, NoAnswer, Socket, Value};
 
 fn ask(
     socket: &Socket,
     name: &str,
     values: impl AsRef<[Value]>,
     time: Duration,
-) -> Result<Vec<Value>, NoAnswer> {
+) -> Result<Args, NoAnswer> {
     let (sender, receiver) = mpsc::channel();
     socket.emit_with_ack(name, values, time, move |answer| _ = sender.send(answer));
     receiver.recv().unwrap_or(Err(NoAnswer::Disconnected))

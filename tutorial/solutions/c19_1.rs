@@ -8,14 +8,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use sockets_by_hand::socketio::{Broadcast, Value};
+use sockets_by_hand::socketio::{Args, Broadcast, Value};
 
 fn ask_all(
     whom: &Broadcast,
     name: &str,
     values: &[Value],
     time: Duration,
-    callback: impl FnOnce(Vec<Vec<Value>>) + Send + 'static,
+    callback: impl FnOnce(Vec<Args>) + Send + 'static,
 ) {
     let (sender, answers) = mpsc::channel();
     for socket in whom.fetch_sockets() {
@@ -32,7 +32,7 @@ mod tests {
     use crate::{Guest, street};
 
     /// What two in the room `tea` answer, of whom `silent` say nothing.
-    fn answers(guests: usize, silent: usize, time: Duration) -> Vec<Vec<Value>> {
+    fn answers(guests: usize, silent: usize, time: Duration) -> Vec<Args> {
         let (io, address) = street();
         io.on_connection(|socket| {
             socket.join("tea");

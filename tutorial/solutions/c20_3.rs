@@ -34,7 +34,7 @@ impl Kitchen {
     /// Whether this order is to be cooked: it has not been before.
     fn is_new(&self, event: &Event) -> bool {
         let who = event.socket.handshake().auth["name"].as_str().unwrap_or_default().to_string();
-        let number = event.args.first().unwrap_or(&Value::Null).to_string();
+        let number = event.args[0].to_string();
         self.served.lock().unwrap_or_else(PoisonError::into_inner).insert((who, number))
     }
 }

@@ -41,7 +41,7 @@ mod tests {
                 sender.send(answer.unwrap()).unwrap();
             });
         }
-        let answers: Vec<_> = answers.iter().take(3).map(|mut values| values.remove(0)).collect();
+        let answers: Vec<_> = answers.iter().take(3).map(|values| values[0].clone()).collect();
         assert_eq!(answers, [json!(true), json!(true), json!(false)]);
     }
 }

@@ -29,7 +29,7 @@ fn upload(socket: &Socket, file: Arc<[u8]>, from: usize, tries: u32, done: mpsc:
     let again = socket.clone();
     socket.emit_with_ack("piece", values, Duration::from_secs(10), move |answer| match answer {
         Ok(values) => {
-            let has = values.first().and_then(Value::as_f64).unwrap_or(0.0) as usize;
+            let has = values[0].as_f64().unwrap_or(0.0) as usize;
             // A server that takes nothing more must not keep us busy for ever.
             let tries = if has > from { tries } else { tries - 1 };
             upload(&again, file, has, tries, done);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::socket::Socket;
 use super::transport::{Address, Error, Sender, Transport};
 use crate::net::Emitter;
+use crate::socketio::args::Args;
 use crate::socketio::codec::{Decoded, Decoder};
 use crate::socketio::json::Value;
 use crate::socketio::packet::Kind;
@@ -217,7 +218,7 @@ impl Manager {
                 self.remove(&socket);
                 socket.lost("io server disconnect");
             }
-            (Kind::Ack, Some(id)) => socket.0.acks.settle(id, Ok(packet.values)),
+            (Kind::Ack, Some(id)) => socket.0.acks.settle(id, Ok(Args(packet.values))),
             // An answer to nothing; a goodbye that has crossed our own, and we have come back since.
             (Kind::Ack, None) | (Kind::Disconnect, _) => {}
             (_, id) => socket.receive(packet.values, id),

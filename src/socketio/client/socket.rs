@@ -11,6 +11,7 @@ use super::manager::Manager;
 use super::transport::Sender;
 use crate::engineio::Outgoing;
 use crate::socketio::acks::{Acks, NoAnswer, tell_disconnected};
+use crate::socketio::args::Args;
 use crate::socketio::codec::encode;
 use crate::socketio::json::Value;
 use crate::socketio::listeners::Listeners;
@@ -56,7 +57,7 @@ pub struct Event {
     /// What it is called.
     pub name: String,
     /// The values that came with it.
-    pub args: Vec<Value>,
+    pub args: Args,
     /// The socket that it came to.
     pub socket: Socket,
     ack: Option<u64>,
@@ -163,7 +164,7 @@ impl Socket {
         name: &str,
         values: impl AsRef<[Value]>,
         timeout: Duration,
-        callback: impl FnOnce(Result<Vec<Value>, NoAnswer>) + Send + 'static,
+        callback: impl FnOnce(Result<Args, NoAnswer>) + Send + 'static,
     ) {
         if self.0.manager.strong_count() == 0 {
             return callback(Err(NoAnswer::Disconnected));
@@ -282,7 +283,7 @@ impl Socket {
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
         let id = ack.and_then(|_| self.id());
-        Event { name, args, socket: self.clone(), ack, answered: Arc::default(), id }
+        Event { name, args: Args(args), socket: self.clone(), ack, answered: Arc::default(), id }
     }
 }
 

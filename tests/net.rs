@@ -1093,3 +1093,52 @@ mod outbox {
         assert_eq!(talks.map(|heard| heard.recv_timeout(LIMIT).unwrap()), [16 << 20; 2]);
     }
 }
+
+mod report {
+    use super::*;
+    use sockets_by_hand::net::report::{Lines, escaped};
+
+    #[test]
+    fn a_line_has_been_written_when_say_returns() {
+        let (written, lines) = mpsc::channel();
+        let log = Lines::new(move |line| written.send(line.to_string()).unwrap());
+        for i in 0..1000 {
+            log.say(&i.to_string());
+            assert_eq!(lines.try_recv(), Ok(i.to_string()));
+        }
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_dropped_and_later_ones_are_not() {
+        let (written, lines) = mpsc::channel();
+        let (write, may_write) = mpsc::channel();
+        let log = Lines::new(move |line| {
+            may_write.recv().unwrap();
+            _ = written.send(line.to_string());
+        });
+        (0..1000).for_each(|i| log.say(&i.to_string()));
+        (0..1000).for_each(|_| write.send(()).unwrap());
+        let first: Vec<String> = (0..256).map(|_| lines.recv_timeout(LIMIT).unwrap()).collect();
+        assert!(first.iter().enumerate().all(|(i, line)| *line == i.to_string()), "{first:?}");
+        log.say("again");
+        while lines.recv_timeout(LIMIT).unwrap() != "again" {}
+    }
+
+    #[test]
+    fn a_line_that_panics_is_no_harm_to_the_next() {
+        let (written, lines) = mpsc::channel();
+        let log = Lines::new(move |line| match line {
+            "one" => panic!("as the test wants it"),
+            _ => written.send(line.to_string()).unwrap(),
+        });
+        log.say("one");
+        log.say("two");
+        assert_eq!(lines.recv_timeout(LIMIT).as_deref(), Ok("two"));
+    }
+
+    #[test]
+    fn control_characters_are_shown() {
+        assert_eq!(escaped("a\r\n\0b\u{1b}[2J\u{7f}\u{9b}"), r"a\r\n\0b\u{1b}[2J\u{7f}\u{9b}");
+        assert_eq!(escaped("é\t안녕 😀 \"\\n\""), "é\t안녕 😀 \"\\n\"");
+    }
+}

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use assert_cmd::Command as Program;
 use predicates::prelude::*;
@@ -86,6 +87,9 @@ impl Drop for Server {
         _ = self.child.wait();
     }
 }
+
+/// What is awaited comes long before this.
+const LIMIT: Duration = Duration::from_secs(20);
 
 const CONVERSATION: &str =
     "Connected to server\nReceived from server: Hello from server\nDisconnected from server\n";
@@ -461,19 +465,85 @@ fn ws_server_has_a_page_and_nothing_else_to_read() {
     }
 }
 
-#[test]
-fn a_client_that_offends_ws_server_hurts_nobody() {
-    let mut server = Server::ws();
+/// Starts a server of `kind` whose `stream` (1 is stdout, 2 is stderr) is a pipe that is full and that
+/// nobody reads: `cat` fills it, once the server has said where it listens.
+#[cfg(unix)]
+fn unread(kind: &str, stream: u8) -> Server {
+    let script = format!(
+        "exec 3<&0; {{ read start <&3; exec cat /dev/zero >&{stream} 2>&-; }} & exec '{}' 127.0.0.1:0",
+        assert_cmd::cargo::cargo_bin(kind).display()
+    );
+    let mut shell = Command::new("sh");
+    let mut server = Server::of(shell.args(["-c", &script]).stdin(Stdio::piped()));
+    server.child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    server
+}
+
+/// Opens a WebSocket, and breaks the protocol: the frame is not masked.
+fn offend(server: &Server) {
     let mut offender = server.connect();
+    offender.set_read_timeout(Some(LIMIT)).unwrap();
     let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     let ask = format!(
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{key}\r\n\r\n"
     );
-    offender.write_all(&[ask.as_bytes(), b"\x81\x05Hello"].concat()).unwrap(); // not masked
+    offender.write_all(&[ask.as_bytes(), b"\x81\x05Hello"].concat()).unwrap();
     let mut answer = Vec::new();
-    offender.read_to_end(&mut answer).unwrap();
+    offender.read_to_end(&mut answer).expect("the server ends the connection");
     assert!(answer.windows(2).any(|code| code == 1002u16.to_be_bytes()), "{answer:?}");
-    drop(offender);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_stderr_keeps_no_thread_for_each_bad_client() {
+    let server = unread("ws-server", 2);
+    (0..400).for_each(|_| offend(&server));
+    let status = format!("/proc/{}/status", server.child.id());
+    let threads = || -> usize {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap();
+        threads.trim().parse().unwrap()
+    };
+    let start = std::time::Instant::now();
+    while threads() > 10 {
+        assert!(start.elapsed() < LIMIT, "{} threads are left", threads());
+        thread::sleep(Duration::from_millis(50));
+    }
+    typed(&format!("ws://{}/", server.address), "still there?").success().stdout("still there?\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_stdout_does_not_stop_a_server() {
+    use sockets_by_hand::{net::clock, ws::Client};
+    for kind in ["ws-server", "socketio-server"] {
+        let server = unread(kind, 1);
+        let path = if kind == "ws-server" { "" } else { "socket.io/?EIO=4&transport=websocket" };
+        for _ in 0..400 {
+            let client = Client { handshake_timeout: LIMIT, ..Client::default() };
+            let mut socket = client.connect(&format!("ws://{}/{path}", server.address)).unwrap();
+            let timeout = clock::after(LIMIT, {
+                let sender = socket.sender();
+                move || sender.terminate()
+            });
+            if kind == "ws-server" {
+                socket.send("still there?").unwrap();
+            } else {
+                socket.send("40").unwrap();
+                assert!(
+                    matches!(socket.read(), Ok(Some(Message::Text(open))) if open.starts_with('0'))
+                );
+            }
+            assert!(matches!(socket.read(), Ok(Some(_))), "{kind} does not answer");
+            drop(timeout);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_offends_ws_server_hurts_nobody() {
+    let mut server = Server::ws();
+    offend(&server);
     let mut complaint = String::new();
     server.stderr.read_line(&mut complaint).unwrap();
     let expected = "Client lost: protocol error: a client sent a frame without a mask\n";

@@ -16,7 +16,7 @@ fn main() {
 
 #[cfg(unix)]
 fn serve(path: &str) {
-    use sockets_by_hand::net::Server;
+    use sockets_by_hand::net::{Server, report::Lines};
     use std::io::{self, ErrorKind, Read, Write};
 
     let server = Server::bind_path(path).unwrap_or_else(|e| match e.kind() {
@@ -24,12 +24,13 @@ fn serve(path: &str) {
         _ => terminal::fail(1, &format!("cannot listen on {path}: {e}")),
     });
     let handle = server.handle();
-    // Once nobody reads this, the server ends in good order, and its socket file with it.
-    let say = move |line: &str| writeln!(io::stdout(), "{line}").unwrap_or_else(|_| handle.close());
-    say(&format!("Server listening on {path}"));
+    // Once nobody can read this, the server ends in good order, and its socket file with it.
+    let write = |line: &str| writeln!(io::stdout(), "{line}");
+    let lines = Lines::new(move |line| write(line).unwrap_or_else(|_| handle.close()));
+    lines.say(&format!("Server listening on {path}"));
 
     server.serve(move |mut stream| {
-        say("Client connected");
+        lines.say("Client connected");
         let mut buffer = [0; 4096];
         loop {
             let n = stream.read(&mut buffer)?;
@@ -37,10 +38,10 @@ fn serve(path: &str) {
                 break;
             }
             let data = String::from_utf8_lossy(&buffer[..n]);
-            say(&format!("Received data from client: {data}"));
+            lines.say(&format!("Received data from client: {data}"));
             stream.write_all(b"Hello from server")?;
         }
-        say("Client disconnected");
+        lines.say("Client disconnected");
         Ok(())
     });
 }

@@ -3,12 +3,17 @@
 mod terminal;
 
 use std::io::ErrorKind;
+use std::sync::LazyLock;
 
 use sockets_by_hand::http::{Request, Response};
+use sockets_by_hand::net::report::Lines;
 use sockets_by_hand::socketio::{Options, Server, Socket};
-use terminal::{fail, say};
+use terminal::fail;
 
 const USAGE: &str = "usage: socketio-server [HOST:PORT] (127.0.0.1:3000 if left out)";
+
+/// Who comes and goes, on stdout. The server does not wait until that is read.
+static LINES: LazyLock<Lines> = LazyLock::new(|| Lines::new(terminal::say));
 
 /// The most rooms that a client may be in, its own among them.
 const MAX_ROOMS: usize = 100;
@@ -25,13 +30,16 @@ fn main() {
         _ => fail(1, &format!("cannot listen on {address}: {e}")),
     });
     let port = server.address().map_or(0, |address| address.port());
-    say(&format!("Server listening on port {port}"));
+    LINES.say(&format!("Server listening on port {port}"));
 
     server.io().on_connection(|socket| {
-        say("Client connected");
+        LINES.say("Client connected");
         chat(&socket);
         socket.on("disconnect", |event| {
-            say(&format!("Client disconnected ({})", event.args[0].as_str().unwrap_or_default()));
+            LINES.say(&format!(
+                "Client disconnected ({})",
+                event.args[0].as_str().unwrap_or_default()
+            ));
         });
     });
     server.serve();

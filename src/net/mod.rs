@@ -7,6 +7,7 @@
 //! | --- | --- | --- |
 //! | [`server`] | a thread for each client, a limit, an orderly end | 03 |
 //! | [`framing`] | where one message ends and the next begins | 04 |
+//! | [`report`] | lines on stderr that nobody has to read | 03 |
 //! | [`stream`] | TCP or a Unix socket behind one type | 05 |
 //! | [`outbox`] | any thread may send, and a slow client stalls nobody | 06 |
 //! | [`backoff`] | how long to wait before the next try | 07 |
@@ -18,6 +19,7 @@ pub mod clock;
 pub mod events;
 pub mod framing;
 pub mod outbox;
+pub mod report;
 pub mod server;
 pub mod stream;
 

@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::report::{self, report};
 use super::{Stream, lock};
 
 /// How many clients may be connected at a time, unless [`Server::max_connections`] is changed.
@@ -149,6 +150,7 @@ impl Server {
     /// error that it returns, like a panic, ends that connection alone, and is said on stderr.
     /// So is a client that could not be accepted for want of a descriptor or a thread.
     pub fn serve(self, handler: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static) {
+        report::prepare();
         let handler: Arc<Handler> = Arc::new(handler);
         let handle = self.handle.clone();
         let (door, waiting) = mpsc::channel::<(Stream, Guest)>();
@@ -181,7 +183,7 @@ fn start(stream: Stream, guest: Guest, handler: Arc<Handler>) {
     let started = thread::Builder::new().stack_size(STACK).spawn(move || {
         let _counted_until_the_end = guest;
         if let Err(e) = handler(stream) {
-            _ = writeln!(io::stderr(), "Client lost: {e}");
+            report(&format!("Client lost: {e}"));
         }
     });
     if let Err(e) = started {
@@ -191,8 +193,7 @@ fn start(stream: Stream, guest: Guest, handler: Arc<Handler>) {
 
 /// No descriptor or no thread for a client: waits a moment for others to leave.
 fn not_served(e: io::Error) {
-    // Not `eprintln!`, which panics once nobody reads stderr: the door stays open all the same.
-    _ = writeln!(io::stderr(), "Client not served: {e}");
+    report(&format!("Client not served: {e}"));
     thread::sleep(PAUSE);
 }
 

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::{env, process::exit};
 
+use sockets_by_hand::net::report::escaped;
+
 /// The program's one argument, or `default`. `--help` prints `usage`; anything more exits with 2.
 pub fn argument(usage: &str, default: &str) -> String {
     let mut args = env::args_os().skip(1).map(|arg| arg.into_string().unwrap_or_default());
@@ -17,15 +19,17 @@ pub fn argument(usage: &str, default: &str) -> String {
     argument
 }
 
-/// `println!`, except that it ends the program quietly once nobody reads (`ipc-server | head -1`).
+/// `println!`, except that control characters are [escaped], and that it ends the program quietly once
+/// nobody can read it (`ws-client | head -1`). It waits for a slow reader. A server does not: see
+/// [`Lines`](sockets_by_hand::net::report::Lines).
 pub fn say(line: &str) {
-    if writeln!(io::stdout(), "{line}").is_err() {
+    if writeln!(io::stdout(), "{}", escaped(line)).is_err() {
         exit(0);
     }
 }
 
 /// Says in one line what went wrong, and ends the program.
 pub fn fail(status: i32, line: &str) -> ! {
-    eprintln!("{}: {line}", env!("CARGO_BIN_NAME"));
+    eprintln!("{}: {}", env!("CARGO_BIN_NAME"), escaped(line));
     exit(status)
 }

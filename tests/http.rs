@@ -5,7 +5,9 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockets_by_hand::http::{Connection, Error, MAX_HEAD, MAX_HEADERS, Request, Response, Timed};
+use sockets_by_hand::http::{
+    Connection, DeadlineReader, Error, MAX_HEAD, MAX_HEADERS, Request, Response,
+};
 use sockets_by_hand::net::Stream;
 
 /// Reads one request out of `bytes`, and returns what is left of them.
@@ -357,10 +359,10 @@ fn what_does_not_begin_like_a_response_is_none() {
 }
 
 /// Both ends of a connection on this machine: theirs, and ours with its reader.
-fn connection() -> (Stream, BufReader<Timed>) {
+fn connection() -> (Stream, BufReader<DeadlineReader>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let theirs = Stream::connect(listener.local_addr().unwrap()).unwrap();
-    (theirs, Timed::buffered(listener.accept().unwrap().0.into()))
+    (theirs, DeadlineReader::buffered(listener.accept().unwrap().0.into()))
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Shared {
                 session.left(number);
             }
             let Some(request) = next? else { return Ok(None) };
-            if self.is_ours(&request) && handshake::is_wanted(&request) {
+            if self.is_ours(&request) && handshake::is_upgrade(&request) {
                 return Ok(Some((connection, request.into())));
             }
             match self.answer(&request, &mut connection, &mut held, open) {

@@ -4,14 +4,14 @@ use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::{Error, Request, Response, Timed};
+use super::{DeadlineReader, Error, Request, Response};
 use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
 /// The server's end of a connection that carries requests, and at last perhaps something else.
 #[derive(Debug)]
 pub struct Connection {
     /// What the client sends.
-    pub reader: BufReader<Timed>,
+    pub reader: BufReader<DeadlineReader>,
     /// What the client is sent.
     pub outbox: Outbox,
     /// How long the client may take to begin its next request; 5 s at first, as in Node.
@@ -33,7 +33,7 @@ impl Connection {
         stream.set_no_delay(true)?;
         let outbox = Outbox::with_limits(stream.clone(), max_queued, DEADLINE)?;
         Ok(Connection {
-            reader: Timed::buffered(stream),
+            reader: DeadlineReader::buffered(stream),
             outbox,
             keep_alive: Duration::from_secs(5),
             used: false,
@@ -49,7 +49,7 @@ impl Connection {
     /// The connection failed, or the client has been dropped.
     pub fn next(&mut self, within: Duration) -> Result<Option<Request>, Error> {
         if self.last {
-            self.hang_up();
+            self.lingering_close();
             return Ok(None);
         }
         self.outbox.wait_for_room().map_err(io::Error::from)?;
@@ -57,7 +57,7 @@ impl Connection {
             self.reader.get_mut().deadline = Instant::now().checked_add(self.keep_alive);
             match self.reader.fill_buf() {
                 Err(e) if e.kind() == ErrorKind::TimedOut => {
-                    self.hang_up(); // nobody is told anything that they have not asked for
+                    self.lingering_close(); // nobody is told anything that they have not asked for
                     return Ok(None);
                 }
                 Err(e) => return Err(e.into()),
@@ -115,7 +115,7 @@ impl Connection {
     pub fn finish(&mut self, response: Response) -> Result<(), Error> {
         self.last = true;
         self.respond(response)?;
-        self.hang_up();
+        self.lingering_close();
         Ok(())
     }
 
@@ -124,9 +124,9 @@ impl Connection {
         self.last = false;
     }
 
-    fn hang_up(&mut self) {
+    fn lingering_close(&mut self) {
         self.outbox.end();
         self.outbox.wait_until_sent();
-        self.reader.get_mut().hang_up();
+        self.reader.get_mut().lingering_close();
     }
 }

@@ -13,26 +13,26 @@
 //! | `request` | [`Request`]: what a client asks for |
 //! | `response` | [`Response`]: what a server answers |
 //! | `connection` | [`Connection`]: one request after the other |
-//! | `timed` | [`Timed`]: a deadline, however slowly bytes drip |
+//! | `deadline_reader` | [`DeadlineReader`]: a deadline, however slowly bytes drip |
 //!
 //! Chapter 09 of the book.
 
 mod body;
 mod connection;
+mod deadline_reader;
 mod head;
 mod request;
 mod response;
-mod timed;
 
 use std::{error, fmt, io, io::ErrorKind, time::Duration};
 
 pub use connection::Connection;
+pub use deadline_reader::DeadlineReader;
 pub use head::Headers;
 pub(crate) use head::is_token;
 pub use request::Request;
 pub(crate) use request::escape;
 pub use response::Response;
-pub use timed::Timed;
 
 /// The longest head that is read, from its first byte to its empty line.
 pub const MAX_HEAD: usize = 16 * 1024;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::socket::{Role, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
-use crate::http::{Headers, Request, Response, Timed};
+use crate::http::{DeadlineReader, Headers, Request, Response};
 use crate::net::{Outbox, Stream, clock::FOREVER, outbox::DEADLINE};
 
 /// The most that is read of the body of a response that refuses.
@@ -70,7 +70,7 @@ impl Client {
         if self.headers.get("Host").is_none() {
             request.headers.push("Host", authority.strip_suffix(":80").unwrap_or(&authority));
         }
-        handshake::ask(&mut request, &self.protocols)?;
+        handshake::add_request_headers(&mut request, &self.protocols)?;
         for (name, value) in self.headers.iter() {
             request.headers.push(name, value);
         }
@@ -79,10 +79,10 @@ impl Client {
         let outbox = Outbox::with_limits(stream.clone(), usize::MAX, DEADLINE)?;
         outbox.send(request.encode(b""))?;
 
-        let mut reader = Timed::buffered(stream);
+        let mut reader = DeadlineReader::buffered(stream);
         reader.get_mut().deadline = Some(deadline);
         let response = Response::read(&mut reader, MAX_REFUSAL)?;
-        let protocol = handshake::check(&request, &response)?;
+        let protocol = handshake::validate_response(&request, &response)?;
         Ok(Socket::new(reader, outbox, Role::Client, self.max_payload, request.into(), protocol))
     }
 }

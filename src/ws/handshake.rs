@@ -25,7 +25,7 @@ pub fn accept_key(key: &str) -> String {
 }
 
 /// Whether a request asks to leave HTTP for WebSocket.
-pub fn is_wanted(request: &Request) -> bool {
+pub fn is_upgrade(request: &Request) -> bool {
     request.headers.has("upgrade", "websocket")
 }
 
@@ -51,7 +51,7 @@ pub fn accept(request: &Request) -> Result<Response, Response> {
     if request.method != "GET" {
         return Err(Response::text(405, "A WebSocket begins with a GET").with("Allow", "GET"));
     }
-    if !is_wanted(request) || !request.headers.has("connection", "upgrade") {
+    if !is_upgrade(request) || !request.headers.has("connection", "upgrade") {
         return Err(Response::text(400, "Connection: Upgrade and Upgrade: websocket are expected"));
     }
     if header("sec-websocket-version") != "13" {
@@ -78,7 +78,7 @@ pub fn upgrade_required(text: &str) -> Response {
 ///
 /// # Errors
 /// A subprotocol is not a word ([`Error::Invalid`]).
-pub fn ask(request: &mut Request, protocols: &[String]) -> Result<(), Error> {
+pub fn add_request_headers(request: &mut Request, protocols: &[String]) -> Result<(), Error> {
     let is_word = |word: &String| {
         !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
     };
@@ -100,7 +100,7 @@ pub fn ask(request: &mut Request, protocols: &[String]) -> Result<(), Error> {
 /// # Errors
 /// The server refused ([`Error::Refused`]), or does not know what a WebSocket is, or chose what
 /// was not offered ([`Error::Handshake`]).
-pub fn check(request: &Request, response: &Response) -> Result<Option<String>, Error> {
+pub fn validate_response(request: &Request, response: &Response) -> Result<Option<String>, Error> {
     let wrong = |what| Err(Error::Handshake(what));
     if response.status != 101 {
         let text = String::from_utf8_lossy(&response.body).chars().take(200).collect();

@@ -1,8 +1,5 @@
-//! Messages out of frames: joins the pieces, judges the text, and finds what may stand between them.
-//!
-//! Picture someone who opens parcels. A message may come in several, one after the other, and
-//! between two of them a note may lie: a ping, a pong, a goodbye. Whoever opens them keeps what they
-//! have of the message so far, and hands out a note as soon as it is found.
+//! Messages out of frames: joins the fragments, checks that text is UTF-8, and finds the control frames
+//! that may stand between two fragments (a ping, a pong, a close frame; RFC 6455 §5.4, §5.5).
 //!
 //! Chapter 12 of the book.
 
@@ -54,7 +51,7 @@ impl From<Vec<u8>> for Message {
 /// How a connection ended: a code, and a reason for people (RFC 6455 §7.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// 1000 is a good end. 1005: the other end gave no code. 1006: it left without a goodbye.
+    /// 1000 is a good end. 1005: the other end gave no code. 1006: it left without a close frame.
     pub code: u16,
     /// At most 123 bytes of text, often empty.
     pub reason: String,
@@ -112,7 +109,7 @@ pub enum Incoming {
     Ping(Vec<u8>),
     /// A pong.
     Pong(Vec<u8>),
-    /// The other end's goodbye: nothing follows it.
+    /// A close frame: nothing follows it.
     Close(Close),
 }
 
@@ -131,8 +128,8 @@ pub struct Reader<R> {
 struct Partial {
     text: bool,
     payload: Vec<u8>,
-    /// How much of the payload is known to be good text.
-    judged: usize,
+    /// How much of the payload is known to be UTF-8.
+    valid_up_to: usize,
 }
 
 impl<R: Read> Reader<R> {
@@ -192,7 +189,7 @@ impl<R: Read> Reader<R> {
                 return Err(Error::Protocol("a message began before the last one had ended"));
             }
             (opcode, None) => {
-                Partial { text: opcode == Opcode::Text, payload: Vec::new(), judged: 0 }
+                Partial { text: opcode == Opcode::Text, payload: Vec::new(), valid_up_to: 0 }
             }
         };
         let start = partial.payload.len();
@@ -215,7 +212,7 @@ impl<R: Read> Reader<R> {
             }
             filled += n;
             if partial.text && !(header.fin && filled == end) {
-                partial.judge(filled)?;
+                partial.check_utf8(filled)?;
             }
         }
         if !header.fin {
@@ -230,11 +227,11 @@ impl<R: Read> Reader<R> {
 }
 
 impl Partial {
-    /// Fails at the first byte that no text can have there; a character may still be incomplete.
-    fn judge(&mut self, filled: usize) -> Result<(), Error> {
-        match std::str::from_utf8(&self.payload[self.judged..filled]) {
-            Ok(text) => self.judged += text.len(),
-            Err(e) if e.error_len().is_none() => self.judged += e.valid_up_to(),
+    /// Fails at the first byte that UTF-8 cannot have there; a character may still be incomplete.
+    fn check_utf8(&mut self, filled: usize) -> Result<(), Error> {
+        match std::str::from_utf8(&self.payload[self.valid_up_to..filled]) {
+            Ok(text) => self.valid_up_to += text.len(),
+            Err(e) if e.error_len().is_none() => self.valid_up_to += e.valid_up_to(),
             Err(_) => return Err(Error::NotUtf8),
         }
         Ok(())

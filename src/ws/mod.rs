@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | [`sha1`], [`base64`], [`random`], [`handshake`] | one request, one response, and no HTTP any more | 10 |
 //! | [`frame`] | what stands before the bytes of a message | 11 |
-//! | [`message`] | frames joined, text judged | 12 |
+//! | [`message`] | fragments joined, UTF-8 checked | 12 |
 //! | [`socket`] | one thread reads, any thread sends | 12 |
 //! | [`server`], [`client`] | either side of a WebSocket | 13 |
 //! | [`error`] | who was at fault | 13 |

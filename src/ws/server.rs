@@ -24,8 +24,8 @@ pub const FULL: &[u8] =
 /// The longest body that a request for a page may have: it is read, and not looked at.
 const MAX_BODY: usize = 64 * 1024;
 
-type Judge = dyn Fn(&Request) -> Result<(), Response> + Send + Sync;
-type Choose = dyn Fn(&[&str], &Request) -> Option<String> + Send + Sync;
+type VerifyClient = dyn Fn(&Request) -> Result<(), Response> + Send + Sync;
+type HandleProtocols = dyn Fn(&[&str], &Request) -> Option<String> + Send + Sync;
 type Page = dyn Fn(&Request) -> Response + Send + Sync;
 type Handler = dyn Fn(Socket) -> Result<(), Error> + Send + Sync;
 
@@ -84,9 +84,9 @@ pub struct Options {
     pub heartbeat: Option<Duration>,
     /// Judges each request for a WebSocket, such as by its `Origin`: a client that may not come in
     /// gets the response (401 and 403 are usual). At first all may.
-    pub verify_client: Box<Judge>,
+    pub verify_client: Box<VerifyClient>,
     /// Chooses a subprotocol among those that a client offers, or none. At first it is the first.
-    pub handle_protocols: Box<Choose>,
+    pub handle_protocols: Box<HandleProtocols>,
     /// Answers requests that do not want a WebSocket. At first they get a 426.
     pub page: Box<Page>,
 }
@@ -161,13 +161,13 @@ impl Options {
         let mut connection = Connection::new(stream, self.max_queued)?;
         while let Some(request) = connection.next(self.handshake_timeout)? {
             let ours = self.path.as_ref().is_none_or(|path| path == request.path());
-            let wanted = ours && handshake::is_wanted(&request);
+            let wanted = ours && handshake::is_upgrade(&request);
             let max = if wanted { 0 } else { MAX_BODY };
             if let Err(refusal) = connection.body(&request, max, BODY_TIME) {
                 return Ok(connection.finish(refusal)?);
             }
             if wanted {
-                let (response, protocol) = match self.judge(&request) {
+                let (response, protocol) = match self.negotiate(&request) {
                     Ok(accepted) => accepted,
                     Err(refusal) => return Ok(connection.finish(refusal)?),
                 };
@@ -193,7 +193,7 @@ impl Options {
     }
 
     /// The response that opens a WebSocket, with the subprotocol; or the one that refuses it.
-    fn judge(&self, request: &Request) -> Result<(Response, Option<String>), Response> {
+    fn negotiate(&self, request: &Request) -> Result<(Response, Option<String>), Response> {
         let mut response = handshake::accept(request)?;
         (self.verify_client)(request)?;
         let protocol = (self.handle_protocols)(&handshake::offered(request), request);

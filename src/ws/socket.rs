@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::frame::{Opcode, encode};
 use super::message::{Close, Incoming, Message, Reader};
 use super::{Error, random::random_bytes};
-use crate::http::{Request, Timed};
+use crate::http::{DeadlineReader, Request};
 use crate::net::clock::{self, Timer};
 use crate::net::{Outbox, Stream, outbox::Dropped};
 
@@ -38,7 +38,7 @@ pub enum Role {
 /// 1011 if its thread is panicking), and for good.
 #[derive(Debug)]
 pub struct Socket {
-    reader: Reader<BufReader<Timed>>,
+    reader: Reader<BufReader<DeadlineReader>>,
     sender: Sender,
     closed: Option<Close>,
     /// The request that opened it: its path, its query, its headers.
@@ -51,7 +51,7 @@ impl Socket {
     /// The WebSocket on a connection whose handshake is done: reads from `reader`, sends through
     /// `outbox`, takes messages of up to `max_payload` bytes.
     pub fn new(
-        mut reader: BufReader<Timed>,
+        mut reader: BufReader<DeadlineReader>,
         outbox: Outbox,
         role: Role,
         max_payload: usize,
@@ -147,7 +147,7 @@ impl Drop for Socket {
         }
         self.sender.0.outbox.end();
         self.sender.0.outbox.wait_until_sent();
-        self.reader.get_mut().get_mut().hang_up();
+        self.reader.get_mut().get_mut().lingering_close();
     }
 }
 

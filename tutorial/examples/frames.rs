@@ -19,10 +19,10 @@ fn main() -> Result<(), Error> {
     let mut socket = TcpStream::connect(&address)?;
     let mut request = Request::new("GET", "/");
     request.headers.push("Host", &address);
-    handshake::ask(&mut request, &[])?;
+    handshake::add_request_headers(&mut request, &[])?;
     socket.write_all(&request.encode(b""))?;
     let mut reader = BufReader::new(socket.try_clone()?);
-    handshake::check(&request, &Response::read(&mut reader, 1000)?)?;
+    handshake::validate_response(&request, &Response::read(&mut reader, 1000)?)?;
 
     socket.write_all(&bytes)?;
     socket.shutdown(Shutdown::Write)?;

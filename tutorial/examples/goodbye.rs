@@ -85,10 +85,10 @@ impl Line {
         let mut line = BufReader::new(Stream::connect(address)?);
         let mut request = Request::new("GET", "/");
         request.headers.push("Host", address);
-        handshake::ask(&mut request, &[])?;
+        handshake::add_request_headers(&mut request, &[])?;
         line.get_mut().write_all(&request.encode(b""))?;
         let response = Response::read(&mut line, 1000)?;
-        handshake::check(&request, &response)?;
+        handshake::validate_response(&request, &response)?;
         Ok(Line(line))
     }
 

@@ -13,7 +13,7 @@ fn main() -> Result<(), Error> {
     let address = server.address().unwrap();
     thread::spawn(|| server.serve(|socket| socket.send("Hello")));
 
-    // What `handshake::ask` writes, with the key of RFC 6455 §1.3 in place of a new one.
+    // What `handshake::add_request_headers` writes, with the key of RFC 6455 §1.3 in place of a new one.
     let mut request = Request::new("GET", "/chat");
     for (name, value) in [
         ("Host", "chat.example"),
@@ -36,7 +36,7 @@ fn main() -> Result<(), Error> {
     show(&answered);
 
     let response = Response::read(&mut &answered[..], 0)?;
-    let protocol = handshake::check(&request, &response)?;
+    let protocol = handshake::validate_response(&request, &response)?;
     println!("The client is content. They speak {protocol:?}.");
 
     let mut frame = [0; 7];

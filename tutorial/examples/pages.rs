@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, Write};
 use std::time::Instant;
 
-use sockets_by_hand::http::{Error, HEAD_TIME, Request, Response, Timed};
+use sockets_by_hand::http::{DeadlineReader, Error, HEAD_TIME, Request, Response};
 use sockets_by_hand::net::{Server, Stream};
 
 fn main() -> io::Result<()> {
@@ -27,7 +27,7 @@ fn answer(request: &Request) -> Response {
 /// One client, from its first request to its last.
 fn serve(stream: Stream) -> io::Result<()> {
     let mut writer = stream.clone();
-    let mut reader = Timed::buffered(stream);
+    let mut reader = DeadlineReader::buffered(stream);
     loop {
         let request = match next(&mut reader) {
             Ok(Some(request)) => request,
@@ -44,7 +44,7 @@ fn serve(stream: Stream) -> io::Result<()> {
 }
 
 /// The next request. Its body is of no use here, but it stands before the next head.
-fn next(reader: &mut BufReader<Timed>) -> Result<Option<Request>, Error> {
+fn next(reader: &mut BufReader<DeadlineReader>) -> Result<Option<Request>, Error> {
     reader.get_mut().deadline = Some(Instant::now() + HEAD_TIME);
     let Some(request) = Request::read(reader)? else { return Ok(None) };
     request.body(reader, 1000)?;

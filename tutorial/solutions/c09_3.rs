@@ -7,10 +7,10 @@
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::time::{Duration, Instant};
 
-use sockets_by_hand::http::{Error, Request, Timed};
+use sockets_by_hand::http::{DeadlineReader, Error, Request};
 
 fn next(
-    reader: &mut BufReader<Timed>,
+    reader: &mut BufReader<DeadlineReader>,
     silence: Duration,
     head_time: Duration,
 ) -> Result<Option<Request>, Error> {
@@ -26,7 +26,7 @@ fn next(
 fn who_falls_silent_goes_without_a_word_and_who_dawdles_with_408() {
     use std::io::Write;
     let (mut client, socket) = super::connection();
-    let mut reader = Timed::buffered(socket.into());
+    let mut reader = DeadlineReader::buffered(socket.into());
     let short = Duration::from_millis(50);
     let long = Duration::from_secs(20);
 

@@ -15,10 +15,10 @@ fn speaks_websocket(address: impl ToSocketAddrs) -> Result<(), Error> {
     socket.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut request = Request::new("GET", "/");
     request.headers.push("Host", "localhost");
-    handshake::ask(&mut request, &[])?;
+    handshake::add_request_headers(&mut request, &[])?;
     socket.write_all(&request.encode(b""))?;
     let response = Response::read(&mut BufReader::new(socket), 1000)?;
-    handshake::check(&request, &response).map(|_| ())
+    handshake::validate_response(&request, &response).map(|_| ())
 }
 
 /// A server that takes one request, and answers it with what `answer` makes of it.

@@ -15,7 +15,7 @@ use std::{fmt, io};
 use super::letterbox::Letterbox;
 use super::{Options, is_unreserved};
 use crate::engineio::{Outgoing, Packet};
-use crate::http::{Error::Refused, Request, Response, Timed};
+use crate::http::{DeadlineReader, Error::Refused, Request, Response};
 use crate::net::{Outbox, Stream};
 use crate::socketio::json::Value;
 use crate::ws::{self, Message};
@@ -310,7 +310,7 @@ pub fn exchange(
     // Through an outbox: a server that does not read must not hold us up beyond the deadline.
     let outbox = Outbox::with_limits(stream.clone(), usize::MAX, options.timeout)?;
     outbox.send(request.encode(body))?;
-    let mut reader = Timed::buffered(stream);
+    let mut reader = DeadlineReader::buffered(stream);
     reader.get_mut().deadline = Some(deadline);
     let response = Response::read(&mut reader, options.max_payload)?;
     if response.status != 200 {

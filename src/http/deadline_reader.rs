@@ -13,9 +13,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// now and then gains nothing by it. Without a deadline it costs nothing.
 ///
 /// ```no_run
-/// # use sockets_by_hand::{http::{Error, HEAD_TIME, Request, Timed}, net::Stream};
+/// # use sockets_by_hand::{http::{Error, HEAD_TIME, Request, DeadlineReader}, net::Stream};
 /// # fn serve(stream: Stream) -> Result<(), Error> {
-/// let mut reader = Timed::buffered(stream);
+/// let mut reader = DeadlineReader::buffered(stream);
 /// reader.get_mut().deadline = Some(std::time::Instant::now() + HEAD_TIME);
 /// let request = Request::read(&mut reader)?;
 /// reader.get_mut().deadline = None;
@@ -23,7 +23,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Timed {
+pub struct DeadlineReader {
     /// The connection.
     pub stream: Stream,
     /// When a `read` fails with [`ErrorKind::TimedOut`]; `None` waits for ever.
@@ -32,22 +32,22 @@ pub struct Timed {
     limited: bool,
 }
 
-impl Timed {
+impl DeadlineReader {
     /// A reader of `stream` without a deadline, with a buffer of 1 KiB: one for each client.
-    pub fn buffered(stream: Stream) -> BufReader<Timed> {
-        BufReader::with_capacity(1024, Timed { stream, deadline: None, limited: false })
+    pub fn buffered(stream: Stream) -> BufReader<DeadlineReader> {
+        BufReader::with_capacity(1024, DeadlineReader { stream, deadline: None, limited: false })
     }
 
     /// Ends the connection after a last word: reads and forgets what still comes, for a moment.
     /// Closed with bytes unread, a connection is reset, and a reset may overtake the last word.
-    pub fn hang_up(&mut self) {
+    pub fn lingering_close(&mut self) {
         self.deadline = Some(Instant::now() + LINGER);
         _ = io::copy(self, &mut io::sink());
         self.stream.destroy();
     }
 }
 
-impl Read for Timed {
+impl Read for DeadlineReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {

@@ -1,14 +1,16 @@
-//! Three ways to talk over a network, built by hand on `std` alone, one floor upon the other.
+//! Three ways to talk over a network, built by hand on `std` alone, one layer upon the other.
 //!
-//! Think of a staircase. Each floor takes what the floor below gives, and adds one thing:
+//! Think of a staircase. Each step takes what the one below gives, and adds one thing:
 //!
-//! | floor | what you hold | what it adds to the floor below | in Node |
+//! | module | what you hold | what it adds to the module below | in Node |
 //! | --- | --- | --- | --- |
-//! | 1, [`net`] | a stream of bytes | a thread for each client, messages within the stream, sending to many | `net` |
-//! | landing, [`http`] | requests and responses | a text that opens a conversation, with limits | `http` |
-//! | 2, [`ws`] | messages | whole messages, signs of life, an orderly end, browsers | `ws` |
-//! | landing, [`engineio`] | a session | it outlives its connections, which may be plain requests | `engine.io` |
-//! | 3, [`socketio`] | events | names and values, answers to them, namespaces, rooms | `socket.io` |
+//! | [`net`] | a stream of bytes | a thread for each client, messages within the stream, sending to many | `net` |
+//! | [`http`] | requests and responses | a text that begins a connection, with limits | `http` |
+//! | [`ws`] | messages | whole messages, a heartbeat, a closing handshake, browsers | `ws` |
+//! | [`engineio`] | a session | it outlives its connections, which may be plain requests | `engine.io` |
+//! | [`socketio`] | events | names and values, acknowledgements, namespaces, rooms | `socket.io` |
+//!
+//! [`json`] stands beside them: the values that events carry.
 //!
 //! Everything blocks, and every client has a thread: a function reads from top to bottom in the
 //! order in which things happen. The book under `tutorial/` climbs the stairs, a chapter a file.
@@ -17,6 +19,7 @@
 
 pub mod engineio;
 pub mod http;
+pub mod json;
 pub mod net;
 pub mod socketio;
 pub mod ws;

@@ -1,7 +1,7 @@
 //! JSON, by the sections of RFC 8259, and as JavaScript does it.
 
 use sockets_by_hand::json;
-use sockets_by_hand::socketio::json::{Error, MAX_DEPTH, Value};
+use sockets_by_hand::json::{Error, MAX_DEPTH, Value};
 use std::hash::{BuildHasher, RandomState};
 use std::{env, thread};
 

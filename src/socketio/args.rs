@@ -7,7 +7,7 @@
 
 use std::ops::{Deref, Index, RangeFrom, RangeFull};
 
-use super::json::Value;
+use crate::json::Value;
 
 /// The arguments that came with an event or an acknowledgement; it derefs to a slice.
 ///

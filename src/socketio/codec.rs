@@ -8,10 +8,10 @@
 
 use std::fmt::Write;
 
-use super::json::Value;
 use super::packet::{Kind, Packet};
 use crate::engineio::{self, Outgoing};
 use crate::json;
+use crate::json::Value;
 use crate::ws::Message;
 
 /// The most pieces of bytes in one packet.

@@ -6,7 +6,6 @@
 //!
 //! | file | idea | chapter |
 //! | --- | --- | --- |
-//! | [`json`] | values as text | 15 |
 //! | [`packet`], [`codec`] | what stands around the values, and bytes among them | 18, 21 |
 //! | [`listeners`] | who listens to a socket | 18 |
 //! | [`acks`] | answers that are awaited | 18 |
@@ -20,7 +19,6 @@ pub mod acks;
 pub mod args;
 pub mod client;
 pub mod codec;
-pub mod json;
 pub mod listeners;
 pub mod namespace;
 pub mod packet;
@@ -29,11 +27,11 @@ pub mod server;
 pub mod socket;
 
 pub use crate::engineio::Handle;
+pub use crate::json::Value;
 use crate::net::{lock, survives};
 pub use acks::NoAnswer;
 pub use args::Args;
 pub use client::Client;
-pub use json::Value;
 pub use listeners::Listeners;
 pub use namespace::{Broadcast, ConnectError, Namespace};
 pub use server::{Io, Options, Server};

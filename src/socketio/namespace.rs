@@ -10,11 +10,11 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use super::json::Value;
 use super::lock;
 use super::packet::Kind;
 use super::rooms::Rooms;
 use super::socket::{Socket, event};
+use crate::json::Value;
 
 /// Why a client may not come into a namespace: what its `connect_error` says.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,12 +12,12 @@ use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::codec::{Decoded, Decoder};
-use super::json::Value;
 use super::lock;
 use super::namespace::{ConnectError, Namespace};
 use super::packet::Kind;
 use super::socket::{Socket, packet};
 use crate::engineio::{self, Event, Handle, Session};
+use crate::json::Value;
 use crate::net::clock::{self, Timer};
 
 /// What can be set, with the defaults of Socket.IO's server.

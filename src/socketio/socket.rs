@@ -15,7 +15,6 @@ use std::time::Duration;
 use super::acks::{Acks, NoAnswer};
 use super::args::Args;
 use super::codec::{RESERVED, encode};
-use super::json::Value;
 use super::listeners::Listeners;
 use super::namespace::{Broadcast, Namespace};
 use super::packet::{Kind, Packet};
@@ -23,6 +22,7 @@ use super::server::Client;
 use super::{lock, survives};
 use crate::engineio::{self, Outgoing, Session};
 use crate::http::Request;
+use crate::json::Value;
 use crate::ws::{Message, random::random_id};
 
 /// A client in a namespace, with its [`Listeners`]. Its own events are `disconnecting` (it is still in

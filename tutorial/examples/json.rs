@@ -1,6 +1,6 @@
 //! Reads lines of JSON and writes each again, or says where it stops being JSON.
 
-use sockets_by_hand::socketio::json::Value;
+use sockets_by_hand::json::Value;
 use std::io::{self, Write};
 
 fn main() -> io::Result<()> {

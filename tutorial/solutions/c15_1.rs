@@ -4,7 +4,7 @@
 //! holds no other values is left to `Display`.
 
 use sockets_by_hand::json;
-use sockets_by_hand::socketio::json::Value;
+use sockets_by_hand::json::Value;
 
 fn pretty(value: &Value, indent: usize) -> String {
     let within = indent + 2;

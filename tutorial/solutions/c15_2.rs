@@ -4,7 +4,7 @@
 //! `~1`, so `~` itself needs a spelling too: `~0`. Undone in the wrong order, `~01` would become `/`.
 
 use sockets_by_hand::json;
-use sockets_by_hand::socketio::json::Value;
+use sockets_by_hand::json::Value;
 
 fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('/').skip(1).try_fold(value, |value, step| match value {

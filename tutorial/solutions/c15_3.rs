@@ -5,8 +5,8 @@
 //! begins is known. A line that is too long costs the connection.
 
 use sockets_by_hand::json;
+use sockets_by_hand::json::Value;
 use sockets_by_hand::net::framing::{read_line, write_line};
-use sockets_by_hand::socketio::json::Value;
 use std::io::{self, BufReader};
 use std::net::TcpStream;
 

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use sockets_by_hand::json::Value;
 use sockets_by_hand::net::clock::{self, Timer};
-use sockets_by_hand::socketio::json::Value;
 use sockets_by_hand::ws::{Error, Message, Socket, connect};
 
 struct Client {

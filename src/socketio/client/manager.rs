@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::socket::Socket;
 use super::transport::{Address, Error, Sender, Transport};
+use crate::json::Value;
 use crate::net::Emitter;
 use crate::socketio::args::Args;
 use crate::socketio::codec::{Decoded, Decoder};
-use crate::socketio::json::Value;
 use crate::socketio::packet::Kind;
 use crate::socketio::{lock, survives};
 

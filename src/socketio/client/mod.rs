@@ -29,9 +29,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::json::Value;
 use super::lock;
 use crate::http::{Headers, escape};
+use crate::json::Value;
 use crate::net::{Backoff, Emitter, clock::FOREVER};
 use crate::ws;
 use crate::ws::client::split_authority;

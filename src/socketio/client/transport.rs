@@ -16,8 +16,8 @@ use super::letterbox::Letterbox;
 use super::{Options, is_unreserved};
 use crate::engineio::{Outgoing, Packet};
 use crate::http::{DeadlineReader, Error::Refused, Request, Response};
+use crate::json::Value;
 use crate::net::{Outbox, Stream};
-use crate::socketio::json::Value;
 use crate::ws::{self, Message};
 
 /// How long a WebSocket may take to prove itself before long-polling goes on without it.

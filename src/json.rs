@@ -24,14 +24,14 @@ pub const MAX_DEPTH: usize = 128;
 /// A value of JSON, or bytes.
 ///
 /// ```
-/// use sockets_by_hand::{json, socketio::json::Value};
+/// use sockets_by_hand::{json, json::Value};
 ///
 /// let event = Value::parse(r#"["say", {"who": "Ann", "n": 1e0}]"#)?;
 /// assert_eq!(event[1]["who"].as_str(), Some("Ann"));
 /// assert_eq!(event[1]["age"], Value::Null);
 /// assert_eq!(event, json!(["say", {"who": "Ann", "n": 1}]));
 /// assert_eq!(event.to_string(), r#"["say",{"who":"Ann","n":1}]"#);
-/// # Ok::<(), sockets_by_hand::socketio::json::Error>(())
+/// # Ok::<(), sockets_by_hand::json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -465,7 +465,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 /// A [`Value`] written as JSON, with expressions where values may stand. `Value` must be in scope.
 ///
 /// ```
-/// use sockets_by_hand::{json, socketio::json::Value};
+/// use sockets_by_hand::{json, json::Value};
 ///
 /// let (who, rooms) = ("Ann", vec!["tea", "news"]);
 /// let value = json!({"who": who, "rooms": rooms, "n": 1 + 1, "list": [-1, null, true]});

@@ -10,7 +10,7 @@
 //! | [`engineio`] | a session | it outlives its connections, which may be plain requests | `engine.io` |
 //! | [`socketio`] | events | names and values, acknowledgements, namespaces, rooms | `socket.io` |
 //!
-//! [`json`] stands beside them: the values that events carry.
+//! [`mod@json`] stands beside them: the values that events carry.
 //!
 //! Everything blocks, and every client has a thread: a function reads from top to bottom in the
 //! order in which things happen. The book under `tutorial/` climbs the stairs, a chapter a file.

@@ -1,11 +1,8 @@
 //! The parts that need no socket: packets, values with bytes, rooms, answers that are awaited.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
-use std::{env, fs, process};
 
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::acks::Acks;
@@ -18,21 +15,6 @@ use sockets_by_hand::ws::Message;
 use crate::guest::{LIMIT, next};
 
 const PLACEHOLDER: &str = r#"{"_placeholder":true,"num":0}"#;
-
-#[test]
-fn the_leaves_compile_when_they_are_copied_alone() {
-    for leaf in ["packet", "rooms", "json"] {
-        let source = format!("{}/src/socketio/{leaf}.rs", env!("CARGO_MANIFEST_DIR"));
-        let metadata = env::temp_dir().join(format!("leaf-{leaf}-{}.rmeta", process::id()));
-        let output = Command::new(env::var("RUSTC").unwrap_or("rustc".to_string()))
-            .args(["--edition=2024", "--crate-type=lib", "--crate-name=leaf", "--emit=metadata"])
-            .args([Path::new("-o"), &metadata, Path::new(&source)])
-            .output()
-            .unwrap();
-        _ = fs::remove_file(metadata);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-}
 
 mod packets {
     use super::*;

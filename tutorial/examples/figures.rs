@@ -226,7 +226,7 @@ fn table(runs: &[Run]) -> io::Result<Vec<String>> {
         }
         cells.push(cell.join(", "));
     }
-    rows.push(format!("| lines without comments, at most | {} |", cells.join(" | ")));
+    rows.push(format!("| lines of code, at most | {} |", cells.join(" | ")));
     Ok(rows)
 }
 

@@ -100,6 +100,15 @@ impl Connection {
         answer
     }
 
+    /// Whether something has come that has not been read.
+    pub fn has_come(&self) -> bool {
+        let stream = self.0.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let peeked = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
+        !self.0.buffer().is_empty() || peeked.is_ok()
+    }
+
     /// Whether the server has ended the connection, after what has been read.
     pub fn has_ended(&mut self) -> bool {
         self.0.fill_buf().map_or_else(|e| !is_late(&e), <[u8]>::is_empty)

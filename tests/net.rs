@@ -864,6 +864,18 @@ mod emitter {
         scene.board.emit("news", &2);
         assert_eq!(scene.read(), ["before 2", "behind 2"]);
     }
+
+    #[test]
+    fn listeners_of_an_end_are_all_called_though_one_panics() {
+        for emit in [Emitter::emit_to_each, Emitter::emit_last] {
+            let scene = Scene::default();
+            scene.board.on("end", scene.writes("before"));
+            scene.board.on("end", |_| resume_unwind(Box::new("prints nothing")));
+            scene.board.on("end", scene.writes("behind"));
+            emit(&scene.board, "end", &1);
+            assert_eq!(scene.read(), ["before 1", "behind 1"]);
+        }
+    }
 }
 
 mod outbox {

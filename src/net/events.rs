@@ -10,6 +10,8 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::survives;
+
 /// A board of listeners, which all take a `&T`. Any thread may use it.
 ///
 /// ```
@@ -30,6 +32,8 @@ struct Card<T> {
     once: bool,
     call: Arc<dyn Fn(&T) + Send + Sync>,
 }
+
+type Call<T> = dyn Fn(&T) + Send + Sync;
 
 /// A listener's number, for [`Emitter::off`]. (Node takes the function itself; Rust's closures
 /// cannot be compared.)
@@ -76,6 +80,27 @@ impl<T> Emitter<T> {
     /// The board is not locked meanwhile: a listener may call `on`, `off` and `emit`. What it
     /// changes counts from the next `emit` on.
     pub fn emit(&self, event: &str, value: &T) -> bool {
+        let called = self.called(event);
+        called.iter().for_each(|call| call(value));
+        !called.is_empty()
+    }
+
+    /// The same, where nobody is to miss it: a listener that panics keeps none of the others from being
+    /// called. (Its panic has been said on stderr by then, and goes no further.)
+    pub fn emit_to_each(&self, event: &str, value: &T) {
+        self.called(event).iter().for_each(|call| _ = survives(|| call(value)));
+    }
+
+    /// The last [`emit_to_each`](Emitter::emit_to_each), of something that ends: takes all listeners
+    /// away, and calls those of `event`.
+    pub fn emit_last(&self, event: &str, value: &T) {
+        let cards = mem::take(&mut *self.lock());
+        let called = cards.iter().filter(|card| card.event == event);
+        called.for_each(|card| _ = survives(|| (card.call)(value)));
+    }
+
+    /// What is to be called for `event`, and taken away if that was for one time.
+    fn called(&self, event: &str) -> Vec<Arc<Call<T>>> {
         let mut called = Vec::new();
         self.lock().retain(|card| {
             let hears = card.event == event;
@@ -84,17 +109,10 @@ impl<T> Emitter<T> {
             }
             !(hears && card.once)
         });
-        called.iter().for_each(|call| call(value));
-        !called.is_empty()
+        called
     }
 
-    /// The last `emit`, of something that ends: takes all listeners away, and calls those of `event`.
-    pub fn emit_last(&self, event: &str, value: &T) {
-        let cards = mem::take(&mut *self.lock());
-        cards.iter().filter(|card| card.event == event).for_each(|card| (card.call)(value));
-    }
-
-    fn pin(&self, event: &str, once: bool, call: Arc<dyn Fn(&T) + Send + Sync>) -> Listener {
+    fn pin(&self, event: &str, once: bool, call: Arc<Call<T>>) -> Listener {
         let id = Listener(PINNED.fetch_add(1, Relaxed));
         self.lock().push(Card { id, event: event.to_string(), once, call });
         id

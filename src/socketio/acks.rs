@@ -45,11 +45,16 @@ struct Awaited {
 }
 
 impl Acks {
-    /// Awaits an answer for `time`, and returns the number under which it is to be asked for.
-    pub fn expect(&self, time: Duration, callback: Callback) -> u64 {
+    /// A number under which nobody has been asked yet.
+    pub fn next_id(&self) -> u64 {
         let mut awaited = lock(&self.0);
-        let id = awaited.numbers;
         awaited.numbers += 1;
+        awaited.numbers - 1
+    }
+
+    /// Awaits an answer for `time` to what is asked under the number `id`.
+    pub fn expect(&self, id: u64, time: Duration, callback: Callback) {
+        let mut awaited = lock(&self.0);
         let acks = Arc::downgrade(&self.0);
         let timer = clock::after(time, move || {
             let Some(acks) = acks.upgrade().map(Acks) else { return };
@@ -62,7 +67,6 @@ impl Acks {
             }
         });
         awaited.callbacks.insert(id, (callback, timer));
-        id
     }
 
     /// Hands over an answer. One that nobody awaits, or no longer, is ignored.

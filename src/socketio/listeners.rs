@@ -44,9 +44,10 @@ impl<E> Listeners<E> {
         self.named.emit(name, event);
     }
 
-    /// Something has happened to the socket itself.
+    /// Something has happened to the socket itself, and nobody is to miss it: a listener that panics
+    /// keeps none of the others from being told.
     pub(super) fn tell(&self, name: &str, event: &E) {
-        self.named.emit(name, event);
+        self.named.emit_to_each(name, event);
     }
 
     /// The same, for the last time: all listeners are let go. They often hold the socket that holds

@@ -144,21 +144,59 @@ pub(super) struct Client {
     /// One for each namespace that it is in. They are few.
     sockets: Mutex<Vec<Socket>>,
     decoder: Mutex<Decoder>,
-    /// Ends the session if it joins no namespace in time.
-    deadline: Mutex<Option<Timer>>,
+    first_join: Mutex<FirstJoin>,
+}
+
+/// Whether a client has joined a namespace in time.
+enum FirstJoin {
+    /// It has not yet; the timer ends its session.
+    Awaited {
+        _deadline: Timer,
+    },
+    Done,
+    TooLate,
 }
 
 impl Client {
     fn new(session: Session, io: Io, connect_timeout: Duration) -> Arc<Client> {
-        let idle = session.clone();
-        let deadline = clock::after(connect_timeout, move || idle.close("forced server close"));
-        Arc::new(Client {
+        let client = Arc::new(Client {
             session,
             io,
             sockets: Mutex::default(),
             decoder: Mutex::default(),
-            deadline: Mutex::new(Some(deadline)),
-        })
+            first_join: Mutex::new(FirstJoin::Done),
+        });
+        let late = Arc::downgrade(&client);
+        let mut first_join = lock(&client.first_join); // until it is set, the timer waits
+        let _deadline = clock::after(connect_timeout, move || {
+            let Some(client) = late.upgrade() else { return };
+            if client.joins_too_late() {
+                client.session.close("forced server close");
+            }
+        });
+        *first_join = FirstJoin::Awaited { _deadline };
+        drop(first_join);
+        client
+    }
+
+    /// The time to join is up. A join that has begun meanwhile was in time.
+    fn joins_too_late(&self) -> bool {
+        let mut first_join = lock(&self.first_join);
+        let too_late = matches!(*first_join, FirstJoin::Awaited { .. });
+        if too_late {
+            *first_join = FirstJoin::TooLate;
+        }
+        too_late
+    }
+
+    /// A client joins a namespace: whether it may, or its session ends because it has taken too long.
+    fn joins_in_time(&self) -> bool {
+        let mut first_join = lock(&self.first_join);
+        if matches!(*first_join, FirstJoin::TooLate) {
+            return false;
+        }
+        *first_join = FirstJoin::Done;
+        true
     }
 
     fn receive(self: &Arc<Client>, event: Event) {
@@ -173,7 +211,7 @@ impl Client {
                 }
             }
             Event::Close(reason) => {
-                *lock(&self.deadline) = None;
+                self.joins_in_time(); // or not at all: the timer is done with
                 self.all().iter().for_each(|socket| socket.end(reason));
             }
         }
@@ -206,7 +244,9 @@ impl Client {
         if let Err(error) = namespace.judge(&socket) {
             return refuse(error);
         }
-        *lock(&self.deadline) = None;
+        if !self.joins_in_time() {
+            return;
+        }
         let mut sockets = lock(&self.sockets);
         if sockets.iter().any(|other| other.namespace().name() == name) {
             drop(sockets);

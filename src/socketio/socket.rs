@@ -16,10 +16,10 @@ use super::acks::{Acks, NoAnswer};
 use super::args::Args;
 use super::codec::{RESERVED, encode};
 use super::listeners::Listeners;
+use super::lock;
 use super::namespace::{Broadcast, Namespace};
 use super::packet::{Kind, Packet};
 use super::server::Client;
-use super::{lock, survives};
 use crate::engineio::{self, Outgoing, Session};
 use crate::http::Request;
 use crate::json::Value;
@@ -149,6 +149,9 @@ impl Socket {
 
     /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
     /// there is none: on another thread, or on this one if the client has gone already.
+    ///
+    /// # Panics
+    /// As for [`emit`](Socket::emit); no answer is awaited then.
     pub fn emit_with_ack(
         &self,
         name: &str,
@@ -156,8 +159,11 @@ impl Socket {
         timeout: Duration,
         callback: impl FnOnce(Result<Args, NoAnswer>) + Send + 'static,
     ) {
-        let id = self.0.acks.expect(timeout, Box::new(callback));
-        self.send(event(self.0.namespace.name(), Some(id), name, values.as_ref()));
+        let id = self.0.acks.next_id();
+        // First, as it panics if the event may not be sent: then no answer is awaited either.
+        let event = event(self.0.namespace.name(), Some(id), name, values.as_ref());
+        self.0.acks.expect(id, timeout, Box::new(callback));
+        self.send(event);
         if self.has_ended() {
             self.0.acks.disconnected();
         }
@@ -259,17 +265,16 @@ impl Socket {
         }
     }
 
-    /// Tells the listeners of its end. One that panics is one of many, on a thread that may be another
-    /// client's: the others are told all the same.
+    /// Tells the listeners of its end.
     fn tell(&self, name: &str, reason: &str) {
         let event = self.event(name.to_string(), vec![reason.into()], None);
-        survives(|| self.0.listeners.tell(name, &event));
+        self.0.listeners.tell(name, &event);
     }
 
     /// Tells them that it has left, and lets all of them go.
     fn tell_last(&self, reason: &str) {
         let event = self.event("disconnect".to_string(), vec![reason.into()], None);
-        survives(|| self.0.listeners.tell_last("disconnect", &event));
+        self.0.listeners.tell_last("disconnect", &event);
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {

@@ -1,9 +1,10 @@
 //! One guest and the server: coming in, events, answers, and every way to part.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::namespace::ConnectError;
@@ -215,6 +216,35 @@ mod coming_in {
         assert_eq!(refused.read(), Frame::Close(1000));
         assert_eq!(WebSocket::session(house.address).read(), Frame::Close(1000));
         assert_hears_nothing_else(&mut inside);
+    }
+
+    /// Middleware that ends with the time to join: the two race, and either may win.
+    #[test]
+    fn who_has_joined_is_not_sent_away_by_the_connect_timeout() {
+        const TIME: Duration = Duration::from_millis(4);
+        for round in 0..150 {
+            let mut options = connect_timeout(TIME);
+            let (open, opened) = mpsc::channel();
+            options.engine.allow_request = Box::new(move |_| open.send(Instant::now()).is_ok());
+            let house = house_with(options, |_| {});
+            let opened = Mutex::new(opened);
+            house.io.use_middleware(move |_| {
+                let start = opened.lock().unwrap().recv().unwrap();
+                let end = TIME + Duration::from_micros(round * 2);
+                while start.elapsed() < end {
+                    std::hint::spin_loop();
+                }
+                Ok(())
+            });
+            let mut client = WebSocket::session(house.address);
+            client.send("40");
+            match client.read() {
+                Frame::Text(joined) if joined.starts_with("40{") => {
+                    assert_hears_nothing_else(&mut client);
+                }
+                other => assert_eq!(other, Frame::Close(1000), "round {round}"),
+            }
+        }
     }
 
     #[test]
@@ -894,6 +924,35 @@ mod handlers {
         }
         until(|| house.handle.sessions() == 0);
         until(|| house.io.fetch_sockets().is_empty());
+    }
+
+    #[test]
+    fn disconnect_listener_that_panics_keeps_no_other_from_being_called() {
+        for name in ["disconnecting", "disconnect"] {
+            let (told, tells) = mpsc::channel();
+            let house = house(move |socket| {
+                socket.on(name, |_| panic!("as the test wants it"));
+                let told = told.clone();
+                socket.on(name, move |event| told.send(event.name.clone()).unwrap());
+            });
+            enter(house.address).close();
+            assert_eq!(next(&tells), name);
+        }
+    }
+
+    #[test]
+    fn that_emit_under_a_reserved_name_panic_and_await_no_answer() {
+        let (called, calls) = mpsc::channel();
+        let house = house(move |socket| {
+            let called = called.clone();
+            let ask = move || {
+                socket.emit_with_ack("disconnect", [], LIMIT, move |_| _ = called.send(()));
+            };
+            assert!(catch_unwind(AssertUnwindSafe(ask)).is_err());
+        });
+        enter(house.address).close();
+        assert_eq!(next(&house.ends), end("/", "transport close"));
+        assert!(calls.try_recv().is_err(), "an answer was awaited"); // told before the `disconnect`
     }
 
     #[test]

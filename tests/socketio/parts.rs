@@ -494,7 +494,8 @@ mod awaited_answers {
     /// Awaits an answer, and returns its number and what will be told of it.
     fn expect(acks: &Acks, time: Duration) -> (u64, mpsc::Receiver<Answer>) {
         let (sender, receiver) = mpsc::channel();
-        let id = acks.expect(time, Box::new(move |answer| sender.send(answer).unwrap()));
+        let id = acks.next_id();
+        acks.expect(id, time, Box::new(move |answer| sender.send(answer).unwrap()));
         (id, receiver)
     }
 
@@ -549,7 +550,8 @@ mod awaited_answers {
         let (sender, receiver) = mpsc::channel();
         let again = acks.clone();
         let ask_again = Box::new(move |_| sender.send(expect(&again, LIMIT)).unwrap());
-        let id = acks.expect(LIMIT, ask_again);
+        let id = acks.next_id();
+        acks.expect(id, LIMIT, ask_again);
         acks.settle(id, Ok(Args::default()));
         let (id, answer) = next(&receiver);
         acks.settle(id, Ok(Args(vec!["again".into()])));

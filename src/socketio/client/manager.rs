@@ -119,7 +119,7 @@ impl Manager {
                     lock(&self.line).again = false;
                     let message = e.to_string();
                     for socket in self.sockets() {
-                        survives(|| socket.refused(&message));
+                        socket.refused(&message);
                     }
                     if backoff.attempts > 0 {
                         self.tell("reconnect_error", message.into());
@@ -231,7 +231,7 @@ impl Manager {
 
     /// Tells what happened to the line.
     fn tell(&self, name: &str, value: Value) {
-        survives(|| _ = self.events.emit(name, &value));
+        self.events.emit_to_each(name, &value);
     }
 
     /// Waits for a while, or until nobody wants to talk any more.

@@ -15,9 +15,9 @@ use crate::socketio::acks::{Acks, NoAnswer, tell_disconnected};
 use crate::socketio::args::Args;
 use crate::socketio::codec::encode;
 use crate::socketio::listeners::Listeners;
+use crate::socketio::lock;
 use crate::socketio::packet::Kind;
 use crate::socketio::socket::{event, packet};
-use crate::socketio::{lock, survives};
 
 /// How many events a server may emit before it has let us in: memory has an end.
 const MAX_EARLY: usize = 1000;
@@ -169,8 +169,11 @@ impl Socket {
         if self.0.manager.strong_count() == 0 {
             return callback(Err(NoAnswer::Disconnected));
         }
-        let id = self.0.acks.expect(timeout, Box::new(callback));
-        self.send(Some(id), event(&self.0.namespace, Some(id), name, values.as_ref()), false);
+        let id = self.0.acks.next_id();
+        // First, as it panics if the event may not be sent: then no answer is awaited either.
+        let event = event(&self.0.namespace, Some(id), name, values.as_ref());
+        self.0.acks.expect(id, timeout, Box::new(callback));
+        self.send(Some(id), event, false);
     }
 
     fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) {
@@ -248,7 +251,7 @@ impl Socket {
             return self.lost_in(state, reason);
         }
         drop(state);
-        survives(|| self.refused(&format!("the session ended too soon: {reason}"))); // it was not in yet
+        self.refused(&format!("the session ended too soon: {reason}")); // it was not in yet
     }
 
     fn lost_in(&self, mut state: MutexGuard<State>, reason: &str) {
@@ -258,7 +261,7 @@ impl Socket {
         let buffered: Vec<u64> = state.buffer.iter().filter_map(|(ack, _)| *ack).collect();
         let gone = self.0.acks.take(&buffered);
         drop(state);
-        survives(|| self.tell("disconnect", vec![reason.into()]));
+        self.tell("disconnect", vec![reason.into()]);
         tell_disconnected(gone);
     }
 

@@ -7,10 +7,9 @@
 //! Chapter 08 of the book.
 
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use super::survives;
 
 /// A board of listeners, which all take a `&T`. Any thread may use it.
 ///
@@ -88,7 +87,7 @@ impl<T> Emitter<T> {
     /// The same, where nobody is to miss it: a listener that panics keeps none of the others from being
     /// called. (Its panic has been said on stderr by then, and goes no further.)
     pub fn emit_to_each(&self, event: &str, value: &T) {
-        self.called(event).iter().for_each(|call| _ = survives(|| call(value)));
+        self.called(event).iter().for_each(|call| call_caught(call, value));
     }
 
     /// The last [`emit_to_each`](Emitter::emit_to_each), of something that ends: takes all listeners
@@ -96,7 +95,7 @@ impl<T> Emitter<T> {
     pub fn emit_last(&self, event: &str, value: &T) {
         let cards = mem::take(&mut *self.lock());
         let called = cards.iter().filter(|card| card.event == event);
-        called.for_each(|card| _ = survives(|| (card.call)(value)));
+        called.for_each(|card| call_caught(&card.call, value));
     }
 
     /// What is to be called for `event`, and taken away if that was for one time.
@@ -122,6 +121,11 @@ impl<T> Emitter<T> {
         // No listener runs under the lock, so a panic cannot leave the board half changed.
         self.cards.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Calls a listener, whose panic goes no further.
+fn call_caught<T>(call: &Arc<Call<T>>, value: &T) {
+    _ = catch_unwind(AssertUnwindSafe(|| call(value)));
 }
 
 impl<T> Default for Emitter<T> {

@@ -189,11 +189,44 @@ mod server {
     fn a_server_that_was_closed_before_it_served_serves_nobody() {
         let server = bind();
         let address = server.address().unwrap();
-        server.handle().close();
         let mut early = connect(address);
+        server.handle().close();
         server.serve(|_| panic!("nobody may be served"));
         // Whoever was in the kernel's queue is sent away with it.
         assert!(matches!(early.read(&mut [0; 1]), Ok(0) | Err(_)));
+    }
+
+    #[test]
+    fn closing_frees_the_port_before_serve_is_called_too() {
+        let server = bind();
+        let (address, handle) = (server.address().unwrap(), server.handle());
+        handle.close();
+        drop(Server::bind(address).expect("the port is free"));
+        assert_eq!(server.address(), Some(address));
+        handle.wait();
+    }
+
+    #[test]
+    fn a_server_that_is_dropped_before_it_serves_is_closed() {
+        let server = bind();
+        let (address, handle) = (server.address().unwrap(), server.handle());
+        drop(server);
+        drop(Server::bind(address).expect("the port is free"));
+        assert!(handle.is_closed());
+        handle.wait();
+    }
+
+    #[test]
+    fn connections_left_after_the_close_timeout_are_destroyed() {
+        let mut server = bind();
+        server.close_timeout = Duration::from_millis(50);
+        let (address, handle, serving) = start(server, echo);
+        let mut clients = [served(address), served(address)];
+        handle.close();
+        let ended = apart(move || serving.join().unwrap());
+        ended.recv_timeout(LIMIT).expect("serve returns, though the clients stay");
+        assert_eq!(handle.connections(), 0);
+        assert!(clients.iter_mut().all(|client| matches!(client.read(&mut [0]), Ok(0) | Err(_))));
     }
 
     #[test]
@@ -257,6 +290,8 @@ mod server {
     #[cfg(unix)]
     mod on_a_path {
         use super::*;
+        #[cfg(target_os = "linux")]
+        use std::iter;
         use std::os::unix::net::UnixListener;
         use std::path::{Path, PathBuf};
         use std::{env, fs, process};
@@ -321,6 +356,42 @@ mod server {
             answers(&place.0);
             handle.close();
             door.join().unwrap();
+        }
+
+        /// With its file gone, nobody can connect to it: as after a sweep of the temporary folder.
+        #[cfg(target_os = "linux")]
+        #[test]
+        fn a_server_whose_file_has_gone_can_be_closed() {
+            let place = Place::new("swept");
+            let (handle, serving) = place.serve();
+            let mut client = Stream::connect_path(&place.0).unwrap();
+            assert!(echoes(&mut client));
+            fs::remove_file(&place.0).unwrap();
+            drop(client);
+            let closed = apart(move || {
+                handle.close();
+                serving.join().unwrap();
+            });
+            closed.recv_timeout(LIMIT).expect("close returns");
+        }
+
+        #[cfg(target_os = "linux")]
+        #[test]
+        fn a_live_server_whose_queue_is_full_is_not_waited_for() {
+            let place = Place::new("full");
+            let _live = UnixListener::bind(&place.0).unwrap(); // accepts nobody
+            let (connected, waits) = mpsc::channel();
+            let path = place.0.clone();
+            thread::spawn(move || {
+                let clients = iter::repeat_with(|| Stream::connect_path(&path));
+                clients.map_while(Result::ok).for_each(|client| _ = connected.send(client));
+            });
+            // The queue is full once no more connect.
+            let _clients: Vec<Stream> =
+                iter::from_fn(|| waits.recv_timeout(Duration::from_millis(500)).ok()).collect();
+            let path = place.0.clone();
+            let bound = apart(move || Server::bind_path(path).err().unwrap().kind());
+            assert_eq!(bound.recv_timeout(LIMIT), Ok(ErrorKind::AddrInUse));
         }
 
         #[test]

@@ -7,8 +7,8 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 #[cfg(unix)]
 use std::{os::unix::net::UnixStream, path::Path};
@@ -109,6 +109,11 @@ impl Stream {
         _ = either!(self, socket => socket.shutdown(Shutdown::Both));
     }
 
+    /// The same connection, without keeping it open.
+    pub(super) fn downgrade(&self) -> WeakStream {
+        WeakStream(Arc::downgrade(&self.0))
+    }
+
     /// From now on a `read` fails with [`ErrorKind::TimedOut`] when nothing arrives for `timeout`;
     /// `None` waits for ever, as at first. The connection stays open: what to do is up to you.
     ///
@@ -153,6 +158,17 @@ impl Stream {
     /// How many bytes have been handed over for sending so far, by all clones together.
     pub fn bytes_written(&self) -> u64 {
         self.0.bytes_written.load(Relaxed)
+    }
+}
+
+/// A connection that may be gone by now.
+pub(super) struct WeakStream(Weak<Shared>);
+
+impl WeakStream {
+    pub(super) fn destroy(&self) {
+        if let Some(shared) = self.0.upgrade() {
+            Stream(shared).destroy();
+        }
     }
 }
 

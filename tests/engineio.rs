@@ -335,6 +335,57 @@ mod the_beginning {
     }
 }
 
+mod the_limit_on_sessions {
+    use super::*;
+
+    #[test]
+    fn a_session_without_a_second_request_is_forgotten() {
+        let house = house(Options { first_request_timeout: SHORT, ..Options::default() });
+        Connection::open(house.address).get(POLLING);
+        assert_eq!(next(&house.ends), "ping timeout");
+        until(|| house.handle.sessions() == 0);
+    }
+
+    #[test]
+    fn a_second_request_keeps_the_session() {
+        let house = house(Options { first_request_timeout: LONGER, ..Options::default() });
+        let mut client = loop {
+            let mut client = Polling::open(house.address);
+            let target = client.target();
+            if client.says.post(&target, "4here").status == 200 {
+                break client; // in time, however slow the machine is
+            }
+        };
+        // Another that comes later, and is left alone for that time.
+        let opened = Connection::open(house.address).get(POLLING).body;
+        let other = std::iter::repeat_with(|| next(&house.sessions));
+        let other = { other }.find(|session| opened.contains(session.id())).unwrap();
+        until(|| other.closed().is_some());
+        assert_eq!(client.poll(), "4here");
+    }
+
+    #[test]
+    fn who_only_opens_sessions_keeps_no_newcomer_out() {
+        let house = house(Options { max_connections: 4, ..Options::default() });
+        let mut waits = Polling::open(house.address);
+        let held = next(&house.sessions);
+        waits.ask();
+        until(|| held.is_writable());
+        let mut opens = Connection::open(house.address);
+        for _ in 0..20 {
+            let opened = opens.get(POLLING);
+            assert_eq!(opened.status, 200, "{opened:?}");
+            let sid = opened.body.split('"').nth(3).unwrap();
+            assert!(house.handle.sessions() <= 4);
+            // That it also says something does not make it a client that listens.
+            assert_eq!(opens.post(&format!("{POLLING}&sid={sid}"), "4").status, 200);
+        }
+        (0..17).for_each(|_| assert_eq!(next(&house.ends), "ping timeout"));
+        waits.say("4still here");
+        assert_eq!(waits.heard(), "4still here");
+    }
+}
+
 mod messages {
     use super::*;
 
@@ -497,6 +548,7 @@ mod messages {
             ping_timeout: ever,
             handshake_timeout: ever,
             http_request_body_timeout: ever,
+            first_request_timeout: ever,
             upgrade_timeout: ever,
             ..Options::default()
         });

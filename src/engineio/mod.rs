@@ -42,12 +42,16 @@ pub struct Options {
     pub handshake_timeout: Duration,
     /// How long the body of a request may take to arrive (`httpRequestBodyTimeout`). 30 s.
     pub http_request_body_timeout: Duration,
+    /// How long a new session over requests may be left without a second one, before it is forgotten:
+    /// nothing is known yet of a client that reads. 10 s.
+    pub first_request_timeout: Duration,
     /// The most bytes that a client may send at once (`maxHttpBufferSize`). 1,000,000.
     pub max_payload: usize,
     /// A client for which more than so many bytes wait, and one more message comes, is dropped. 1 MiB:
     /// more for a server that says much at a time. (Socket.IO has no such limit, but for its memory.)
     pub max_queued: usize,
-    /// How many connections there may be at a time. 10,000.
+    /// How many connections there may be at a time, and how many sessions. 10,000. One session more takes
+    /// the place of the one over requests that has had no `GET` waiting for longest, if there is one.
     pub max_connections: usize,
     /// The pages of other origins that may read what the server answers: none.
     pub cors: Option<Cors>,
@@ -67,6 +71,7 @@ impl Default for Options {
             upgrade_timeout: Duration::from_secs(10),
             handshake_timeout: HEAD_TIME,
             http_request_body_timeout: BODY_TIME,
+            first_request_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
             max_queued: net::outbox::MAX_QUEUED,
             max_connections: net::server::MAX_CONNECTIONS,

@@ -1,16 +1,20 @@
 //! Long-polling, as the server has it: a request that is held, and what waits for the next one.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::packet::SEPARATOR;
 use super::{Outgoing, Packet};
 use crate::http::{Headers, Response};
 use crate::net::{Outbox, outbox::ENVELOPE};
 
-#[derive(Default)]
 pub(super) struct Polling {
+    /// Whether a second request has come for the session.
+    pub claimed: bool,
     /// The `GET` that is held.
     pub get: Option<Get>,
+    /// Since when none is, while there is none.
+    pub idle_since: Instant,
     /// How many there have been: their numbers tell them apart.
     pub gets: u64,
     /// What waits for the next one.
@@ -27,6 +31,17 @@ pub(super) struct Get {
 }
 
 impl Polling {
+    pub(super) fn new() -> Polling {
+        Polling {
+            claimed: false,
+            get: None,
+            idle_since: Instant::now(),
+            gets: 0,
+            queue: Vec::new(),
+            waiting: 0,
+        }
+    }
+
     pub(super) fn push(&mut self, packet: Packet) {
         self.add(Arc::new(packet.into()));
     }
@@ -49,7 +64,7 @@ impl Polling {
         let Some(get) = self.get.take() else { return };
         let payloads: Vec<Arc<str>> = self.queue.drain(..).map(|o| o.payload()).collect();
         let body = payloads.join(SEPARATOR).into_bytes();
-        self.waiting = 0;
+        (self.waiting, self.idle_since) = (0, Instant::now());
         let last = get.headers.has("connection", "close");
         let response = Response { status: 200, headers: get.headers, body };
         _ = get.outbox.send(response.encode()); // if it fails, the connection's thread sees it too

@@ -183,7 +183,7 @@ impl Shared {
         response.headers.push("Content-Type", "text/plain; charset=UTF-8");
         response.headers.push("Cache-Control", "no-store");
         match (&*request.method, session) {
-            (_, None) if lock(&self.sessions).len() >= self.options.max_connections => {
+            (_, None) if !self.has_room() => {
                 Err(Response::text(503, "There are too many sessions"))
             }
             (_, None) => {
@@ -233,6 +233,7 @@ impl Shared {
         }
         if let Some(sid) = request.query("sid") {
             let session = lock(&self.sessions).get(&sid).cloned().ok_or(Refusal::UNKNOWN_SID)?;
+            session.claim();
             let fits = upgrade || transport == "polling" && session.transport() == "polling";
             return if fits { Ok(Some(session)) } else { Err(Refusal::BAD_REQUEST) };
         }
@@ -249,6 +250,20 @@ impl Shared {
             return Err(Refusal::UNSUPPORTED_PROTOCOL_VERSION);
         }
         Ok(None)
+    }
+
+    /// Whether there is room for one session more. If there is none, whoever has had no `GET` waiting for
+    /// longest goes: a client that only opens sessions keeps nobody out. (It is looked for among all, but
+    /// only at the limit.)
+    fn has_room(&self) -> bool {
+        let sessions = lock(&self.sessions);
+        if sessions.len() < self.options.max_connections {
+            return true;
+        }
+        let idle = sessions.values().filter_map(|s| Some((s.idle_since()?, s)));
+        let oldest = idle.min_by_key(|(since, _)| *since).map(|(_, session)| session.clone());
+        drop(sessions);
+        oldest.inspect(Session::abandon).is_some()
     }
 
     fn open(

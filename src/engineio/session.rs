@@ -12,7 +12,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{mem, net::SocketAddr, thread};
 
 use super::polling::{Get, Polling};
@@ -78,9 +78,10 @@ impl Session {
     ) -> Session {
         let transport = match websocket {
             Some(sender) => Transport::Websocket(sender),
-            None => Transport::Polling(Polling::default()),
+            None => Transport::Polling(Polling::new()),
         };
         let state = State { transport, upgrading: false, closed: None, alarm: None };
+        let options = &server.options;
         let session = Session(Arc::new(Inner {
             id,
             request,
@@ -90,7 +91,15 @@ impl Session {
             receiving: AtomicBool::new(false),
             state: Mutex::new(state),
         }));
-        session.schedule_ping(&mut session.lock());
+        let mut state = session.lock();
+        match state.transport {
+            Transport::Websocket(_) => session.schedule_ping(&mut state),
+            Transport::Polling(_) => {
+                let silence = options.ping_interval.saturating_add(options.ping_timeout);
+                session.limit_silence(&mut state, options.first_request_timeout.min(silence));
+            }
+        }
+        drop(state);
         session
     }
 
@@ -239,6 +248,23 @@ impl Session {
         good
     }
 
+    /// A request has come for the session: the client has not left at once, and the pings begin.
+    pub(super) fn claim(&self) {
+        let mut state = self.lock();
+        let Transport::Polling(polling) = &mut state.transport else { return };
+        if !mem::replace(&mut polling.claimed, true) {
+            self.schedule_ping(&mut state);
+        }
+    }
+
+    /// Since when no `GET` waits, if that is so: a client that is there would have sent one.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        match &self.lock().transport {
+            Transport::Polling(polling) if polling.get.is_none() => Some(polling.idle_since),
+            _ => None,
+        }
+    }
+
     /// Holds a `GET` until there is something to say, and returns its number. Two of them at a time
     /// end the session.
     pub(super) fn poll(&self, outbox: &Outbox, headers: Headers) -> Result<u64, Refusal> {
@@ -327,20 +353,28 @@ impl Session {
     }
 
     fn ping(&self) {
-        let session = self.clone();
-        let end = move || {
-            if session.end("ping timeout") {
-                session.tell_elsewhere("ping timeout");
-            }
-        };
         let mut state = self.lock();
         if state.closed.is_some() {
             return;
         }
         // Set before the ping is sent: the pong takes it away, and may be here at once.
-        state.alarm = Some(clock::after(self.0.server.options.ping_timeout, end));
+        self.limit_silence(&mut state, self.0.server.options.ping_timeout);
         drop(state);
         self.send(&Arc::new(Packet::Ping(String::new()).into()));
+    }
+
+    /// Ends the session if nothing is heard of its client for `time`.
+    fn limit_silence(&self, state: &mut State, time: Duration) {
+        let session = self.clone();
+        state.alarm = Some(clock::after(time, move || session.abandon()));
+    }
+
+    /// Ends the session of a client of which nothing is heard. Its listener is told elsewhere.
+    pub(super) fn abandon(&self) {
+        match self.end("ping timeout") {
+            true => self.tell_elsewhere("ping timeout"),
+            false => self.forget(), // it has ended before, and waits for a last `GET`
+        }
     }
 
     fn forget(&self) {

@@ -107,6 +107,31 @@ fn every_terminal_answers_as_shown() {
     assert_none(type_all(None));
 }
 
+/// Runs itself again where SIGINT is ignored, as in a background job of a script.
+#[cfg(unix)]
+#[test]
+fn control_c_ends_a_program_where_sigint_is_ignored() {
+    const NAME: &str = "control_c_ends_a_program_where_sigint_is_ignored";
+    if std::env::var_os("SIGINT_IS_IGNORED").is_none() {
+        let output = std::process::Command::new("sh")
+            .args(["-c", r#"trap "" INT; exec "$0" --exact "$1""#])
+            .arg(std::env::current_exe().unwrap())
+            .arg(NAME)
+            .env("SIGINT_IS_IGNORED", "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let page = "```console terminal=a\n$ cargo run --bin server\nServer listening on port 3000\n^C\n\
+                $ echo $?\n130\n```\n";
+    let problems = terminal::problems(page, "page.md", None);
+    // Where `env` cannot undo it, that is said at once.
+    let said = problems.iter().any(|problem| problem.contains("SIGINT is ignored here"));
+    assert!(problems.is_empty() || said, "{problems:?}");
+}
+
 #[cfg(unix)]
 #[test]
 #[ignore = "needs Node.js; .ci/run runs it"]

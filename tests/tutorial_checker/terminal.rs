@@ -62,6 +62,9 @@ pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
     let blocks: Vec<Block> = blocks::split(page).1;
     let typed = |b: &&Block| b.language == "console" && b.mark("run").is_none();
     let blocks = blocks.iter().filter(typed).filter(|b| b.mark("needs") == needs);
+    if let Some(problem) = no_interrupt() {
+        return vec![format!("{path}: {problem}")];
+    }
     let scene = Scene::new(path);
     let mut terminals = HashMap::<&str, Terminal>::new();
     let mut problems = Vec::new();
@@ -154,7 +157,7 @@ struct Terminal {
 impl Terminal {
     fn open(scene: &Scene) -> Terminal {
         let server = Path::new(env!("CARGO_BIN_EXE_server"));
-        let mut shell = Command::new("sh")
+        let mut shell = interruptible_shell()
             .env("BINS", server.parent().unwrap())
             .env("TMPDIR", &scene.folder)
             .envs(scene.ports.iter().map(|(port, free)| (format!("PORT_{port}"), free)))
@@ -240,6 +243,31 @@ impl Terminal {
         let kill = format!("kill -{signal} -{}", self.shell.id());
         _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
     }
+}
+
+/// A shell whose programs `^C` ends. A background job of a script inherits an ignored SIGINT, and no shell
+/// can trap a signal that was ignored when it started (POSIX, `trap`): `env` of GNU undoes that.
+fn interruptible_shell() -> Command {
+    let mut env = Command::new("env");
+    if sigint_is_ignored() {
+        env.arg("--default-signal=INT");
+    }
+    env.arg("sh");
+    env
+}
+
+/// Why no `^C` can be typed, if that is so.
+fn no_interrupt() -> Option<String> {
+    let works = interruptible_shell().args(["-c", ":"]).stderr(Stdio::null()).status();
+    (!works.is_ok_and(|status| status.success())).then(|| {
+        "SIGINT is ignored here, and ^C would end nothing: run the tests in the foreground".into()
+    })
+}
+
+/// Whether this process, and so each shell that it starts, ignores SIGINT.
+fn sigint_is_ignored() -> bool {
+    let survives = Command::new("sh").args(["-c", "kill -INT $$; exit 0"]).status();
+    survives.is_ok_and(|status| status.success())
 }
 
 impl Drop for Terminal {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a line may take.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A program that runs until it has ended, or the test has.
 pub struct Peer {

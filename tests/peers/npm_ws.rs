@@ -121,7 +121,7 @@ fn npms_client_and_our_server_answer_each_others_pings() {
 #[ignore = "needs npm ws; .ci/run runs it"]
 fn the_heartbeat_cuts_off_an_npm_client_that_answers_no_ping_and_no_other() {
     let server =
-        bind_with(Options { heartbeat: Some(Duration::from_millis(500)), ..Options::default() });
+        bind_with(Options { heartbeat: Some(Duration::from_secs(2)), ..Options::default() });
     let everyone = server.clients();
     let (sender, arrivals) = mpsc::channel();
     let url = serve(server, move |socket| {

@@ -49,8 +49,10 @@ async function visit({ open, shut }) {
   const back = [];
   socket.on("heard", (value) => back.push(value));
   for (const value of [1, 2, 3]) socket.emit("echo", value);
+  // Listened for before the line: whoever reads it starts a server, and the socket connects at once.
+  const reconnected = next(socket, "connect");
   await say("no server");
-  await next(socket, "connect");
+  await reconnected;
   await say("connected again");
   await ask(socket, "echo", "last");
   await say(`what was emitted meanwhile came back: ${back.slice(0, 3)}`);

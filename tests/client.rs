@@ -17,7 +17,7 @@ use sockets_by_hand::socketio::{Args, ConnectError, Io, NoAnswer, Options, Serve
 use sockets_by_hand::{json, ws};
 
 /// How long anything may take.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(20);
 
 const WAYS: [&[&str]; 3] = [&["polling"], &["websocket"], &["polling", "websocket"]];
 
@@ -84,7 +84,7 @@ impl House {
 fn impatient() -> Options {
     let mut options = Options::default();
     options.engine.ping_interval = Duration::from_millis(100);
-    options.engine.ping_timeout = Duration::from_millis(400);
+    options.engine.ping_timeout = Duration::from_secs(2);
     options
 }
 
@@ -268,12 +268,13 @@ fn skip_to(lines: &Receiver<String>, start: &str) -> String {
     }
 }
 
-/// Cuts the line until somebody has heard of it: who polls has none between two requests.
+/// Cuts the line until somebody has heard of it: who polls has none between two requests. (A second cut
+/// before the first has been noticed would hit the attempt to reconnect.)
 #[track_caller]
 fn breaks(network: &Network, heard: &Receiver<String>) -> String {
-    for _ in 0..100 {
+    for _ in 0..20 {
         network.cut();
-        if let Ok(line) = heard.recv_timeout(Duration::from_millis(50)) {
+        if let Ok(line) = heard.recv_timeout(Duration::from_secs(1)) {
             return line;
         }
     }
@@ -411,7 +412,7 @@ fn a_network_that_stalls_is_a_ping_timeout_and_it_comes_back() {
             let stalled = Instant::now();
             network.stall(true);
             assert_eq!(next(&heard), "disconnect ping timeout");
-            assert!(stalled.elapsed() < Duration::from_millis(1500), "{:?}", stalled.elapsed());
+            assert!(stalled.elapsed() < LIMIT, "{:?}", stalled.elapsed());
             network.cut();
             network.stall(false);
             skip_to(&heard, "connect");
@@ -431,7 +432,7 @@ fn pings_are_answered_for_as_long_as_it_takes() {
             client.open();
             assert_eq!(next(&heard), "connect");
             // (For longer than the server waits for an answer to its pings.)
-            let silence = heard.recv_timeout(Duration::from_millis(700));
+            let silence = heard.recv_timeout(Duration::from_millis(2500));
             assert_eq!(silence, Err(RecvTimeoutError::Timeout));
             settle(&client);
         })
@@ -605,9 +606,11 @@ fn the_servers_questions_are_answered_once_and_in_the_session_that_asked() {
         assert_eq!(next(&heard), "connect");
         assert_eq!(next(&questions), "who?");
         breaks(&network, &heard);
-        assert_eq!(next(&answers), Err(NoAnswer::Disconnected));
         assert_eq!(next(&questions), "who?");
-        assert_eq!(next(&answers), Ok(Args(vec![json!("Ada"), json!(2.0)])));
+        // The client may be back before the server knows that its first session has ended.
+        let both = [next(&answers), next(&answers)];
+        assert!(both.contains(&Err(NoAnswer::Disconnected)), "{both:?}");
+        assert!(both.contains(&Ok(Args(vec![json!("Ada"), json!(2.0)]))), "{both:?}");
     }
 }
 
@@ -650,9 +653,11 @@ fn a_question_that_is_kept_can_be_answered_later() {
 fn an_answer_to_an_earlier_session_does_not_answer_the_next() {
     let house = House::new(Options::default());
     let (sender, answers) = mpsc::channel();
+    let asked = AtomicUsize::new(0);
     house.io.on_connection(move |socket| {
         let sender = sender.clone();
-        let time = Duration::from_millis(100);
+        let first = asked.fetch_add(1, Relaxed) == 0;
+        let time = if first { LIMIT } else { Duration::from_millis(100) };
         socket.emit_with_ack("who?", [], time, move |answer| _ = sender.send(answer));
     });
     let client = client(&house.url(), &["websocket"]);
@@ -1124,7 +1129,8 @@ fn dropped_while_the_server_says_nothing_it_is_gone_soon() {
 }
 
 fn goes_soon(url: &str, way: &[&'static str]) {
-    let client = client(url, way);
+    let patient = client::Options { timeout: 100 * LIMIT, ..options(way) };
+    let client = Client::new(url, patient).unwrap();
     let heard = heard(&client);
     client.open();
     _ = heard.recv_timeout(Duration::from_millis(50));
@@ -1132,7 +1138,9 @@ fn goes_soon(url: &str, way: &[&'static str]) {
 }
 
 fn stalled_goes_soon(way: &[&'static str]) {
-    let house = House::new(Options::default());
+    let mut patient = Options::default();
+    patient.engine.ping_timeout = 100 * LIMIT;
+    let house = House::new(patient);
     let network = Network::before(house.address);
     let client = client(&network.url(), way);
     client.open();
@@ -1142,11 +1150,12 @@ fn stalled_goes_soon(way: &[&'static str]) {
     is_dropped_soon(client);
 }
 
+/// It waits for none of its limits, which are all far longer.
 #[track_caller]
 fn is_dropped_soon(client: Client) {
     let begun = Instant::now();
     drop(client);
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
 }
 
 // ---- servers that talk nonsense ----
@@ -1154,8 +1163,13 @@ fn is_dropped_soon(client: Client) {
 /// The client says `error` of the server at `url`, twice: it tries again.
 #[track_caller]
 fn complains(url: &str, way: &[&'static str], error: &str) {
-    let short = client::Options { timeout: Duration::from_millis(300), ..options(way) };
-    let client = Client::new(url, short).unwrap();
+    complains_within(LIMIT, url, way, error);
+}
+
+/// The same, of a client that gives an attempt so much time.
+#[track_caller]
+fn complains_within(timeout: Duration, url: &str, way: &[&'static str], error: &str) {
+    let client = Client::new(url, client::Options { timeout, ..options(way) }).unwrap();
     let (sender, errors) = mpsc::channel();
     watch(&client, sender);
     client.open();
@@ -1313,8 +1327,9 @@ fn a_server_that_never_finishes_its_answer_is_given_up_in_time() {
         for (url, way) in each {
             scope.spawn(move || {
                 let begun = Instant::now();
-                complains(url, way, "the connection failed: timed out");
-                assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+                let short = Duration::from_millis(300);
+                complains_within(short, url, way, "the connection failed: timed out");
+                assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
             });
         }
     });

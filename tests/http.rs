@@ -371,8 +371,8 @@ fn a_head_that_drips_is_late_though_every_byte_came_in_time() {
     let time = Duration::from_millis(300);
     let begun = Instant::now();
     let dripping = thread::spawn(move || {
-        // Three times the deadline in all, a thirtieth of it between two bytes.
-        for byte in "GET / HTTP/1.1\r\nX: ".bytes().chain([b'x'; 72]) {
+        // It never ends by itself, and there is a thirtieth of the deadline between two bytes.
+        for byte in "GET / HTTP/1.1\r\nX: ".bytes().chain(std::iter::repeat(b'x')) {
             thread::sleep(time / 30);
             if theirs.write_all(&[byte]).is_err() {
                 return;
@@ -383,7 +383,7 @@ fn a_head_that_drips_is_late_though_every_byte_came_in_time() {
     let error = Request::read(&mut ours).unwrap_err();
     let took = begun.elapsed();
     assert_eq!(error.status(), Some(408), "{error}");
-    assert!(took >= time && took < time * 5 / 2, "{took:?}");
+    assert!(took >= time && took < Duration::from_secs(20), "{took:?}");
     drop(ours);
     dripping.join().unwrap();
 }
@@ -401,9 +401,11 @@ fn a_silent_client_is_late_too() {
 fn without_its_deadline_a_connection_waits_again() {
     let (mut theirs, mut ours) = connection();
     theirs.write_all(with("X: a").as_bytes()).unwrap();
-    let time = Duration::from_millis(100);
-    ours.get_mut().deadline = Some(Instant::now() + time);
+    ours.get_mut().deadline = Some(Instant::now() + Duration::from_secs(20));
     assert!(Request::read(&mut ours).unwrap().is_some());
+    let time = Duration::from_millis(50);
+    ours.get_mut().deadline = Some(Instant::now() + time);
+    assert_eq!(Request::read(&mut ours).unwrap_err().status(), Some(408));
     ours.get_mut().deadline = None;
     let later = thread::spawn(move || {
         thread::sleep(time * 2); // longer than the timeout that was set

@@ -977,11 +977,11 @@ mod outbox {
         };
         let heard: Vec<_> = clients.into_iter().map(hear).collect();
 
-        let mut waited = Duration::ZERO;
+        let mut waits = Vec::new();
         for message in &news {
             let start = Instant::now();
             stalled.send(message.clone()).unwrap();
-            waited += start.elapsed();
+            waits.push(start.elapsed());
             for client in &boxes {
                 client.send(message.clone()).unwrap();
             }
@@ -989,8 +989,10 @@ mod outbox {
         for heard in heard {
             assert!(heard.recv_timeout(LIMIT).unwrap() == all, "not what was sent");
         }
-        // Waiting at the door, were it 5 ms a message, would come to 2.5 s.
-        assert!(waited < Duration::from_secs(1), "the stalled client took {waited:?}");
+        // No sender waits for the stalled client. (A machine that pauses delays some messages, not most.)
+        waits.sort();
+        let median = waits[waits.len() / 2];
+        assert!(median < Duration::from_millis(5), "the stalled client took {median:?} a message");
         assert_eq!(stalled.dropped(), None);
 
         stalled.end(); // and when it reads at last, nothing is lost either

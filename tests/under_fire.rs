@@ -624,7 +624,7 @@ fn a_client_of_floor_2_may_die_at_every_byte_of_its_handshake() {
 fn a_client_of_floor_3_may_die_at_every_byte_of_its_handshake() {
     let (give, handles) = mpsc::channel();
     let (address, handle, serving) =
-        socketio(Duration::from_millis(300), |io| _ = give.send(io.clone()));
+        socketio(Duration::from_secs(2), |io| _ = give.send(io.clone()));
     let io = next("the server", &handles);
     let path = "/socket.io/?EIO=4&transport=";
     let get = |query: &str| format!("GET {path}polling{query} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -726,8 +726,10 @@ fn a_server_of_floor_2_that_is_stopped_serves_until_its_clients_have_been_told()
     let server = ws::Server::bind("127.0.0.1:0").unwrap();
     let (address, handle, clients) = (server.address().unwrap(), server.handle(), server.clients());
     let serving = thread::spawn(|| server.serve(wire::echo));
-    let mut busy: Vec<Peer> = (0..5).map(|_| Peer::open(address)).collect();
     let mut silent = Peer::open(address); // never returns a goodbye
+    until("it is in", || clients.all().len() == 1);
+    let never_answers = clients.all().remove(0);
+    let mut busy: Vec<Peer> = (0..5).map(|_| Peer::open(address)).collect();
     until("all are in", || clients.all().len() == 6);
     handle.close();
     assert_refuses(address);
@@ -738,8 +740,9 @@ fn a_server_of_floor_2_that_is_stopped_serves_until_its_clients_have_been_told()
     for number in 0..SAID {
         clients.broadcast(format!("{number}"));
     }
+    never_answers.close_within(1001, "", Duration::from_millis(500)).unwrap();
     for client in clients.all() {
-        client.close_within(1001, "", Duration::from_millis(500)).unwrap();
+        client.close_within(1001, "", LIMIT).unwrap();
     }
     for peer in busy.iter_mut().chain([&mut silent]) {
         for number in 0..SAID {
@@ -802,7 +805,7 @@ fn a_server_of_floor_3_that_is_stopped_says_what_it_had_to_say_and_why_it_ends()
     const SAID: usize = 200;
     let (told, reasons) = mpsc::channel();
     let (give, handles) = mpsc::channel();
-    let (address, handle, serving) = socketio(Duration::from_secs(2), |io| {
+    let (address, handle, serving) = socketio(LONG, |io| {
         io.on_connection(move |socket| {
             let told = told.clone();
             socket.on("disconnect", move |event| _ = told.send(event.args[0].clone()));

@@ -21,6 +21,19 @@ pub fn until(condition: impl Fn() -> bool) {
     }
 }
 
+/// Tries until an attempt succeeds. One fails where this machine has paused for longer than a limit that
+/// the attempt must keep; what it must miss afterwards is then seen in another.
+#[track_caller]
+pub fn retry<T>(attempt: impl Fn() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(success) = attempt() {
+            return success;
+        }
+        assert!(start.elapsed() < LIMIT, "no attempt was successful");
+    }
+}
+
 /// Waits for what is announced.
 #[track_caller]
 pub fn next<T>(receiver: &Receiver<T>) -> T {

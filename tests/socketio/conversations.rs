@@ -1,5 +1,6 @@
 //! One guest and the server: coming in, events, answers, and every way to part.
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -11,7 +12,7 @@ use sockets_by_hand::socketio::namespace::ConnectError;
 use sockets_by_hand::socketio::{Args, NoAnswer, Options, Socket, Value};
 
 use super::{assert_hears_nothing_else, come_in, enter, enter_polling, house, house_with};
-use crate::guest::{Connection, Frame, LIMIT, POLLING, Polling, WebSocket, next, until};
+use crate::guest::{Connection, Frame, LIMIT, POLLING, Polling, WebSocket, next, retry, until};
 
 fn end(namespace: &str, reason: &str) -> (String, String) {
     (namespace.to_string(), reason.to_string())
@@ -205,15 +206,33 @@ mod coming_in {
 
     #[test]
     fn who_comes_in_nowhere_is_sent_away_in_time() {
-        let house = house_with(connect_timeout(Duration::from_millis(250)), |_| {});
-        let mut inside = enter(house.address);
-        let mut refused = WebSocket::session(house.address);
-        refused.send("40/random");
-        assert_eq!(refused.text(), r#"44/random,{"message":"Invalid namespace"}"#);
+        let house = house_with(connect_timeout(Duration::from_millis(20)), |_| {});
         let mut polling = Polling::open(house.address);
         assert_eq!(polling.poll(), "1");
         polling.assert_forgotten();
+        assert_eq!(WebSocket::session(house.address).read(), Frame::Close(1000));
+    }
+
+    /// A session that has asked to be let in there, if it was answered so before its time was over.
+    fn answered(address: SocketAddr, asks: &str, answer: &str) -> Option<WebSocket> {
+        let mut guest = WebSocket::session(address);
+        guest.send(asks);
+        matches!(guest.read(), Frame::Text(text) if text.starts_with(answer)).then_some(guest)
+    }
+
+    #[test]
+    fn who_is_refused_is_sent_away_in_time() {
+        let house = house_with(connect_timeout(Duration::from_millis(250)), |_| {});
+        let refusal = r#"44/random,{"message":"Invalid namespace"}"#;
+        let mut refused = retry(|| answered(house.address, "40/random", refusal));
         assert_eq!(refused.read(), Frame::Close(1000));
+    }
+
+    #[test]
+    fn who_is_in_is_not_sent_away_later() {
+        let house = house_with(connect_timeout(Duration::from_millis(250)), |_| {});
+        let mut inside = retry(|| answered(house.address, "40", "40{"));
+        // One that came later is.
         assert_eq!(WebSocket::session(house.address).read(), Frame::Close(1000));
         assert_hears_nothing_else(&mut inside);
     }
@@ -716,11 +735,22 @@ mod parting {
         options.engine.ping_interval = Duration::from_millis(200);
         options.engine.ping_timeout = Duration::from_millis(20);
         let house = house_with(options, |_| {});
-        let mut guest = enter(house.address);
+        // It is in before its first ping, if this machine is quick enough.
+        let mut guest = retry(|| {
+            let mut guest = WebSocket::session(house.address);
+            guest.send("40");
+            matches!(guest.read(), Frame::Text(text) if text.starts_with("40{")).then_some(guest)
+        });
         assert_eq!(guest.text(), "2");
         assert_eq!(guest.read(), Frame::End);
         assert_eq!(next(&house.ends), end("/", "ping timeout"));
-        let _guest = enter_polling(house.address);
+        until(|| house.handle.sessions() == 0);
+        while house.ends.try_recv().is_ok() {}
+        let _guest = retry(|| {
+            let mut guest = Polling::open(house.address);
+            let target = guest.target();
+            (guest.says.post(&target, "40").status == 200).then_some(guest)
+        });
         assert_eq!(next(&house.ends), end("/", "ping timeout"));
     }
 

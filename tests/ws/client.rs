@@ -280,12 +280,12 @@ fn frames_may_follow_the_response_at_once() {
 #[test]
 fn an_open_websocket_may_be_silent_for_longer_than_a_handshake() {
     let address = serve(server(), echo);
-    let time = Duration::from_millis(50);
+    let time = Duration::from_secs(1);
     let client = Client { handshake_timeout: time, ..Client::default() };
     let mut socket = client.connect(&format!("ws://{address}/")).unwrap();
     let sender = socket.sender();
     let later = thread::spawn(move || {
-        thread::sleep(time * 3);
+        thread::sleep(time + time / 10);
         sender.send("Hello").unwrap();
     });
     assert_eq!(socket.read().unwrap(), Some(Message::from("Hello")));

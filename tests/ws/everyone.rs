@@ -154,7 +154,7 @@ fn who_has_not_answered_by_the_next_heartbeat_is_cut_off() {
 #[test]
 fn the_heartbeat_keeps_who_answers_and_cuts_off_who_does_not() {
     let server =
-        server_with(Options { heartbeat: Some(Duration::from_millis(250)), ..Options::default() });
+        server_with(Options { heartbeat: Some(Duration::from_secs(1)), ..Options::default() });
     let clients = server.clients();
     let server = serve(server, echo);
     let mut silent = Peer::open(server);

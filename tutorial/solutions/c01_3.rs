@@ -25,8 +25,8 @@ fn answer(mut socket: TcpStream, patience: Duration) -> io::Result<()> {
 #[test]
 fn who_says_nothing_is_sent_away() {
     let (mut client, socket) = super::connection();
-    let server = std::thread::spawn(|| answer(socket, Duration::from_millis(100)));
     client.write_all(b"Hello from client").unwrap();
+    let server = std::thread::spawn(|| answer(socket, Duration::from_millis(100)));
     let mut received = String::new();
     client.read_to_string(&mut received).unwrap();
     assert_eq!(received, "Hello from serverGoodbye");

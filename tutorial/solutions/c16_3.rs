@@ -98,7 +98,7 @@ mod tests {
     /// The server counts for longer than a client lives that answers no ping.
     #[test]
     fn it_outlives_its_pings() {
-        let (ping_interval, ping_timeout) = (Duration::from_millis(50), Duration::from_millis(500));
+        let (ping_interval, ping_timeout) = (Duration::from_millis(50), Duration::from_secs(2));
         let options = Options { ping_interval, ping_timeout, ..Options::default() };
         let server = Server::bind("127.0.0.1:0", options).unwrap();
         let address = server.address().unwrap().to_string();
@@ -123,7 +123,7 @@ mod tests {
         let session = sessions.recv().unwrap();
         let counting = thread::spawn(move || {
             for n in 1..=7 {
-                thread::sleep(Duration::from_millis(100)); // a ping comes in between
+                thread::sleep(Duration::from_millis(300)); // a ping comes in between
                 session.send(&Arc::new(Packet::Message(n.to_string().into()).into()));
             }
         });

@@ -70,9 +70,9 @@ mod tests {
         thread::spawn(|| {
             server.serve(|mut socket| {
                 socket
-                    .send(r#"0{"sid":"x","upgrades":[],"pingInterval":300,"pingTimeout":500}"#)?;
+                    .send(r#"0{"sid":"x","upgrades":[],"pingInterval":700,"pingTimeout":1300}"#)?;
                 for _ in 0..3 {
-                    thread::sleep(Duration::from_millis(300));
+                    thread::sleep(Duration::from_millis(700));
                     socket.send("2")?;
                     assert_eq!(socket.read()?, Some("3".into()));
                 }

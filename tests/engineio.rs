@@ -787,6 +787,78 @@ mod the_end {
         assert_eq!(house.handle.sessions(), 0);
     }
 
+    /// Whether a house whose connection has been made by `connect` is empty soon after it is closed.
+    #[track_caller]
+    fn closes<T>(options: Options, connect: impl FnOnce(&House) -> T) {
+        let house = house(Options { close_timeout: SHORT, ..options });
+        let _open = connect(&house);
+        until(|| house.handle.connections() > 0);
+        house.handle.close();
+        let (waited, end) = mpsc::channel();
+        let handle = house.handle.clone();
+        thread::spawn(move || {
+            handle.wait();
+            waited.send(()).unwrap();
+        });
+        next(&end);
+        assert_eq!(house.handle.connections(), 0);
+    }
+
+    #[test]
+    fn half_a_body_does_not_outlive_the_server() {
+        let body_time = Duration::from_secs(3600);
+        let options = Options { http_request_body_timeout: body_time, ..Options::default() };
+        closes(options, |house| {
+            let mut client = Connection::open(house.address);
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+            client
+        });
+    }
+
+    #[test]
+    fn an_answer_that_is_not_read_does_not_outlive_the_server() {
+        let (asked, answering) = mpsc::channel();
+        let page = Box::new(move |_: &_| {
+            asked.send(()).unwrap();
+            Response::text(200, &"x".repeat(32 * 1024 * 1024))
+        });
+        closes(Options { page, ..Options::default() }, |house| {
+            let mut client = Connection::open(house.address);
+            client.request("GET", "/", "Connection: close\r\n", "");
+            next(&answering);
+            client
+        });
+    }
+
+    #[test]
+    #[ignore = "takes ten seconds; .ci/run runs it"]
+    fn once_a_held_get_is_answered_the_connection_ends_soon_without_a_request() {
+        let house = house(Options::default());
+        let mut polling = Polling::open(house.address);
+        polling.ask();
+        let session = next(&house.sessions);
+        until(|| session.is_writable());
+        thread::sleep(Duration::from_secs(6)); // longer than a client may take that is not held
+        say(&session, text("late"));
+        assert_eq!(polling.heard(), "4late");
+        assert!(polling.asks.has_ended(), "within the 20 s that it waits");
+    }
+
+    #[test]
+    fn while_closing_each_answer_is_the_last_of_its_connection() {
+        let house = house(Options::default());
+        let mut visitor = Connection::open(house.address);
+        assert_eq!(visitor.get("/").header("connection"), None);
+        let mut polling = Polling::open(house.address);
+        polling.ask();
+        let session = next(&house.sessions);
+        until(|| session.is_writable());
+        house.handle.close();
+        assert_eq!(visitor.get("/").header("connection"), Some("close"));
+        let answer = polling.asks.answer();
+        assert_eq!((answer.header("connection"), &*answer.body), (Some("close"), "1"));
+    }
+
     #[test]
     fn the_reason_is_told_once_whatever_ends_the_session_first() {
         let house = house(Options::default());

@@ -515,3 +515,14 @@ fn no_bytes_cause_a_panic_and_it_does_not_matter_how_they_are_cut() {
     }
     assert!(requests > 50 && responses > 50, "{requests} requests, {responses} responses");
 }
+
+#[test]
+fn with_replaces_a_header_and_push_adds_one() {
+    let mut response = Response::text(200, "alert()").with("content-type", "text/javascript");
+    response.headers.push("Set-Cookie", "a=1");
+    response.headers.push("Set-Cookie", "b=2");
+    let wire = String::from_utf8(response.encode()).unwrap();
+    assert_eq!(wire.to_ascii_lowercase().matches("content-type:").count(), 1, "{wire}");
+    assert_eq!(response.headers.get("Content-Type"), Some("text/javascript"));
+    assert_eq!(response.headers.all("set-cookie").collect::<Vec<_>>(), ["a=1", "b=2"]);
+}

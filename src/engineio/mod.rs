@@ -53,6 +53,8 @@ pub struct Options {
     /// How many connections there may be at a time, and how many sessions. 10,000. One session more takes
     /// the place of the one over requests that has had no `GET` waiting for longest, if there is one.
     pub max_connections: usize,
+    /// How long connections may go on after [`Handle::close`]; 30 s at first. Then they are destroyed.
+    pub close_timeout: Duration,
     /// The pages of other origins that may read what the server answers: none.
     pub cors: Option<Cors>,
     /// Whether whoever asks for a session gets one: everybody does.
@@ -75,6 +77,7 @@ impl Default for Options {
             max_payload: 1_000_000,
             max_queued: net::outbox::MAX_QUEUED,
             max_connections: net::server::MAX_CONNECTIONS,
+            close_timeout: net::server::CLOSE_TIMEOUT,
             cors: None,
             allow_request: Box::new(|_| true),
             page: Box::new(|_| Response::text(404, "There is nothing here")),

@@ -56,6 +56,13 @@ impl Polling {
         self.waiting
     }
 
+    /// The connection of the held `GET` is to end with the answer.
+    pub(super) fn last_get(&mut self) {
+        if let Some(get) = &mut self.get {
+            get.headers.set("Connection", "close");
+        }
+    }
+
     /// Answers the held `GET` with all that waits, if there is both.
     pub(super) fn flush(&mut self) {
         if self.queue.is_empty() {

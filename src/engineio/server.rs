@@ -8,7 +8,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::session::{Listener, Session};
@@ -48,6 +47,7 @@ impl Server {
         options.path = options.path.trim_end_matches('/').to_string() + "/";
         let mut net = net::Server::bind(address)?;
         (net.max_connections, net.farewell) = (options.max_connections, ws::server::FULL);
+        net.close_timeout = options.close_timeout;
         let (sessions, door) = (Mutex::default(), net.handle());
         Ok(Server { net, shared: Arc::new(Shared { options, sessions, door }) })
     }
@@ -75,9 +75,9 @@ impl Server {
 pub struct Handle(Arc<Shared>);
 
 impl Handle {
-    /// Closes the door, and ends all sessions: they are told, with `server shutting down`. A client
-    /// that does not read this, or holds a connection on which it says nothing, keeps
-    /// [`serve`](Server::serve) waiting for half a minute at most.
+    /// Closes the door, and ends all sessions: they are told, with `server shutting down`. What
+    /// connections are left after [`Options::close_timeout`] are destroyed, so that
+    /// [`serve`](Server::serve) returns.
     pub fn close(&self) {
         self.0.door.close();
         let sessions: Vec<Session> = lock(&self.0.sessions).values().cloned().collect();
@@ -87,6 +87,11 @@ impl Handle {
     /// Waits until the server has been closed and its last connection has ended.
     pub fn wait(&self) {
         self.0.door.wait();
+    }
+
+    /// How many connections there are now.
+    pub fn connections(&self) -> usize {
+        self.0.door.connections()
     }
 
     /// How many sessions there are now (`engine.clientsCount`).
@@ -132,7 +137,8 @@ impl Shared {
         let mut connection = Connection::new(stream, self.options.max_queued)?;
         let mut held: Held = None;
         loop {
-            let next = connection.next(self.options.handshake_timeout);
+            let is_held = || held.as_ref().is_some_and(|(session, number)| session.holds(*number));
+            let next = connection.next_after(is_held, self.options.handshake_timeout);
             if let Some((session, number)) = held.take() {
                 session.left(number);
             }
@@ -141,6 +147,9 @@ impl Shared {
                 return Ok(Some((connection, request.into())));
             }
             match self.answer(&request, &mut connection, &mut held, open) {
+                Ok(Some(response)) if self.door.is_closed() => {
+                    return connection.finish(response).map(|()| None);
+                }
                 Ok(Some(response)) => connection.respond(response)?,
                 Ok(None) => {}
                 Err(refusal) => return connection.finish(refusal).map(|()| None),
@@ -193,12 +202,8 @@ impl Shared {
                 Ok(Some(response))
             }
             ("GET", Some(session)) => {
-                // The server has something to say at the next ping, at the latest (and a moment).
-                let Options { ping_interval, ping_timeout, .. } = self.options;
-                let time = ping_interval.saturating_add(ping_timeout);
-                connection.keep_alive = time.saturating_add(Duration::from_secs(5));
                 connection.answered_later();
-                if !request.keep_alive() {
+                if !request.keep_alive() || self.door.is_closed() {
                     response.headers.push("Connection", "close");
                 }
                 let number = session.poll(&connection.outbox, response.headers).map_err(refuse)?;

@@ -185,6 +185,9 @@ impl Session {
             Transport::Websocket(sender) if reason == "ping timeout" => sender.terminate(),
             Transport::Websocket(sender) => _ = sender.close(1000, ""),
             Transport::Polling(polling) if polling.get.is_some() => {
+                if reason == "server shutting down" {
+                    polling.last_get();
+                }
                 polling.push(match reason {
                     "transport close" => Packet::Noop,
                     _ => Packet::Close,
@@ -292,6 +295,16 @@ impl Session {
             self.forget();
         }
         Ok(number)
+    }
+
+    /// Whether this `GET` has not been answered yet.
+    pub(super) fn holds(&self, number: u64) -> bool {
+        match &self.lock().transport {
+            Transport::Polling(polling) => {
+                polling.get.as_ref().is_some_and(|get| get.number == number)
+            }
+            Transport::Websocket(_) => false,
+        }
     }
 
     /// The connection of this `GET` has ended, or brought another request: if it is still held, the

@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use super::{DeadlineReader, Error, Request, Response};
 use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
+/// How long a client may take to begin its next request, as in Node.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
 /// The server's end of a connection that carries requests, and at last perhaps something else.
 #[derive(Debug)]
 pub struct Connection {
@@ -14,8 +17,6 @@ pub struct Connection {
     pub reader: BufReader<DeadlineReader>,
     /// What the client is sent.
     pub outbox: Outbox,
-    /// How long the client may take to begin its next request; 5 s at first, as in Node.
-    pub keep_alive: Duration,
     /// A request has come before.
     used: bool,
     /// The last request was a `HEAD`: its response has no body.
@@ -35,34 +36,39 @@ impl Connection {
         Ok(Connection {
             reader: DeadlineReader::buffered(stream),
             outbox,
-            keep_alive: Duration::from_secs(5),
             used: false,
             head: false,
             last: false,
         })
     }
 
-    /// Waits for a request, whose whole head the client has the time `within` to send; `None` when no
-    /// more come. A client whose head is refused has been told so.
+    /// Waits for a request, which the client has [`KEEP_ALIVE`] to begin after the last one was answered,
+    /// and whose whole head it has the time `within` to send; `None` when no more come. A client whose head is refused has been told so.
     ///
     /// # Errors
     /// The connection failed, or the client has been dropped.
     pub fn next(&mut self, within: Duration) -> Result<Option<Request>, Error> {
+        self.next_after(|| false, within)
+    }
+
+    /// The same, but the time to begin the next request runs only once `is_held`, which says whether
+    /// the last one is still to be answered, says no.
+    ///
+    /// # Errors
+    /// As for [`next`](Connection::next).
+    pub fn next_after(
+        &mut self,
+        is_held: impl Fn() -> bool,
+        within: Duration,
+    ) -> Result<Option<Request>, Error> {
         if self.last {
             self.lingering_close();
             return Ok(None);
         }
         self.outbox.wait_for_room().map_err(io::Error::from)?;
-        if mem::replace(&mut self.used, true) {
-            self.reader.get_mut().deadline = Instant::now().checked_add(self.keep_alive);
-            match self.reader.fill_buf() {
-                Err(e) if e.kind() == ErrorKind::TimedOut => {
-                    self.lingering_close(); // nobody is told anything that they have not asked for
-                    return Ok(None);
-                }
-                Err(e) => return Err(e.into()),
-                Ok(_) => {}
-            }
+        if mem::replace(&mut self.used, true) && !self.begins(is_held)? {
+            self.lingering_close(); // nobody is told anything that they have not asked for
+            return Ok(None);
         }
         self.reader.get_mut().deadline = Instant::now().checked_add(within);
         self.head = false; // a refusal has a body, whatever came before
@@ -122,6 +128,20 @@ impl Connection {
     /// The last request is answered later, by whoever ends the connection then if it asked for that.
     pub fn answered_later(&mut self) {
         self.last = false;
+    }
+
+    /// Waits until the next request begins, or the connection ends; `false` if neither comes in time.
+    fn begins(&mut self, is_held: impl Fn() -> bool) -> Result<bool, Error> {
+        loop {
+            let held = is_held();
+            self.reader.get_mut().deadline = Instant::now().checked_add(KEEP_ALIVE);
+            match self.reader.fill_buf() {
+                Err(e) if e.kind() == ErrorKind::TimedOut && held => {}
+                Err(e) if e.kind() == ErrorKind::TimedOut => return Ok(false),
+                Err(e) => return Err(e.into()),
+                Ok(_) => return Ok(true),
+            }
+        }
     }
 
     fn lingering_close(&mut self) {

@@ -47,6 +47,12 @@ impl Headers {
         self.0.push((name, value));
     }
 
+    /// Puts a header in place of all others of that name.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self.push(name, value);
+    }
+
     pub(super) fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Headers, Error> {
         let mut headers = Headers::default();
         for line in lines {

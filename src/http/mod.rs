@@ -26,7 +26,7 @@ mod response;
 
 use std::{error, fmt, io, io::ErrorKind, time::Duration};
 
-pub use connection::Connection;
+pub use connection::{Connection, KEEP_ALIVE};
 pub use deadline_reader::DeadlineReader;
 pub use head::Headers;
 pub(crate) use head::is_token;

@@ -37,19 +37,31 @@ impl Response {
 
     /// A response with plain text.
     pub fn text(status: u16, text: &str) -> Response {
-        let body = text.into();
-        Response { body, ..Response::new(status) }.with("Content-Type", "text/plain; charset=utf-8")
+        Response::bytes(status, "text/plain; charset=utf-8", text)
     }
 
     /// A page.
     pub fn html(page: &str) -> Response {
-        let body = page.into();
-        Response { body, ..Response::new(200) }.with("Content-Type", "text/html; charset=utf-8")
+        Response::bytes(200, "text/html; charset=utf-8", page)
     }
 
-    /// The same response, with one more header.
+    /// A response with any content: a picture, a script, JSON.
+    ///
+    /// ```
+    /// use sockets_by_hand::http::Response;
+    ///
+    /// let script = Response::bytes(200, "text/javascript", "alert('Hello')");
+    /// assert_eq!(script.headers.get("content-type"), Some("text/javascript"));
+    /// ```
+    pub fn bytes(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Response {
+        let body = body.into();
+        Response { body, ..Response::new(status) }.with("Content-Type", content_type)
+    }
+
+    /// The same response, with this header in place of any others of its name. (To have several, as
+    /// with `Set-Cookie`, [`push`](Headers::push) them.)
     pub fn with(mut self, name: &str, value: &str) -> Response {
-        self.headers.push(name, value);
+        self.headers.set(name, value);
         self
     }
 

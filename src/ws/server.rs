@@ -77,6 +77,9 @@ pub struct Options {
     pub max_queued: usize,
     /// How many clients may be connected at a time; 10,000 at first. One more gets a 503.
     pub max_connections: usize,
+    /// How long those who are connected may go on after [`Handle::close`]; 30 s at first. Then their
+    /// connections are destroyed.
+    pub close_timeout: Duration,
     /// How long a client may take to say what it wants; 10 s at first.
     pub handshake_timeout: Duration,
     /// Every client is pinged at this interval, and cut off if it has not answered by the next one;
@@ -98,6 +101,7 @@ impl Default for Options {
             max_payload: MAX_PAYLOAD,
             max_queued: MAX_QUEUED,
             max_connections: net::server::MAX_CONNECTIONS,
+            close_timeout: net::server::CLOSE_TIMEOUT,
             handshake_timeout: HEAD_TIME,
             heartbeat: None,
             verify_client: Box::new(|_| Ok(())),
@@ -140,6 +144,7 @@ impl Server {
     pub fn serve(self, handler: impl Fn(Socket) -> Result<(), Error> + Send + Sync + 'static) {
         let Server { mut net, clients, options } = self;
         (net.max_connections, net.farewell) = (options.max_connections, FULL);
+        net.close_timeout = options.close_timeout;
         if let Some(interval) = options.heartbeat {
             clients.beat(&mut lock(&clients.0), interval);
         }
@@ -187,7 +192,11 @@ impl Options {
                 let _listed_until_the_end = Listed { clients, sender: socket.sender() };
                 return handler(socket);
             }
-            connection.respond((self.page)(&request))?;
+            let page = (self.page)(&request);
+            if door.is_closed() {
+                return Ok(connection.finish(page)?);
+            }
+            connection.respond(page)?;
         }
         Ok(())
     }

@@ -253,3 +253,31 @@ fn a_server_that_is_closed_lets_in_nobody_and_waits_for_those_who_are_there() {
     ended.recv_timeout(Duration::from_secs(20)).unwrap();
     assert!(clients.all().is_empty());
 }
+
+#[test]
+fn clients_that_stay_are_cut_off_after_the_close_timeout() {
+    let time = Duration::from_millis(50);
+    let server = server_with(Options { close_timeout: time, ..Options::default() });
+    let (address, handle) = (server.address().unwrap(), server.handle());
+    let ended = ending(server);
+    let _inside = enter(address);
+    let mut asks = Peer::connect(address);
+    asks.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+    wait_until(|| handle.connections() == 2);
+    handle.close();
+    ended.recv_timeout(Duration::from_secs(20)).unwrap();
+}
+
+#[test]
+fn while_closing_a_page_is_the_last_answer_of_its_connection() {
+    let server = server();
+    let (address, handle) = (server.address().unwrap(), server.handle());
+    let ended = ending(server);
+    let mut visitor = Peer::connect(address);
+    wait_until(|| handle.connections() == 1);
+    handle.close();
+    visitor.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(visitor.head().contains("\r\nConnection: close\r\n"));
+    drop(visitor);
+    ended.recv_timeout(Duration::from_secs(20)).unwrap();
+}

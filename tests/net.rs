@@ -1067,9 +1067,9 @@ mod outbox {
     #[test]
     fn many_small_messages_are_a_lot_too() {
         let (ours, _theirs) = full();
-        let outbox = outbox(ours);
+        let outbox = Outbox::with_limits(ours.into(), 1 << 20, DEADLINE).unwrap();
         outbox.send(vec![b'x'; 8 << 20]).unwrap(); // so that those behind it wait
-        let sent = (0..MAX_QUEUED).take_while(|_| outbox.send(*b"x").is_ok()).count();
+        let sent = (0..1 << 20).take_while(|_| outbox.send(*b"x").is_ok()).count();
         assert!((1000..100_000).contains(&sent), "{sent} messages of one byte were kept");
     }
 
@@ -1085,6 +1085,54 @@ mod outbox {
         assert!(start.elapsed() >= deadline);
         assert_eq!(outbox.dropped(), Some(Dropped::Stalled(deadline)));
         assert_eq!(outbox.send(*b"more"), Err(Dropped::Stalled(deadline)));
+    }
+
+    #[test]
+    fn a_client_that_reads_slowly_does_not_renew_the_deadline_of_an_end() {
+        let (ours, mut theirs) = full();
+        let reader = Stream::from(ours);
+        let deadline = Duration::from_millis(500);
+        let outbox = Outbox::with_limits(reader.clone(), MAX_QUEUED, deadline).unwrap();
+        outbox.send(vec![b'x'; 64 << 20]).unwrap();
+        outbox.end();
+        let read = apart(move || {
+            let (mut piece, mut read) = (vec![0; 64 * 1024], 0);
+            while let Ok(n @ 1..) = theirs.read(&mut piece) {
+                read += n;
+                thread::sleep(Duration::from_millis(10)); // 64 MiB take 10 s at least
+            }
+            read
+        });
+        outbox.wait_until_sent();
+        assert_eq!(outbox.dropped(), Some(Dropped::EndTimeout(deadline)));
+        assert!(read.recv_timeout(LIMIT).unwrap() < 64 << 20);
+    }
+
+    #[test]
+    fn a_thread_waits_for_a_few_slow_clients_and_leaves_the_others_to_drain_threads() {
+        let news: Arc<[u8]> = (*b"news").into();
+        // To wait for each of them, were it 5 ms, would come to half a second each time.
+        until(|| {
+            let (boxes, _clients): (Vec<_>, Vec<_>) = (0..100).map(|_| full()).unzip();
+            let boxes: Vec<Outbox> = boxes.into_iter().map(outbox).collect();
+            let start = Instant::now();
+            boxes.iter().for_each(|client| client.send(news.clone()).unwrap());
+            start.elapsed() < Duration::from_millis(400)
+        });
+    }
+
+    #[test]
+    fn a_connection_ends_with_its_outbox_though_the_client_was_slow() {
+        let (ours, theirs) = full();
+        let outbox = outbox(ours);
+        outbox.send(*b"late").unwrap();
+        let read = apart(move || {
+            thread::sleep(Duration::from_millis(100)); // so that the drain thread has to wait
+            behind_the_dots(theirs)
+        });
+        outbox.wait_until_sent();
+        drop(outbox);
+        assert_eq!(read.recv_timeout(Duration::from_secs(8)).unwrap(), "late");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The Socket.IO client: what it tells, what it keeps, what it survives, and how it comes back. Between
 //! it and a server of ours stands, where needed, a network that does what networks do.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -293,6 +293,81 @@ fn ask(socket: &client::Socket, name: &str, values: &[Value], time: Duration) ->
 #[track_caller]
 fn settle(socket: &client::Socket) {
     assert_eq!(next(&ask(socket, "echo", &[json!(1)], LIMIT)), Ok(Args(vec![json!(1)])));
+}
+
+// ---- much at once ----
+
+#[test]
+fn a_burst_on_connection_arrives_over_each_transport_and_through_an_upgrade() {
+    for way in WAYS {
+        let house = House::new(Options::default());
+        house.io.on_connection(|socket| {
+            (0..5_000).for_each(|i| socket.emit("stroke", [json!(i), json!("x".repeat(300))]));
+            (0..5).for_each(|_| socket.emit("image", [Value::Binary(vec![7; 400_000])]));
+        });
+        let (sender, news) = mpsc::channel();
+        let client = client(&house.url(), way);
+        client.on_any(move |event| _ = sender.send(event.args[0].clone()));
+        client.open();
+        for i in 0..5_000 {
+            assert_eq!(next(&news), json!(i));
+        }
+        (0..5).for_each(|_| assert!(next(&news) == Value::Binary(vec![7; 400_000])));
+        drop(client);
+        house.stop();
+    }
+}
+
+/// The first packets of a session, and of a socket.
+const OPEN: &str = r#"0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#;
+const CONNECT: &str = r#"40{"sid":"b"}"#;
+
+#[test]
+fn a_server_that_pings_and_takes_no_pongs_over_a_websocket_is_left() {
+    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.address().unwrap());
+    let handle = server.handle();
+    let server = thread::spawn(move || {
+        server.serve(|socket| {
+            let ping = format!("2{}", "x".repeat(60_000));
+            socket.send(OPEN)?;
+            socket.send(CONNECT)?;
+            while socket.send(&*ping).is_ok() {
+                thread::yield_now();
+            }
+            Ok(())
+        })
+    });
+    let client = client(&url, &["websocket"]);
+    let heard = heard(&client);
+    client.open();
+    assert_eq!(next(&heard), "connect");
+    assert_eq!(next(&heard), "disconnect transport error");
+    drop(client);
+    handle.close();
+    server.join().unwrap();
+}
+
+#[test]
+fn a_server_that_pings_and_takes_no_pongs_over_long_polling_is_left() {
+    let url = odd(|mut client| {
+        let head = head(&client);
+        let body = match &*head {
+            head if head.starts_with("POST") => {
+                _ = io::copy(&mut client, &mut io::sink()); // and it is never answered
+                return;
+            }
+            head if head.contains("sid=") => [CONNECT, &["2"; 2_000].join("\x1e")].join("\x1e"),
+            _ => OPEN.to_string(),
+        };
+        let length = body.len();
+        _ = write!(client, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+    });
+    let client = client(&url, &["polling"]);
+    let heard = heard(&client);
+    client.open();
+    assert_eq!(next(&heard), "connect");
+    assert_eq!(next(&heard), "disconnect transport error");
 }
 
 // ---- coming and going ----

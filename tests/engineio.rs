@@ -577,7 +577,7 @@ mod messages {
 
     #[test]
     fn a_client_that_never_asks_is_given_up_when_too_much_waits_for_it() {
-        let house = house(Options::default());
+        let house = house(Options { max_queued: 1 << 20, ..Options::default() });
         let guest = Polling::open(house.address);
         let session = next(&house.sessions);
         let much = text(&"x".repeat(300_000));
@@ -587,9 +587,69 @@ mod messages {
         }
         say(&session, much.clone());
         assert_eq!(session.closed(), Some("transport error")); // at once: nothing more piles up
+        let details = "the client is too slow: more than 1048576 bytes wait for it";
+        assert_eq!(session.details(), Some(details));
         assert_eq!(next(&house.ends), "transport error");
         guest.assert_forgotten();
         say(&session, much); // to nobody
+    }
+}
+
+mod a_burst {
+    use super::*;
+
+    const STROKES: usize = 5_000;
+
+    /// What a server says to a newcomer: many small messages, and some large ones.
+    fn burst(session: &Session) {
+        for i in 0..STROKES {
+            say(session, text(&format!("{i:300}")));
+        }
+        for _ in 0..5 {
+            say(session, Packet::Message(Message::Binary(vec![7; 400_000])));
+        }
+    }
+
+    #[test]
+    fn arrives_over_long_polling() {
+        let house = house(Options::default());
+        let mut guest = Polling::open(house.address);
+        burst(&next(&house.sessions));
+        let body = guest.poll();
+        let packets: Vec<&str> = body.split(SEPARATOR).collect();
+        assert_eq!(packets.len(), STROKES + 5);
+        assert_eq!(packets[STROKES - 1], format!("4{:300}", STROKES - 1));
+        assert!(packets[STROKES].starts_with("bBwcH"));
+    }
+
+    #[test]
+    fn arrives_over_a_websocket_and_through_an_upgrade() {
+        let house = house(Options::default());
+        let websocket = WebSocket::session(house.address);
+        let session = next(&house.sessions);
+        let bursts = thread::spawn(move || burst(&session));
+        let mut polling = Polling::open(house.address);
+        burst(&next(&house.sessions));
+        for mut guest in [websocket, polling.upgrade()] {
+            (0..STROKES).for_each(|i| assert_eq!(guest.text(), format!("4{i:300}")));
+            (0..5).for_each(|_| assert_eq!(guest.read(), Frame::Binary(vec![7; 400_000])));
+        }
+        bursts.join().unwrap();
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_it_is_dropped_and_the_details_say_so() {
+        let house = house(Options { max_queued: 10_000, ..Options::default() });
+        let _guest = WebSocket::session(house.address);
+        let session = next(&house.sessions);
+        let much = text(&"x".repeat(300_000));
+        until(|| {
+            say(&session, much.clone());
+            session.closed().is_some()
+        });
+        assert_eq!(next(&house.ends), "transport error");
+        let details = "the client is too slow: more than 10000 bytes wait for it";
+        assert_eq!(session.details(), Some(details));
     }
 }
 

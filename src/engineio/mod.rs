@@ -47,8 +47,9 @@ pub struct Options {
     pub first_request_timeout: Duration,
     /// The most bytes that a client may send at once (`maxHttpBufferSize`). 1,000,000.
     pub max_payload: usize,
-    /// A client for which more than so many bytes wait, and one more message comes, is dropped. 1 MiB:
-    /// more for a server that says much at a time. (Socket.IO has no such limit, but for its memory.)
+    /// A client for which more than so many bytes wait, and one more message comes, is dropped. 16 MiB,
+    /// of which 1 MiB may wait however much waits for others: see [`net::outbox`]. (Socket.IO has no
+    /// such limit, but for its memory.)
     pub max_queued: usize,
     /// How many connections there may be at a time, and how many sessions. 10,000. One session more takes
     /// the place of the one over requests that has had no `GET` waiting for longest, if there is one.

@@ -1,12 +1,14 @@
 //! Long-polling, as the server has it: a request that is held, and what waits for the next one.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::packet::SEPARATOR;
 use super::{Outgoing, Packet};
 use crate::http::{Headers, Response};
-use crate::net::{Outbox, outbox::ENVELOPE};
+use crate::net::Outbox;
+use crate::net::outbox::{ENVELOPE, Queued};
 
 pub(super) struct Polling {
     /// Whether a second request has come for the session.
@@ -17,10 +19,10 @@ pub(super) struct Polling {
     pub idle_since: Instant,
     /// How many there have been: their numbers tell them apart.
     pub gets: u64,
-    /// What waits for the next one.
-    pub queue: Vec<Arc<Outgoing>>,
-    /// How many bytes that is, but for the first: as in an outbox, one message may be of any length.
-    waiting: usize,
+    /// What waits for the next one, as it will go into its body: one string each, so that what is
+    /// counted is what memory it takes.
+    queue: Vec<Arc<str>>,
+    queued: Queued,
 }
 
 /// A request whose response is still to be written.
@@ -38,22 +40,31 @@ impl Polling {
             idle_since: Instant::now(),
             gets: 0,
             queue: Vec::new(),
-            waiting: 0,
+            queued: Queued::default(),
         }
     }
 
     pub(super) fn push(&mut self, packet: Packet) {
-        self.add(Arc::new(packet.into()));
+        self.add(Outgoing::from(packet).payload());
     }
 
-    /// Puts something behind all that waits, and returns how much waits then.
-    pub(super) fn add(&mut self, outgoing: Arc<Outgoing>) -> usize {
-        if !self.queue.is_empty() {
-            self.waiting += outgoing.payload().len() + ENVELOPE;
-        }
-        self.queue.push(outgoing);
+    /// Puts packets behind all that wait, and returns how many bytes wait then: as in an outbox, not
+    /// counting the first, which may be of any length.
+    pub(super) fn add(&mut self, payload: Arc<str>) -> usize {
+        self.queued.set(self.queued.0 + payload.len() + ENVELOPE);
+        self.queue.push(payload);
         self.flush();
-        self.waiting
+        self.queue.first().map_or(0, |first| self.queued.0 - first.len() - ENVELOPE)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Takes all that waits.
+    pub(super) fn take(&mut self) -> Vec<Arc<str>> {
+        self.queued.set(0);
+        mem::take(&mut self.queue)
     }
 
     /// The connection of the held `GET` is to end with the answer.
@@ -69,9 +80,8 @@ impl Polling {
             return;
         }
         let Some(get) = self.get.take() else { return };
-        let payloads: Vec<Arc<str>> = self.queue.drain(..).map(|o| o.payload()).collect();
-        let body = payloads.join(SEPARATOR).into_bytes();
-        (self.waiting, self.idle_since) = (0, Instant::now());
+        let body = self.take().join(SEPARATOR).into_bytes();
+        self.idle_since = Instant::now();
         let last = get.headers.has("connection", "close");
         let response = Response { status: 200, headers: get.headers, body };
         _ = get.outbox.send(response.encode()); // if it fails, the connection's thread sees it too

@@ -13,6 +13,7 @@ use std::{io, net::SocketAddr, net::ToSocketAddrs};
 use super::session::{Listener, Session};
 use super::{Options, Outgoing, Packet, Refusal};
 use crate::http::{Connection, Error, Request, Response};
+use crate::net::outbox::Dropped::{Stalled, TooSlow};
 use crate::net::{self, Stream, clock, lock};
 use crate::ws::random::random_id;
 use crate::ws::socket::{Role, Socket};
@@ -110,18 +111,25 @@ impl Shared {
         let Some((mut socket, session)) = self.websocket(connection, request, open)? else {
             return Ok(());
         };
-        let reason = loop {
+        let (reason, end) = loop {
             let message = match socket.read() {
                 Ok(Some(message)) => message,
-                Ok(None) => break "transport close",
-                Err(_) => break "transport error",
+                Ok(None) => break ("transport close", Ok(())),
+                Err(e) => break ("transport error", Err(e)),
             };
             if !session.receive(Packet::from_message(message)) {
-                break "parse error";
+                break ("parse error", Ok(()));
             }
         };
+        if let Err(e) = &end {
+            session.explain(&e.to_string());
+        }
         session.close(reason);
-        Ok(())
+        match end {
+            // Clients leave in many ways. That it was we who dropped one is to be said on stderr.
+            Err(ws::Error::Dropped(why @ (TooSlow(_) | Stalled(_)))) => Err(Error::Io(why.into())),
+            _ => Ok(()),
+        }
     }
 
     // What is marked `inline(never)` is not to be part of its caller: the stack of a thread is memory

@@ -11,7 +11,7 @@
 //! Chapters 16 and 17 of the book.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 use std::{mem, net::SocketAddr, thread};
 
@@ -20,6 +20,8 @@ use super::server::Shared;
 use super::{Outgoing, Packet, Refusal};
 use crate::http::{Headers, Request};
 use crate::net::clock::{self, Timer};
+use crate::net::outbox::{Answers, Dropped, MAX_ANSWERS, max_queued_now};
+use crate::net::report::report;
 use crate::net::{Outbox, lock, survives};
 use crate::ws::{self, Message};
 
@@ -50,6 +52,8 @@ struct Inner {
     listener: Mutex<Option<Arc<Listener>>>,
     /// A `POST` has come, and its packets have not all been received yet.
     receiving: AtomicBool,
+    /// What else there is to say of its end.
+    details: OnceLock<String>,
     state: Mutex<State>,
 }
 
@@ -61,6 +65,8 @@ struct State {
     closed: Option<&'static str>,
     /// The next ping, or the end of the time for a pong.
     alarm: Option<Timer>,
+    /// What the client has provoked and not taken.
+    answers: Answers,
 }
 
 enum Transport {
@@ -80,7 +86,13 @@ impl Session {
             Some(sender) => Transport::Websocket(sender),
             None => Transport::Polling(Polling::new()),
         };
-        let state = State { transport, upgrading: false, closed: None, alarm: None };
+        let state = State {
+            transport,
+            upgrading: false,
+            closed: None,
+            alarm: None,
+            answers: Answers::default(),
+        };
         let options = &server.options;
         let session = Session(Arc::new(Inner {
             id,
@@ -89,6 +101,7 @@ impl Session {
             server: server.clone(),
             listener: Mutex::new(None),
             receiving: AtomicBool::new(false),
+            details: OnceLock::new(),
             state: Mutex::new(state),
         }));
         let mut state = session.lock();
@@ -139,12 +152,49 @@ impl Session {
                 _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread sees it too
             }
             Transport::Polling(polling) => {
-                let waiting = polling.add(outgoing.clone());
+                let max_queued = max_queued_now(self.0.server.options.max_queued);
+                let waiting = polling.add(outgoing.payload());
                 drop(state);
-                if waiting > self.0.server.options.max_queued && self.end("transport error") {
-                    self.tell_elsewhere("transport error");
+                if waiting > max_queued {
+                    self.drop_client(Dropped::TooSlow(max_queued));
                 }
             }
+        }
+    }
+
+    /// Sends what the client has provoked, such as the refusal of a namespace. One that provokes more
+    /// and more and takes none of it is dropped.
+    pub(crate) fn answer(&self, outgoing: &Arc<Outgoing>) {
+        let mut state = self.lock();
+        let all_sent = match &state.transport {
+            Transport::Polling(polling) => polling.is_empty(),
+            Transport::Websocket(sender) => sender.is_writable(),
+        };
+        let allowed = state.answers.allow(outgoing.payload().len(), all_sent);
+        drop(state);
+        match allowed {
+            true => self.send(outgoing),
+            false => self.drop_client(Dropped::TooSlow(MAX_ANSWERS)),
+        }
+    }
+
+    fn drop_client(&self, why: Dropped) {
+        self.explain(&why.to_string());
+        if self.end("transport error") {
+            report(&format!("Client lost: {why}"));
+            self.tell_elsewhere("transport error");
+        }
+    }
+
+    /// What else there is to say of why it is over, such as that the client was too slow.
+    pub fn details(&self) -> Option<&str> {
+        self.0.details.get().map(String::as_str)
+    }
+
+    /// Says why it is about to end. The first to say it is right.
+    pub(super) fn explain(&self, details: &str) {
+        if self.closed().is_none() {
+            _ = self.0.details.set(details.to_string());
         }
     }
 
@@ -193,7 +243,8 @@ impl Session {
                     _ => Packet::Close,
                 });
             }
-            Transport::Polling(_) => waits = GRACEFUL.contains(&reason),
+            Transport::Polling(_) if GRACEFUL.contains(&reason) => waits = true,
+            Transport::Polling(polling) => drop(polling.take()), // nobody will fetch it
         }
         if waits {
             // The next `GET` fetches what waits, and the one after it the close, which would overtake
@@ -284,7 +335,7 @@ impl Session {
         polling.gets += 1;
         let number = polling.gets;
         polling.get = Some(Get { number, outbox: outbox.clone(), headers });
-        let nothing_waits = polling.queue.is_empty();
+        let nothing_waits = polling.is_empty();
         match nothing_waits {
             true if closed => polling.push(Packet::Close),
             true if upgrading => polling.push(Packet::Noop),
@@ -340,11 +391,12 @@ impl Session {
         let mut state = self.lock();
         let closed = state.closed.is_some();
         let Transport::Polling(polling) = &mut state.transport else { return false };
-        let queue = mem::take(&mut polling.queue);
+        let queue = polling.take();
         if polling.get.is_some() {
             polling.push(Packet::Noop);
         }
-        for outgoing in queue {
+        for payload in queue {
+            let outgoing = Outgoing::new(Packet::parse_payload(&payload).unwrap_or_default());
             _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread sees it too
         }
         if closed {

@@ -36,6 +36,9 @@ pub const HIGH_WATER_MARK: usize = 1024 * 1024;
 /// [`HIGH_WATER_MARK`].
 pub const MAX_QUEUED_TOGETHER: usize = 256 * 1024 * 1024;
 
+/// How many bytes of answers may wait that the other end provokes by what it sends, such as pongs.
+pub const MAX_ANSWERS: usize = 64 * 1024;
+
 /// How long a client may take no byte at all while messages wait for it; and how long it may take
 /// over all that is left, once its connection is to end.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -468,6 +471,21 @@ impl Queued {
 impl Drop for Queued {
     fn drop(&mut self) {
         self.set(0);
+    }
+}
+
+/// Counts answers that the other end provokes and does not take.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(usize);
+
+impl Answers {
+    /// Whether one more answer of `len` bytes may be sent. `all_sent`: nothing waits now.
+    pub fn allow(&mut self, len: usize, all_sent: bool) -> bool {
+        if all_sent {
+            self.0 = 0;
+        }
+        self.0 += len + ENVELOPE;
+        all_sent || self.0 <= MAX_ANSWERS
     }
 }
 

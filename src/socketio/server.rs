@@ -235,7 +235,7 @@ impl Client {
             let mut reason = vec![("message".to_string(), Value::from(error.message))];
             reason.extend(error.data.map(|data| ("data".to_string(), data)));
             let reason = Value::Object(reason).to_string();
-            self.session.send(&Arc::new(packet(Kind::ConnectError, name, &reason)));
+            self.session.answer(&Arc::new(packet(Kind::ConnectError, name, &reason)));
         };
         let Some(namespace) = self.io.find(name) else { return refuse("Invalid namespace".into()) };
         let auth = auth.unwrap_or(Value::Object(Vec::new()));

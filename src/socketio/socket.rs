@@ -26,7 +26,8 @@ use crate::json::Value;
 use crate::ws::{Message, random::random_id};
 
 /// A client in a namespace, with its [`Listeners`]. Its own events are `disconnecting` (it is still in
-/// its rooms) and `disconnect`, both with the reason. A clone is the same one; any thread may use it.
+/// its rooms) and `disconnect`, both with the reason; where there is more to say, such as that the client
+/// was too slow, details follow: an object with a `message`. A clone is the same one; any thread may use it.
 #[derive(Clone)]
 pub struct Socket(Arc<Inner>);
 
@@ -267,14 +268,21 @@ impl Socket {
 
     /// Tells the listeners of its end.
     fn tell(&self, name: &str, reason: &str) {
-        let event = self.event(name.to_string(), vec![reason.into()], None);
+        let event = self.event(name.to_string(), self.reasons(reason), None);
         self.0.listeners.tell(name, &event);
     }
 
     /// Tells them that it has left, and lets all of them go.
     fn tell_last(&self, reason: &str) {
-        let event = self.event("disconnect".to_string(), vec![reason.into()], None);
+        let event = self.event("disconnect".to_string(), self.reasons(reason), None);
         self.0.listeners.tell_last("disconnect", &event);
+    }
+
+    /// The reason of its end, and what else there is to say of it: an object with a `message`.
+    fn reasons(&self, reason: &str) -> Vec<Value> {
+        let details = self.session().details().filter(|_| self.session().closed() == Some(reason));
+        let details = details.map(|text| Value::Object(vec![("message".into(), text.into())]));
+        once(reason.into()).chain(details).collect()
     }
 
     fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {

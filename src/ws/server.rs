@@ -72,8 +72,8 @@ pub struct Options {
     pub path: Option<String>,
     /// The most bytes that a message may have; 16 MiB at first.
     pub max_payload: usize,
-    /// A client for which more than so many bytes wait, and one more message comes, is dropped; 1 MiB
-    /// at first.
+    /// A client for which more than so many bytes wait, and one more message comes, is dropped; 16 MiB
+    /// at first, of which 1 MiB may wait however much waits for others: see [`net::outbox`].
     pub max_queued: usize,
     /// How many clients may be connected at a time; 10,000 at first. One more gets a 503.
     pub max_connections: usize,

@@ -18,7 +18,8 @@ use super::message::{Close, Incoming, Message, Reader};
 use super::{Error, random::random_bytes};
 use crate::http::{DeadlineReader, Request};
 use crate::net::clock::{self, Timer};
-use crate::net::{Outbox, Stream, outbox::Dropped};
+use crate::net::outbox::{Answers, Dropped};
+use crate::net::{Outbox, Stream};
 
 /// How long the other end may take to return a goodbye (as in npm's `ws`).
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,6 +42,7 @@ pub struct Socket {
     reader: Reader<BufReader<DeadlineReader>>,
     sender: Sender,
     closed: Option<Close>,
+    pongs: Answers,
     /// The request that opened it: its path, its query, its headers.
     pub request: Arc<Request>,
     /// The subprotocol that was agreed on.
@@ -67,7 +69,7 @@ impl Socket {
             deadline: OnceLock::new(),
         }));
         let reader = Reader::new(reader, role == Role::Server, max_payload);
-        Socket { reader, sender, closed: None, request, protocol }
+        Socket { reader, sender, closed: None, pongs: Answers::default(), request, protocol }
     }
 
     /// Waits for the next message; `None` when the connection has ended ([`closed`](Socket::closed)
@@ -82,7 +84,7 @@ impl Socket {
         while self.closed.is_none() {
             match self.next() {
                 Ok(Some(Incoming::Message(message))) => return Ok(Some(message)),
-                Ok(Some(Incoming::Ping(payload))) => _ = self.sender.frame(Opcode::Pong, &payload),
+                Ok(Some(Incoming::Ping(payload))) => self.pong(&payload),
                 Ok(Some(Incoming::Pong(_))) => self.sender.0.alive.store(true, Relaxed),
                 Ok(Some(Incoming::Close(close))) => {
                     // The other end has said goodbye: it gets it back (§5.5.1).
@@ -121,8 +123,24 @@ impl Socket {
     }
 
     fn next(&mut self) -> Result<Option<Incoming>, Error> {
-        self.sender.0.outbox.wait_for_room()?;
-        self.reader.read()
+        let outbox = &self.sender.0.outbox;
+        outbox.wait_for_room()?;
+        let incoming = self.reader.read();
+        if let Ok(Some(_)) = incoming {
+            return incoming;
+        }
+        match outbox.dropped() {
+            Some(why @ (Dropped::TooSlow(_) | Dropped::Stalled(_))) => Err(why.into()),
+            _ => incoming,
+        }
+    }
+
+    /// Answers a ping. While the other end takes no pongs it gets no more: only its latest ping would
+    /// have to be answered (RFC 6455 §5.5.3).
+    fn pong(&mut self, payload: &[u8]) {
+        if self.pongs.allow(payload.len(), self.sender.is_writable()) {
+            _ = self.sender.frame(Opcode::Pong, payload);
+        }
     }
 }
 

@@ -256,6 +256,25 @@ fn alike(module: &str, options: &str, what: &[&str]) {
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
+fn a_burst_on_connection_arrives_over_each_transport_and_through_an_upgrade() {
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+    let url = format!("http://{}", server.address().unwrap());
+    server.io().on_connection(|socket| {
+        (0..5_000).for_each(|i| socket.emit("stroke", [json!(i), json!("x".repeat(300))]));
+        (0..5).for_each(|_| socket.emit("image", [Value::Binary(vec![7; 400_000])]));
+    });
+    thread::spawn(|| server.serve());
+    for module in [NEW, OLD] {
+        for transports in TRANSPORTS {
+            let heard = client(&url, module, transports, &["burst"]).finish();
+            let all = "5000 in order: true images: [ 400000, 400000, 400000, 400000, 400000 ]";
+            assert_eq!(heard, [all, "done"], "{module} {transports}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs npm socket.io-client; .ci/run runs it"]
 fn values_come_back_as_from_npms_server() {
     alike(NEW, "{}", &["values"]);
     alike(OLD, "{}", &["values"]);

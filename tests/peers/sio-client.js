@@ -277,6 +277,18 @@ const things = {
     way.slam();
   },
 
+  // What a server says to a newcomer: a history, and some images.
+  async burst() {
+    const socket = dial();
+    const [strokes, images] = [[], []];
+    socket.on("stroke", (n) => strokes.push(n));
+    await new Promise((resolve) => {
+      socket.on("image", (image) => images.push(image.length) === 5 && resolve());
+      socket.on("disconnect", resolve);
+    });
+    say(strokes.length, "in order:", strokes.every((n, i) => n === i), "images:", images);
+  },
+
   async handshake() {
     const extraHeaders = { "X-Flavour": "vanilla" };
     const socket = await settle("", { query: { room: "차 & 커피" }, auth: { n: [1, null] }, extraHeaders });

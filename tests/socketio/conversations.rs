@@ -205,6 +205,24 @@ mod coming_in {
     }
 
     #[test]
+    fn a_client_that_provokes_refusals_and_takes_none_is_dropped() {
+        let house = house(|_| {});
+        let mut guest = Polling::open(house.address);
+        guest.say(&["40/x,"; 1_000].join("\x1e"));
+        guest.assert_forgotten();
+    }
+
+    #[test]
+    fn a_client_that_takes_the_refusals_which_it_provokes_stays() {
+        let house = house(|_| {});
+        let mut guest = Polling::open(house.address);
+        for _ in 0..20 {
+            guest.say(&["40/x,"; 100].join("\x1e"));
+            assert_eq!(guest.poll().split('\x1e').count(), 100);
+        }
+    }
+
+    #[test]
     fn who_comes_in_nowhere_is_sent_away_in_time() {
         let house = house_with(connect_timeout(Duration::from_millis(20)), |_| {});
         let mut polling = Polling::open(house.address);

@@ -302,3 +302,25 @@ fn a_host_of_the_users_takes_the_place_of_ours() {
     assert_eq!(request.matches("host:").count(), 1, "{request}");
     assert!(request.contains("host: tea.example"), "{request}");
 }
+
+#[test]
+fn a_server_that_pings_and_takes_no_pongs_fills_no_memory_with_them() {
+    const PINGS: u64 = 200_000; // their pongs, of 131 bytes each, are more than all buffers hold
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let (read, all_read) = std::sync::mpsc::channel();
+    let server = thread::spawn(move || {
+        let mut peer = Peer::accept(&listener, b"");
+        peer.write(peer.by.frame(PING, &[b'x'; 125]).repeat(PINGS as usize));
+        peer.send(TEXT, "the end");
+        all_read.recv().unwrap();
+        peer.half_close();
+        peer.rest_len() / 131
+    });
+    let mut socket = connect(&url).unwrap();
+    assert_eq!(socket.read().unwrap(), Some(Message::from("the end")));
+    read.send(()).unwrap();
+    drop(socket);
+    let pongs = server.join().unwrap();
+    assert!((1..PINGS).contains(&pongs), "{pongs} pongs");
+}

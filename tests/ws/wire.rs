@@ -215,6 +215,11 @@ impl Peer {
         String::from_utf8_lossy(&rest).into_owned()
     }
 
+    /// How many bytes still come.
+    pub fn rest_len(&mut self) -> u64 {
+        std::io::copy(&mut self.socket, &mut std::io::sink()).unwrap()
+    }
+
     /// The next bytes must be these.
     #[track_caller]
     pub fn expect_bytes(&mut self, expected: &str) {

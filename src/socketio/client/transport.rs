@@ -17,7 +17,7 @@ use super::{Options, is_unreserved};
 use crate::engineio::{Outgoing, Packet};
 use crate::http::{DeadlineReader, Error::Refused, Request, Response};
 use crate::json::Value;
-use crate::net::{Outbox, Stream};
+use crate::net::{Outbox, Stream, outbox::Answers};
 use crate::ws::{self, Message};
 
 /// How long a WebSocket may take to prove itself before long-polling goes on without it.
@@ -80,6 +80,8 @@ pub struct Transport {
     packets: VecDeque<Packet>,
     /// Sends in it, from any thread.
     pub sender: Sender,
+    /// Pongs that the server has provoked and not taken.
+    pongs: Answers,
     /// How long the server may be silent.
     patience: Duration,
 }
@@ -134,12 +136,14 @@ impl Transport {
         };
         let (sender, poster) = (Sender::Polling(letterbox.clone()), Some(poster));
         let incoming = Incoming::Polling { address: polling, letterbox, poster };
-        Ok(Transport { incoming, packets, sender, patience: hello.patience })
+        let (pongs, patience) = (Answers::default(), hello.patience);
+        Ok(Transport { incoming, packets, sender, pongs, patience })
     }
 
     fn websocket(socket: ws::Socket, packets: VecDeque<Packet>, patience: Duration) -> Transport {
         let sender = Sender::Websocket(socket.sender());
-        Transport { incoming: Incoming::Websocket(Box::new(socket)), packets, sender, patience }
+        let (incoming, pongs) = (Incoming::Websocket(Box::new(socket)), Answers::default());
+        Transport { incoming, packets, sender, pongs, patience }
     }
 
     /// Waits for a message, and answers pings meanwhile; `None` when the session is over.
@@ -147,7 +151,12 @@ impl Transport {
         loop {
             match self.next()? {
                 Some(Packet::Message(message)) => return Ok(Some(message)),
-                Some(Packet::Ping(data)) => _ = self.sender.send(&Packet::Pong(data).into()),
+                Some(Packet::Ping(data)) => {
+                    if !self.pongs.allow(data.len(), self.sender.is_writable()) {
+                        return Err(Error::Unusable("the server takes no pongs".to_string()));
+                    }
+                    _ = self.sender.send(&Packet::Pong(data).into());
+                }
                 Some(Packet::Close) | None => return Ok(None),
                 Some(_) => {} // a noop, or what is only said at the beginning
             }

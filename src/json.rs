@@ -462,10 +462,13 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// A [`Value`] written as JSON, with expressions where values may stand. `Value` must be in scope.
+/// A [`Value`] written as JSON, with expressions where values may stand.
+///
+/// (It finds the type as `crate::json::Value`, whatever is in scope: whoever copies this file makes it
+/// the module `json` of their crate.)
 ///
 /// ```
-/// use sockets_by_hand::{json, json::Value};
+/// use sockets_by_hand::json;
 ///
 /// let (who, rooms) = ("Ann", vec!["tea", "news"]);
 /// let value = json!({"who": who, "rooms": rooms, "n": 1 + 1, "list": [-1, null, true]});
@@ -477,22 +480,22 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 #[macro_export]
 macro_rules! json {
     // First what is one token (`null`, brackets, braces), then what only an expression can be.
-    (@array [$($done:tt)*]) => { Value::Array(vec![$($done)*]) };
+    (@array [$($done:tt)*]) => { $crate::json::Value::Array(::std::vec![$($done)*]) };
     (@array [$($done:tt)*] $item:tt $(, $($rest:tt)*)?) => {
         $crate::json!(@array [$($done)* $crate::json!($item),] $($($rest)*)?)
     };
     (@array [$($done:tt)*] $item:expr $(, $($rest:tt)*)?) => {
-        $crate::json!(@array [$($done)* Value::from($item),] $($($rest)*)?)
+        $crate::json!(@array [$($done)* $crate::json!($item),] $($($rest)*)?)
     };
-    (@object [$($done:tt)*]) => { Value::Object(vec![$($done)*]) };
+    (@object [$($done:tt)*]) => { $crate::json::Value::Object(::std::vec![$($done)*]) };
     (@object [$($done:tt)*] $name:tt: $value:tt $(, $($rest:tt)*)?) => {
         $crate::json!(@object [$($done)* ($name.to_string(), $crate::json!($value)),] $($($rest)*)?)
     };
     (@object [$($done:tt)*] $name:tt: $value:expr $(, $($rest:tt)*)?) => {
-        $crate::json!(@object [$($done)* ($name.to_string(), Value::from($value)),] $($($rest)*)?)
+        $crate::json!(@object [$($done)* ($name.to_string(), $crate::json!($value)),] $($($rest)*)?)
     };
-    (null) => { Value::Null };
+    (null) => { $crate::json::Value::Null };
     ([$($items:tt)*]) => { $crate::json!(@array [] $($items)*) };
     ({$($members:tt)*}) => { $crate::json!(@object [] $($members)*) };
-    ($value:expr) => { Value::from($value) };
+    ($value:expr) => { $crate::json::Value::from($value) };
 }

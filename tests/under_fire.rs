@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use sockets_by_hand::engineio;
 use sockets_by_hand::net::{self, Backoff, Stream};
-use sockets_by_hand::socketio::{self, Args, Client, Value};
+use sockets_by_hand::socketio::{self, Args, Client};
 use sockets_by_hand::{json, ws};
 use wire::{ASK, CLOSE, Peer, TEXT};
 

@@ -7,7 +7,7 @@ use std::{io, net::SocketAddr, thread};
 
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::client::{Client, Socket};
-use sockets_by_hand::socketio::{self, Server, Value};
+use sockets_by_hand::socketio::{self, Server};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::new(&format!("http://{}", serve()?), Default::default())?;

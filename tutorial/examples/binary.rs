@@ -9,7 +9,7 @@ use sockets_by_hand::json;
 use sockets_by_hand::socketio::client::{Client, Options};
 use sockets_by_hand::socketio::codec::{Decoder, encode};
 use sockets_by_hand::socketio::packet::Kind;
-use sockets_by_hand::socketio::{self, Server, Value};
+use sockets_by_hand::socketio::{self, Server};
 use sockets_by_hand::ws::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use sockets_by_hand::json;
-use sockets_by_hand::socketio::Value;
 use sockets_by_hand::socketio::client::Socket;
 
 const PATIENCE: u32 = 3;

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use sockets_by_hand::json;
+use sockets_by_hand::socketio::Event;
 use sockets_by_hand::socketio::client::Socket;
-use sockets_by_hand::socketio::{Event, Value};
 
 /// Orders, and asks again until there is an answer; `done` hears whether there ever was one.
 fn order(socket: &Socket, number: u64, dish: &str, tries: u32, done: mpsc::Sender<bool>) {

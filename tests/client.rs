@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex};
@@ -1147,6 +1148,37 @@ fn who_asks_a_socket_that_outlives_its_client_is_told_at_once() {
     drop(client);
     socket.open();
     assert_eq!(next(&ask(&socket, "echo", &[], 2 * LIMIT)), Err(NoAnswer::Disconnected));
+}
+
+#[test]
+fn no_callback_is_called_on_the_thread_that_asks() {
+    let socket = Client::new("http://127.0.0.1:1", Default::default()).unwrap().clone();
+    let (sender, called) = mpsc::channel();
+    socket.emit_with_ack("echo", [], LIMIT, move |answer| {
+        _ = sender.send((answer, thread::current().id()));
+    });
+    let (answer, on) = next(&called);
+    assert_eq!(answer, Err(NoAnswer::Disconnected));
+    assert_ne!(on, thread::current().id());
+}
+
+#[test]
+fn what_may_not_be_emitted_panics_and_leaves_no_callback_behind() {
+    let client = Client::new("http://127.0.0.1:1", Default::default()).unwrap();
+    let bytes = vec![json!(vec![0u8]); 11];
+    client.emit("ten", &bytes[1..]);
+    for (name, values) in [("disconnect", &bytes[..1]), ("eleven", &bytes[..])] {
+        let panics = |emit: &dyn Fn()| catch_unwind(AssertUnwindSafe(emit)).is_err();
+        assert!(panics(&|| client.emit(name, values)), "{name}");
+        assert!(panics(&|| client.emit_volatile(name, values)), "{name}");
+        let (sender, called) = mpsc::channel();
+        assert!(panics(&|| {
+            let sender = sender.clone();
+            client.emit_with_ack(name, values, Duration::ZERO, move |_| sender.send(()).unwrap());
+        }));
+        drop(sender);
+        assert_eq!(called.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected), "{name}");
+    }
 }
 
 #[test]

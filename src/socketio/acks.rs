@@ -54,19 +54,23 @@ impl Acks {
 
     /// Awaits an answer for `time` to what is asked under the number `id`.
     pub fn expect(&self, id: u64, time: Duration, callback: Callback) {
-        let mut awaited = lock(&self.0);
         let acks = Arc::downgrade(&self.0);
+        let mut awaited = lock(&self.0);
         let timer = clock::after(time, move || {
             let Some(acks) = acks.upgrade().map(Acks) else { return };
             // A callback may take its time: not on the clock's thread, if another can be had.
-            let late = acks.clone();
-            let elsewhere =
-                thread::Builder::new().spawn(move || late.settle(id, Err(NoAnswer::Timeout)));
-            if elsewhere.is_err() {
+            if !acks.fail(id, NoAnswer::Timeout) {
                 acks.settle(id, Err(NoAnswer::Timeout));
             }
         });
         awaited.callbacks.insert(id, (callback, timer));
+    }
+
+    /// Says, on a thread of its own, why no answer will come: whoever asks may hold a lock that the
+    /// callback wants. Returns `false` if no thread can be started; the time limit still holds then.
+    pub fn fail(&self, id: u64, why: NoAnswer) -> bool {
+        let acks = self.clone();
+        thread::Builder::new().spawn(move || acks.settle(id, Err(why))).is_ok()
     }
 
     /// Hands over an answer. One that nobody awaits, or no longer, is ignored.

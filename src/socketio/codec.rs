@@ -18,6 +18,9 @@ use crate::ws::Message;
 pub const MAX_ATTACHMENTS: usize = 10;
 
 /// The packets of Engine.IO that carry an event or an answer (`kind` without bytes), with `values`.
+///
+/// # Panics
+/// There are more than [`MAX_ATTACHMENTS`] pieces of bytes in the values: any receiver would hang up.
 pub fn encode<'a>(
     kind: Kind,
     namespace: &str,
@@ -25,6 +28,7 @@ pub fn encode<'a>(
     values: impl IntoIterator<Item = &'a Value> + Clone,
 ) -> Outgoing {
     let count = values.clone().into_iter().map(attachments_in).sum();
+    assert!(count <= MAX_ATTACHMENTS, "{count} attachments in one packet: at most 10 are taken");
     let kind = match kind {
         Kind::Event if count > 0 => Kind::BinaryEvent,
         Kind::Ack if count > 0 => Kind::BinaryAck,

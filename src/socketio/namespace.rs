@@ -187,7 +187,7 @@ impl Broadcast {
     /// Emits an event to them, each once. It is encoded once.
     ///
     /// # Panics
-    /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
+    /// As for [`Socket::emit`].
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         let outgoing = Arc::new(event(&self.namespace.name, None, name, values.as_ref()));
         let _round = lock(&self.namespace.round);

@@ -59,6 +59,9 @@ pub struct Event {
 
 impl Event {
     /// Answers the event, if its sender wants an answer; the first time only.
+    ///
+    /// # Panics
+    /// There are more than ten pieces of bytes in the values.
     pub fn ack(&self, values: impl AsRef<[Value]>) {
         let Some(id) = self.ack.filter(|_| !self.answered.swap(true, Relaxed)) else { return };
         let namespace = self.socket.namespace().name();
@@ -136,12 +139,16 @@ impl Socket {
     /// Emits an event to the client, with any number of values.
     ///
     /// # Panics
-    /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
+    /// The name is one that only the library itself may use, such as `disconnect` (Node throws); or
+    /// there are more than ten pieces of bytes in the values, at which the client would hang up.
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         self.send(event(self.0.namespace.name(), None, name, values.as_ref()));
     }
 
     /// Emits an event that may be lost: if it cannot leave at once, it is (`socket.volatile.emit`).
+    ///
+    /// # Panics
+    /// As for [`emit`](Socket::emit).
     pub fn emit_volatile(&self, name: &str, values: impl AsRef<[Value]>) {
         if self.session().is_writable() {
             self.emit(name, values);
@@ -149,7 +156,7 @@ impl Socket {
     }
 
     /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
-    /// there is none: on another thread, or on this one if the client has gone already.
+    /// there is none: on another thread, never on this one.
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit); no answer is awaited then.
@@ -162,11 +169,11 @@ impl Socket {
     ) {
         let id = self.0.acks.next_id();
         // First, as it panics if the event may not be sent: then no answer is awaited either.
-        let event = event(self.0.namespace.name(), Some(id), name, values.as_ref());
+        let outgoing = event(self.0.namespace.name(), Some(id), name, values.as_ref());
         self.0.acks.expect(id, timeout, Box::new(callback));
-        self.send(event);
+        self.send(outgoing);
         if self.has_ended() {
-            self.0.acks.disconnected();
+            self.0.acks.fail(id, NoAnswer::Disconnected);
         }
     }
 

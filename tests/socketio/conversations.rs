@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -477,6 +478,23 @@ mod events {
     }
 
     #[test]
+    fn with_eleven_attachments_are_refused_at_the_sender_and_the_receivers_stay() {
+        let house = house(|_| {});
+        let mut guest = enter(house.address);
+        let mut images: Vec<Value> = vec![b"x"[..].into(); 10];
+        house.io.emit("ten", &images);
+        assert!(guest.text().starts_with(r#"4510-["ten","#));
+        (0..10).for_each(|_| assert_eq!(guest.read(), Frame::Binary(b"x".to_vec())));
+        images.push(b"x"[..].into());
+        let nested = [json!({"images": images})];
+        let panicked = catch_unwind(AssertUnwindSafe(|| house.io.emit("eleven", &nested)));
+        let message = panicked.unwrap_err();
+        let message = message.downcast_ref::<String>().unwrap();
+        assert_eq!(message, "11 attachments in one packet: at most 10 are taken");
+        assert_hears_nothing_else(&mut guest);
+    }
+
+    #[test]
     fn an_argument_that_was_not_sent_is_null() {
         let house = house(|socket| {
             socket.on("second", |event| event.ack([event.args[1].clone()]));
@@ -605,6 +623,39 @@ mod answers_of_the_guest {
         assert_hears_nothing_else(&mut guest);
         assert_eq!(next(&answer), Ok(Args(vec![1.into()])));
         assert!(answer.recv().is_err());
+    }
+
+    #[test]
+    fn that_will_not_come_are_told_on_another_thread_than_asked() {
+        let house = house(|_| {});
+        let mut guest = enter(house.address);
+        let socket = next(&house.sockets);
+        guest.close();
+        next(&house.ends);
+        let (sender, called) = mpsc::channel();
+        socket.emit_with_ack("ask", [], LIMIT, move |answer| {
+            sender.send((answer, thread::current().id())).unwrap();
+        });
+        let (answer, on) = next(&called);
+        assert_eq!(answer, Err(NoAnswer::Disconnected));
+        assert_ne!(on, thread::current().id());
+    }
+
+    #[test]
+    fn to_what_may_not_be_asked_are_not_awaited() {
+        let house = house(|_| {});
+        let mut guest = enter(house.address);
+        let socket = next(&house.sockets);
+        for (name, values) in [("disconnect", vec![]), ("ask", vec![b"x"[..].into(); 11])] {
+            let (sender, called) = mpsc::channel();
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                socket
+                    .emit_with_ack(name, values, Duration::ZERO, move |_| sender.send(()).unwrap());
+            }));
+            assert!(panicked.is_err());
+            assert_eq!(called.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected));
+        }
+        assert_hears_nothing_else(&mut guest);
     }
 
     #[test]

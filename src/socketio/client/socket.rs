@@ -68,6 +68,9 @@ pub struct Event {
 
 impl Event {
     /// Answers the event, if the server wants an answer and is still there; the first time only.
+    ///
+    /// # Panics
+    /// There are more than ten pieces of bytes in the values.
     pub fn ack(&self, values: impl AsRef<[Value]>) {
         let Some(id) = self.ack.filter(|_| !self.answered.swap(true, Relaxed)) else { return };
         let answer = encode(Kind::Ack, &self.socket.0.namespace, Some(id), values.as_ref());
@@ -146,19 +149,26 @@ impl Socket {
     /// Emits an event to the server: now, or as soon as it is connected.
     ///
     /// # Panics
-    /// The name is one that only the library itself may use, such as `disconnect`. (Node throws.)
+    /// The name is one that only the library itself may use, such as `disconnect` (Node throws); or
+    /// there are more than ten pieces of bytes in the values, at which the server would hang up.
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         self.send(None, event(&self.0.namespace, None, name, values.as_ref()), false);
     }
 
     /// Emits an event that may be lost: if it cannot leave at once, it is (`socket.volatile.emit`).
+    ///
+    /// # Panics
+    /// As for [`emit`](Socket::emit).
     pub fn emit_volatile(&self, name: &str, values: impl AsRef<[Value]>) {
         self.send(None, event(&self.0.namespace, None, name, values.as_ref()), true);
     }
 
     /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
-    /// there is none: on another thread, on the one that calls [`disconnect`](Socket::disconnect), or
-    /// on this one if the [`Client`](super::Client) is gone.
+    /// there is none: on another thread, which may be the one that calls
+    /// [`disconnect`](Socket::disconnect), and never within this call.
+    ///
+    /// # Panics
+    /// As for [`emit`](Socket::emit); no answer is awaited then.
     pub fn emit_with_ack(
         &self,
         name: &str,
@@ -166,14 +176,15 @@ impl Socket {
         timeout: Duration,
         callback: impl FnOnce(Result<Args, NoAnswer>) + Send + 'static,
     ) {
-        if self.0.manager.strong_count() == 0 {
-            return callback(Err(NoAnswer::Disconnected));
-        }
         let id = self.0.acks.next_id();
         // First, as it panics if the event may not be sent: then no answer is awaited either.
-        let event = event(&self.0.namespace, Some(id), name, values.as_ref());
+        let outgoing = event(&self.0.namespace, Some(id), name, values.as_ref());
         self.0.acks.expect(id, timeout, Box::new(callback));
-        self.send(Some(id), event, false);
+        if self.0.manager.strong_count() == 0 {
+            self.0.acks.fail(id, NoAnswer::Disconnected);
+        } else {
+            self.send(Some(id), outgoing, false);
+        }
     }
 
     fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) {

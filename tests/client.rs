@@ -540,6 +540,62 @@ fn it_gives_up_after_so_many_attempts_and_can_be_told_to_begin_again() {
     assert_eq!(next(&heard), "connect"); // the first attempt, and no "reconnect"
 }
 
+/// Options with pauses of that length.
+fn pausing(pause: Duration) -> client::Options {
+    let backoff = Backoff { min: pause, max: pause, jitter: 0.0, ..Backoff::default() };
+    client::Options { backoff, ..options(&["websocket"]) }
+}
+
+#[test]
+fn opened_again_after_its_own_disconnect_it_connects_without_a_pause() {
+    let house = House::new(Options::default());
+    let network = Network::before(house.address);
+    let client = Client::new(&network.url(), pausing(100 * LIMIT)).unwrap();
+    let heard = heard(&client);
+    let (sender, pauses) = mpsc::channel();
+    client.io().on("reconnect_pause", move |_| _ = sender.send(()));
+    client.open();
+    assert_eq!(next(&heard), "connect");
+    client.disconnect(); // in a session
+    assert_eq!(next(&heard), "disconnect io client disconnect");
+    client.open();
+    assert_eq!(next(&heard), "connect");
+    network.cut();
+    assert_eq!(next(&heard), "disconnect transport close");
+    next(&pauses);
+    client.disconnect(); // in a pause
+    client.open();
+    assert_eq!(next(&heard), "connect"); // and no "reconnect": it has begun anew
+    settle(&client);
+}
+
+#[test]
+fn opened_again_by_a_listener_after_a_short_session_it_waits_for_the_first_pause() {
+    let pause = Duration::from_millis(200);
+    let open: fn(&client::Event) = |event| event.socket.open();
+    let open_elsewhere: fn(&client::Event) = |event| {
+        let socket = event.socket.clone();
+        _ = thread::spawn(move || socket.open());
+    };
+    for (name, reopen) in
+        [("disconnect", open), ("disconnect", open_elsewhere), ("connect_error", open)]
+    {
+        let house = House::new(Options::default());
+        let (sender, sessions) = mpsc::channel();
+        house.io.use_middleware(move |_| {
+            _ = sender.send(());
+            if name == "connect_error" { Err("not you".into()) } else { Ok(()) }
+        });
+        house.io.on_connection(|socket| socket.disconnect(true));
+        let client = Client::new(&house.url(), pausing(pause)).unwrap();
+        client.on(name, reopen);
+        let begun = Instant::now();
+        client.open();
+        (0..4).for_each(|_| next(&sessions));
+        assert!(begun.elapsed() >= 3 * pause, "{name}: 4 sessions in {:?}", begun.elapsed());
+    }
+}
+
 #[test]
 fn one_that_may_not_reconnect_stays_away_until_it_is_opened_again() {
     let house = House::new(Options::default());

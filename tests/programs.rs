@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -597,6 +598,28 @@ impl Drop for Chat {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+#[test]
+fn a_client_that_cannot_have_a_thread_says_so() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_socketio-client"))
+        .env("RUST_MIN_STACK", (1u64 << 50).to_string()) // no stack is so large
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = child.stdout.take().unwrap();
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            _ = sender.send(line);
+        }
+    });
+    let line = lines.recv_timeout(LIMIT);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let line = line.expect("it says something");
+    assert!(line.starts_with("Cannot connect: no thread can be started: "), "{line}");
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! The one line to a server: a thread connects, talks, waits, and begins again.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::socket::Socket;
 use super::transport::{Address, Error, Sender, Transport};
 use crate::json::Value;
-use crate::net::Emitter;
+use crate::net::{Backoff, Emitter};
 use crate::socketio::args::Args;
 use crate::socketio::codec::{Decoded, Decoder};
 use crate::socketio::packet::Kind;
@@ -35,6 +35,9 @@ pub(super) struct Line {
     again: bool,
     /// The thread runs, or is about to.
     running: bool,
+    /// The next session is not asked for before; whoever has left of their own accord need not wait.
+    not_before: Option<Instant>,
+    backoff: Backoff,
     pub thread: Option<JoinHandle<()>>,
 }
 
@@ -47,11 +50,12 @@ impl Line {
 
 impl Manager {
     pub fn new(address: Address) -> Arc<Manager> {
+        let line = Line { backoff: address.options.backoff.clone(), ..Line::default() };
         Arc::new(Manager {
             address,
             events: Emitter::new(),
             sockets: Mutex::default(),
-            line: Mutex::default(),
+            line: Mutex::new(line),
             changed: Condvar::new(),
         })
     }
@@ -69,27 +73,42 @@ impl Manager {
     }
 
     /// A socket wants to talk.
-    pub fn open(self: &Arc<Manager>, socket: &Socket) {
+    ///
+    /// # Errors
+    /// There is no thread to be had: it does not want to any more.
+    pub fn open(self: &Arc<Manager>, socket: &Socket) -> io::Result<()> {
         let mut line = lock(&self.line);
         let was_open = socket.0.open.swap(true, Relaxed);
         if let Some(sender) = line.sender() {
             if !was_open {
                 socket.ask(&sender);
             }
-            return;
+            return Ok(());
         }
         line.again = true;
         if !line.running {
             let manager = self.clone();
             let thread = thread::Builder::new().spawn(move || manager.run());
-            line.running = thread.is_ok();
-            line.thread = thread.ok();
+            socket.0.open.store(thread.is_ok(), Relaxed);
+            line.thread = Some(thread?);
+            line.running = true;
+        }
+        Ok(())
+    }
+
+    /// A socket leaves of its own accord. If it was the last, who comes next need not wait.
+    pub fn leave(&self, socket: &Socket) {
+        let mut line = lock(&self.line);
+        let was_open = socket.0.open.load(Relaxed);
+        self.remove(&mut line, socket);
+        if was_open && !self.is_wanted() {
+            line.not_before = None;
+            line.backoff.reset();
         }
     }
 
     /// A socket has nothing to say any more. If it was the last, the line is given up.
-    pub fn remove(&self, socket: &Socket) {
-        let mut line = lock(&self.line);
+    fn remove(&self, line: &mut Line, socket: &Socket) {
         socket.0.open.store(false, Relaxed);
         if self.is_wanted() {
             return;
@@ -104,14 +123,17 @@ impl Manager {
     /// The thread: connects, talks, waits, and begins again, as long as anyone wants to talk.
     fn run(&self) {
         let options = &self.address.options;
-        let mut backoff = options.backoff.clone();
         while self.goes_on() {
+            let attempts = lock(&self.line).backoff.attempts;
+            if attempts > 0 {
+                self.tell("reconnect_attempt", attempts.into());
+            }
             match Transport::open(&self.address) {
                 Ok(mut transport) => {
-                    if backoff.attempts > 0 {
-                        self.tell("reconnect", backoff.attempts.into());
+                    if attempts > 0 {
+                        self.tell("reconnect", attempts.into());
                     }
-                    backoff.reset();
+                    lock(&self.line).backoff.reset();
                     let Some(reason) = self.talk(&mut transport) else { continue };
                     self.sockets().iter().for_each(|socket| socket.lost(reason));
                 }
@@ -121,33 +143,48 @@ impl Manager {
                     for socket in self.sockets() {
                         socket.refused(&message);
                     }
-                    if backoff.attempts > 0 {
+                    if attempts > 0 {
                         self.tell("reconnect_error", message.into());
                     }
                 }
             }
+            let mut line = lock(&self.line);
             if !options.reconnection || !self.is_wanted() {
                 continue;
             }
-            if backoff.attempts >= options.reconnection_attempts {
-                lock(&self.line).running = false;
+            if line.backoff.attempts >= options.reconnection_attempts {
+                line.running = false;
+                line.backoff.reset();
+                drop(line);
                 return self.tell("reconnect_failed", Value::Null);
             }
-            let pause = backoff.next_pause();
+            let pause = line.backoff.next_pause();
+            line.not_before = Some(Instant::now() + pause);
+            drop(line);
             self.tell("reconnect_pause", pause.as_secs_f64().into());
-            self.wait(pause);
-            if self.is_wanted() {
-                self.tell("reconnect_attempt", backoff.attempts.into());
-            }
         }
     }
 
-    /// Whether to connect: if anyone wants to talk, and has said so since the last session where
-    /// nothing comes back by itself. If not, the thread ends.
+    /// Waits until a session may be asked for, as long as anyone wants to talk, and has said so since
+    /// the last one where nothing comes back by itself. If nobody does, the thread ends.
     fn goes_on(&self) -> bool {
+        let options = &self.address.options;
         let mut line = lock(&self.line);
-        line.running = self.is_wanted() && (self.address.options.reconnection || line.again);
-        line.running
+        loop {
+            line.running = self.is_wanted() && (options.reconnection || line.again);
+            let now = Instant::now();
+            let pause =
+                line.not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+            if !line.running {
+                return false;
+            }
+            if pause.is_zero() {
+                // A listener that opens again whatever happens must not do so without a pause.
+                line.not_before = Some(now + options.backoff.clone().next_pause());
+                return true;
+            }
+            line = self.changed.wait_timeout(line, pause).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// A session, from its first packet to its last; returns how it ended, unless it was given up.
@@ -200,7 +237,7 @@ impl Manager {
             return match packet.values.pop().as_ref().and_then(|hello| hello["sid"].as_str()) {
                 Some(id) => socket.connected(id),
                 None => {
-                    self.remove(&socket);
+                    self.remove(&mut lock(&self.line), &socket);
                     socket.refused("the server does not speak Socket.IO 5: a sid was expected");
                 }
             };
@@ -211,11 +248,11 @@ impl Manager {
         match (packet.kind, packet.id) {
             (Kind::ConnectError, _) => {
                 socket.0.asked.store(false, Relaxed);
-                self.remove(&socket);
+                self.remove(&mut lock(&self.line), &socket);
                 socket.tell("connect_error", packet.values);
             }
             (Kind::Disconnect, _) if socket.is_connected() => {
-                self.remove(&socket);
+                self.remove(&mut lock(&self.line), &socket);
                 socket.lost("io server disconnect");
             }
             (Kind::Ack, Some(id)) => socket.0.acks.settle(id, Ok(Args(packet.values))),
@@ -232,12 +269,6 @@ impl Manager {
     /// Tells what happened to the line.
     fn tell(&self, name: &str, value: Value) {
         self.events.emit_to_each(name, &value);
-    }
-
-    /// Waits for a while, or until nobody wants to talk any more.
-    fn wait(&self, pause: Duration) {
-        let line = lock(&self.line);
-        drop(self.changed.wait_timeout_while(line, pause, |_| self.is_wanted()));
     }
 
     /// The sockets that talk, or want to.

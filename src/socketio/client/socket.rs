@@ -121,11 +121,15 @@ impl Socket {
 
     /// Connects, and comes back when the line breaks, until [`disconnect`](Socket::disconnect). After
     /// a `connect_error` from the server's middleware, and after the server has disconnected it, it is
-    /// to be called again.
+    /// to be called again; if the session was shorter than the first pause, the rest is waited out. So
+    /// it is after a `connect_error` that no thread could be started, which is told on this thread.
     pub fn open(&self) {
-        let _state = lock(&self.0.state);
-        if let Some(manager) = self.0.manager.upgrade() {
-            manager.open(self);
+        let state = lock(&self.0.state);
+        let Some(manager) = self.0.manager.upgrade() else { return };
+        let opened = manager.open(self);
+        drop(state);
+        if let Err(e) = opened {
+            self.refused(&format!("no thread can be started: {e}"));
         }
     }
 
@@ -136,7 +140,7 @@ impl Socket {
             sender.send(&packet(Kind::Disconnect, &self.0.namespace, ""));
         }
         if let Some(manager) = self.0.manager.upgrade() {
-            manager.remove(self);
+            manager.leave(self);
         }
         self.lost_in(state, "io client disconnect");
     }

@@ -829,6 +829,31 @@ fn what_the_server_says_before_it_lets_it_in_is_heard_once_it_is_in() {
 }
 
 #[test]
+fn what_the_server_says_before_it_lets_it_in_takes_16_mib_of_memory_at_most() {
+    let (url, _said) = scripted(|said| match said {
+        "40" => {
+            // Each is 200 KB of text, and 3.2 MB of values.
+            let many = format!(r#"42["many",{}]"#, vec!["[0]"; 50_000].join(","));
+            let mut packets = vec![&*many.leak(); 8];
+            packets.push(r#"40{"sid":"b"}"#);
+            packets.leak()
+        }
+        _ => &[],
+    });
+    let client = client(&url, &["websocket"]);
+    let (sender, heard) = mpsc::channel();
+    for name in ["many", "connect"] {
+        let sender = sender.clone();
+        client.on(name, move |event| _ = sender.send(event.name.clone()));
+    }
+    client.open();
+    for _ in 0..5 {
+        assert_eq!(next(&heard), "many");
+    }
+    assert_eq!(next(&heard), "connect");
+}
+
+#[test]
 fn a_listener_of_what_came_early_may_leave_and_come_back() {
     let (url, _said) = scripted(|said| match said {
         "40" => &[r#"42["early"]"#, r#"42["news"]"#, r#"40{"sid":"b"}"#],

@@ -27,6 +27,21 @@ fn assert_refused<const N: usize>(texts: [(&str, usize, &str); N]) {
     }
 }
 
+#[test]
+fn a_list_takes_no_more_memory_than_its_items_need() {
+    for n in 1..100 {
+        let array = parse(&format!("[{}]", vec!["0"; n].join(",")));
+        let members: Vec<String> = (0..n).map(|i| format!("\"{i}\":0")).collect();
+        let object = parse(&format!("{{{}}}", members.join(",")));
+        let (Value::Array(items), Value::Object(members)) = (array, object) else { panic!() };
+        let limit = if n <= 2 { n } else { 2 * (n - 1) };
+        assert!(items.capacity() <= limit, "{n} items: {}", items.capacity());
+        if n <= 16 {
+            assert!(members.capacity() <= limit, "{n} members: {}", members.capacity());
+        }
+    }
+}
+
 mod section_2_grammar {
     use super::*;
 

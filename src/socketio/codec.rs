@@ -75,8 +75,9 @@ type Attachment = Option<Vec<u8>>;
 /// Puts packets together out of messages.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// A packet whose bytes have not all come yet, and those that have.
-    waiting: Option<(Decoded, usize, Vec<Attachment>)>,
+    /// The text of a packet whose bytes have not all come yet, how many will, and those that have.
+    /// (Values may take 24 times the memory of their text: they are read once all bytes are there.)
+    waiting: Option<(String, usize, Vec<Attachment>)>,
 }
 
 impl Decoder {
@@ -88,22 +89,23 @@ impl Decoder {
         match (message, self.waiting.take()) {
             (Message::Text(text), None) => {
                 let packet = Packet::parse(&text).ok_or(Nonsense)?;
-                let decoded = decode(&packet)?;
                 if !matches!(packet.kind, Kind::BinaryEvent | Kind::BinaryAck) {
-                    return Ok(Some(decoded));
+                    return decode(&packet).map(Some);
                 }
-                if !(1..=MAX_ATTACHMENTS).contains(&packet.attachments) {
+                let expected = packet.attachments;
+                if !(1..=MAX_ATTACHMENTS).contains(&expected) {
                     return Err(Nonsense);
                 }
-                self.waiting = Some((decoded, packet.attachments, Vec::new()));
+                self.waiting = Some((text, expected, Vec::new()));
                 Ok(None)
             }
-            (Message::Binary(bytes), Some((mut decoded, expected, mut attachments))) => {
+            (Message::Binary(bytes), Some((text, expected, mut attachments))) => {
                 attachments.push(Some(bytes));
                 if attachments.len() < expected {
-                    self.waiting = Some((decoded, expected, attachments));
+                    self.waiting = Some((text, expected, attachments));
                     return Ok(None);
                 }
+                let mut decoded = decode(&Packet::parse(&text).ok_or(Nonsense)?)?;
                 decoded.values.iter_mut().try_for_each(|v| put_back(v, &mut attachments))?;
                 Ok(Some(decoded))
             }

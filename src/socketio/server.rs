@@ -19,6 +19,7 @@ use super::socket::{Socket, packet};
 use crate::engineio::{self, Event, Handle, Session};
 use crate::json::Value;
 use crate::net::clock::{self, Timer};
+use crate::ws::Message;
 
 /// What can be set, with the defaults of Socket.IO's server.
 pub struct Options {
@@ -26,12 +27,14 @@ pub struct Options {
     pub engine: engineio::Options,
     /// How long a client may take to join its first namespace. 45 s.
     pub connect_timeout: Duration,
+    /// How long each attachment that a client has announced may take to come. 45 s.
+    pub attachment_timeout: Duration,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        let engine = engineio::Options::default();
-        Options { engine, connect_timeout: Duration::from_secs(45) }
+        let [connect_timeout, attachment_timeout] = [Duration::from_secs(45); 2];
+        Options { engine: engineio::Options::default(), connect_timeout, attachment_timeout }
     }
 }
 
@@ -54,6 +57,7 @@ pub struct Server {
     engine: engineio::Server,
     io: Io,
     connect_timeout: Duration,
+    attachment_timeout: Duration,
 }
 
 impl Server {
@@ -63,7 +67,8 @@ impl Server {
     /// As for [`net::Server::bind`](crate::net::Server::bind).
     pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
         let engine = engineio::Server::bind(address, options.engine)?;
-        Ok(Server { engine, io: Io::new(), connect_timeout: options.connect_timeout })
+        let Options { connect_timeout, attachment_timeout, .. } = options;
+        Ok(Server { engine, io: Io::new(), connect_timeout, attachment_timeout })
     }
 
     /// Where the server listens.
@@ -83,9 +88,10 @@ impl Server {
 
     /// Accepts clients until [`Handle::close`], and returns when the last has gone.
     pub fn serve(self) {
-        let Server { engine, io, connect_timeout } = self;
+        let Server { engine, io, connect_timeout, attachment_timeout } = self;
         engine.serve(move |session| {
-            let client = Client::new(session.clone(), io.clone(), connect_timeout);
+            let timeouts = [connect_timeout, attachment_timeout];
+            let client = Client::new(session.clone(), io.clone(), timeouts);
             Box::new(move |event| client.receive(event))
         });
     }
@@ -145,6 +151,9 @@ pub(super) struct Client {
     sockets: Mutex<Vec<Socket>>,
     decoder: Mutex<Decoder>,
     first_join: Mutex<FirstJoin>,
+    attachment_timeout: Duration,
+    /// Ends the session if the next attachment does not come.
+    attachment_deadline: Mutex<Option<Timer>>,
 }
 
 /// Whether a client has joined a namespace in time.
@@ -158,13 +167,16 @@ enum FirstJoin {
 }
 
 impl Client {
-    fn new(session: Session, io: Io, connect_timeout: Duration) -> Arc<Client> {
+    fn new(session: Session, io: Io, timeouts: [Duration; 2]) -> Arc<Client> {
+        let [connect_timeout, attachment_timeout] = timeouts;
         let client = Arc::new(Client {
             session,
             io,
             sockets: Mutex::default(),
             decoder: Mutex::default(),
             first_join: Mutex::new(FirstJoin::Done),
+            attachment_timeout,
+            attachment_deadline: Mutex::default(),
         });
         let late = Arc::downgrade(&client);
         let mut first_join = lock(&client.first_join); // until it is set, the timer waits
@@ -199,14 +211,29 @@ impl Client {
         true
     }
 
+    /// An attachment is to come: half an event is not kept for ever.
+    fn awaits_attachment(self: &Arc<Client>) {
+        let late = Arc::downgrade(self);
+        let deadline = clock::after(self.attachment_timeout, move || {
+            _ = late.upgrade().map(|client| client.session.close("parse error"));
+        });
+        *lock(&self.attachment_deadline) = Some(deadline);
+    }
+
     fn receive(self: &Arc<Client>, event: Event) {
         match event {
             Event::Message(message) => {
+                let is_attachment = matches!(message, Message::Binary(_));
                 // (Let go before the packet is acted on: no lock is held while handlers run.)
                 let decoded = lock(&self.decoder).add(message);
                 match decoded {
-                    Ok(Some(packet)) => self.act_on(packet),
-                    Ok(None) => {}
+                    Ok(Some(packet)) => {
+                        if is_attachment {
+                            *lock(&self.attachment_deadline) = None; // it was the last
+                        }
+                        self.act_on(packet);
+                    }
+                    Ok(None) => self.awaits_attachment(),
                     Err(_) => self.session.close("parse error"),
                 }
             }

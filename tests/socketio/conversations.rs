@@ -495,6 +495,15 @@ mod events {
     }
 
     #[test]
+    fn whose_attachments_never_come_end_the_session() {
+        let time = Duration::from_millis(50);
+        let house = house_with(Options { attachment_timeout: time, ..Options::default() }, |_| {});
+        let mut guest = enter(house.address);
+        guest.send(r#"451-["picture",{"_placeholder":true,"num":0}]"#);
+        assert_eq!(next(&house.ends), end("/", "parse error"));
+    }
+
+    #[test]
     fn an_argument_that_was_not_sent_is_null() {
         let house = house(|socket| {
             socket.on("second", |event| event.ack([event.args[1].clone()]));

@@ -216,7 +216,11 @@ mod the_decoder {
             "61-",
             "61-{}",
         ] {
-            assert_eq!(text(wire), Err(Nonsense), "{wire:?}");
+            let refused = match wire.get(1..3) {
+                Some("1-") => with_bytes(wire, [b"x"]), // read once the bytes are there
+                _ => text(wire),
+            };
+            assert_eq!(refused, Err(Nonsense), "{wire:?}");
         }
     }
 
@@ -238,7 +242,8 @@ mod the_decoder {
             "removeListener",
         ] {
             assert_eq!(text(&format!(r#"2["{name}"]"#)), Err(Nonsense), "{name}");
-            assert_eq!(text(&format!(r#"51-["{name}",{PLACEHOLDER}]"#)), Err(Nonsense), "{name}");
+            let binary = format!(r#"51-["{name}",{PLACEHOLDER}]"#);
+            assert_eq!(with_bytes(&binary, [b"x"]), Err(Nonsense), "{name}");
             let escaped = format!(r#"2["\u00{:02x}{}"]"#, name.as_bytes()[0], &name[1..]);
             assert_eq!(text(&escaped), Err(Nonsense), "{escaped}");
             assert!(text(&format!(r#"2["{name}s","{name}"]"#)).is_ok());

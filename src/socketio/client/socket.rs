@@ -19,8 +19,9 @@ use crate::socketio::lock;
 use crate::socketio::packet::Kind;
 use crate::socketio::socket::{event, packet};
 
-/// How many events a server may emit before it has let us in: memory has an end.
-const MAX_EARLY: usize = 1000;
+/// How many bytes the events may take in memory that a server emits before it has let us in. 16 MiB;
+/// what comes beyond is lost.
+const MAX_EARLY: usize = 16 << 20;
 
 /// A conversation in a namespace, with its [`Listeners`]. Its own events are `connect`,
 /// `connect_error` (with an object that has a `message`, and perhaps `data`) and `disconnect` (with the
@@ -39,8 +40,7 @@ pub struct Inner {
     pub(super) open: AtomicBool,
     /// The server has been asked for the namespace, and has not answered.
     pub(super) asked: AtomicBool,
-    /// What the server has emitted since it was asked: events, and the numbers of their answers.
-    early: Mutex<Vec<(Vec<Value>, Option<u64>)>>,
+    early: Mutex<Early>,
     state: Mutex<State>,
 }
 
@@ -49,6 +49,15 @@ struct State {
     id: Option<String>,
     /// What was emitted while it was not, in order, with the numbers of the answers awaited.
     buffer: VecDeque<(Option<u64>, Outgoing)>,
+}
+
+/// What the server has emitted since it was asked, before it has answered.
+#[derive(Default)]
+struct Early {
+    /// The values of each event, and the number of its answer.
+    events: Vec<(Vec<Value>, Option<u64>)>,
+    /// How many bytes they take in memory.
+    size: usize,
 }
 
 /// An event that the server has emitted. A clone is the same one: it can be answered later.
@@ -213,7 +222,7 @@ impl Socket {
         if self.0.asked.swap(true, Relaxed) {
             return;
         }
-        lock(&self.0.early).clear();
+        *lock(&self.0.early) = Early::default();
         let auth = match &*lock(&self.0.auth) {
             auth @ Value::Object(members) if !members.is_empty() => auth.to_string(),
             _ => String::new(), // the protocol has nothing but objects there
@@ -234,8 +243,8 @@ impl Socket {
         }
         state.id = Some(id.to_string());
         drop(state);
-        let early = mem::take(&mut *lock(&self.0.early)).into_iter();
-        for (values, ack) in early.take_while(|_| self.is_connected()) {
+        let early = mem::take(&mut *lock(&self.0.early));
+        for (values, ack) in early.events.into_iter().take_while(|_| self.is_connected()) {
             self.receive(values, ack);
         }
         let mut state = lock(&self.0.state);
@@ -285,8 +294,10 @@ impl Socket {
     pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
         if !self.is_connected() {
             let mut early = lock(&self.0.early);
-            if early.len() < MAX_EARLY {
-                early.push((values, ack));
+            let size = values.iter().map(size_in_memory).sum::<usize>();
+            if early.size + size <= MAX_EARLY {
+                early.size += size;
+                early.events.push((values, ack));
             }
             return;
         }
@@ -311,6 +322,21 @@ impl Deref for Socket {
     fn deref(&self) -> &Listeners<Event> {
         &self.0.listeners
     }
+}
+
+/// How many bytes a value takes in memory: many more than its text, if it is made of small parts.
+fn size_in_memory(value: &Value) -> usize {
+    let held = match value {
+        Value::String(text) => text.len(),
+        Value::Binary(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(size_in_memory).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| size_of::<String>() + name.len() + size_in_memory(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + held
 }
 
 /// Two sockets are equal if they are the same conversation.

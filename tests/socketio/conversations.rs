@@ -587,9 +587,18 @@ mod events {
             });
             assert_eq!(heard, r#"42["heard"]"#);
         }
+        // A WebSocket can, unless a thread is still writing what came before: on Windows one always does.
         let mut websocket = enter(house.address);
-        next(&house.sockets).emit_volatile("at once", []);
-        assert_eq!(websocket.text(), r#"42["at once"]"#);
+        let socket = next(&house.sockets);
+        let heard = thread::scope(|scope| {
+            let hearing = scope.spawn(|| websocket.text());
+            until(|| {
+                socket.emit_volatile("at once", []);
+                hearing.is_finished()
+            });
+            hearing.join().unwrap()
+        });
+        assert_eq!(heard, r#"42["at once"]"#);
     }
 }
 

@@ -103,7 +103,8 @@ impl Stream {
         either!(self, socket => socket.shutdown(Shutdown::Write))
     }
 
-    /// Ends both directions at once. Whichever thread waits in a `read` or `write` wakes up.
+    /// Ends both directions at once. Whichever thread waits in a `read` or `write` wakes up; on Windows
+    /// a `read` that waits already may go on until its timeout, or until the other end closes.
     pub fn destroy(&self) {
         // The one error is that there is nothing left to end.
         _ = either!(self, socket => socket.shutdown(Shutdown::Both));

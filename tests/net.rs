@@ -1132,7 +1132,7 @@ mod outbox {
         });
         outbox.wait_until_sent();
         drop(outbox);
-        assert_eq!(read.recv_timeout(Duration::from_secs(8)).unwrap(), "late");
+        assert_eq!(read.recv_timeout(LIMIT).unwrap(), "late");
     }
 
     #[test]

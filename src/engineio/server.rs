@@ -145,7 +145,13 @@ impl Shared {
         let mut connection = Connection::new(stream, self.options.max_queued)?;
         let mut held: Held = None;
         loop {
-            let is_held = || held.as_ref().is_some_and(|(session, number)| session.holds(*number));
+            let outbox = connection.outbox.clone();
+            let is_held = || match &held {
+                Some((session, number)) if session.holds(*number) => true,
+                // Who reads slowly keeps the connection only as long as the session.
+                Some((session, _)) => session.closed().is_none() && outbox.is_sending(),
+                None => outbox.is_sending(),
+            };
             let next = connection.next_after(is_held, self.options.handshake_timeout);
             if let Some((session, number)) = held.take() {
                 session.left(number);

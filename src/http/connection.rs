@@ -48,11 +48,12 @@ impl Connection {
     /// # Errors
     /// The connection failed, or the client has been dropped.
     pub fn next(&mut self, within: Duration) -> Result<Option<Request>, Error> {
-        self.next_after(|| false, within)
+        let outbox = self.outbox.clone();
+        self.next_after(|| outbox.is_sending(), within)
     }
 
     /// The same, but the time to begin the next request runs only once `is_held`, which says whether
-    /// the last one is still to be answered, says no.
+    /// the last one is still to be answered (or the client still to read the response), says no.
     ///
     /// # Errors
     /// As for [`next`](Connection::next).

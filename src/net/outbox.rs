@@ -261,6 +261,11 @@ impl Outbox {
         drop(self.0.progress.wait_while(lock(&self.0.state), busy));
     }
 
+    /// Whether some of what was sent has not left yet.
+    pub fn is_sending(&self) -> bool {
+        !lock(&self.0.state).queue.is_empty()
+    }
+
     /// Whether what is sent now would leave at once.
     pub fn is_writable(&self) -> bool {
         let state = lock(&self.0.state);

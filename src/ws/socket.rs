@@ -66,6 +66,7 @@ impl Socket {
             outbox,
             role,
             alive: AtomicBool::new(true),
+            reading: AtomicBool::new(false),
             deadline: OnceLock::new(),
         }));
         let reader = Reader::new(reader, role == Role::Server, max_payload);
@@ -81,6 +82,15 @@ impl Socket {
     /// The other end broke the rules (it has been told so, with [`Error::close_code`]), or the
     /// connection failed. Nothing can be read afterwards.
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
+        // Nobody has read while the handler was busy: the time for a pong begins anew.
+        self.sender.0.alive.store(true, Relaxed);
+        self.sender.0.reading.store(true, Relaxed);
+        let read = self.read_message();
+        self.sender.0.reading.store(false, Relaxed);
+        read
+    }
+
+    fn read_message(&mut self) -> Result<Option<Message>, Error> {
         while self.closed.is_none() {
             match self.next() {
                 Ok(Some(Incoming::Message(message))) => return Ok(Some(message)),
@@ -181,8 +191,10 @@ struct Shared {
     stream: Stream,
     outbox: Outbox,
     role: Role,
-    /// A pong has come since the last [`Sender::check_alive`].
+    /// A message or a pong has come since the last [`Sender::check_alive`].
     alive: AtomicBool,
+    /// A thread is in [`Socket::read`], so that a pong that comes is seen.
+    reading: AtomicBool,
     /// Cuts off the other end if it does not return our goodbye.
     deadline: OnceLock<Timer>,
 }
@@ -268,9 +280,10 @@ impl Sender {
     }
 
     /// The heartbeat: a client that has not answered since the last time is cut off, and any other
-    /// is sent a ping.
+    /// is sent a ping. While nobody reads, an answer would not be seen, and nobody is cut off.
     pub fn check_alive(&self) {
-        match self.0.alive.swap(false, Relaxed) {
+        let busy = !self.0.reading.load(Relaxed);
+        match self.0.alive.swap(busy, Relaxed) || busy {
             true => _ = self.ping(b""),
             false => self.terminate(),
         }

@@ -152,6 +152,37 @@ fn who_has_not_answered_by_the_next_heartbeat_is_cut_off() {
 }
 
 #[test]
+fn heartbeat_cuts_nobody_off_while_the_handler_is_busy() {
+    let server = server();
+    let clients = server.clients();
+    let (begun, begins) = mpsc::channel();
+    let (go, may_go) = mpsc::channel::<()>();
+    let may_go = std::sync::Mutex::new(may_go);
+    let server = serve(server, move |mut socket| {
+        while let Some(message) = socket.read()? {
+            begun.send(()).unwrap();
+            _ = may_go.lock().unwrap().recv();
+            socket.send(message)?;
+        }
+        Ok(())
+    });
+    let mut peer = Peer::open(server);
+    peer.send(TEXT, "work");
+    begins.recv().unwrap();
+    let sender = clients.all().remove(0);
+    (0..3).for_each(|_| sender.check_alive()); // its pongs would not be seen now
+    drop(go);
+    (0..3).for_each(|_| peer.expect(PING, ""));
+    peer.expect(TEXT, "work");
+    peer.send(PING, "reading?");
+    peer.expect(PONG, "reading?");
+    sender.check_alive(); // its time begins anew
+    peer.expect(PING, "");
+    sender.check_alive();
+    peer.expect_cut();
+}
+
+#[test]
 fn the_heartbeat_keeps_who_answers_and_cuts_off_who_does_not() {
     let server =
         server_with(Options { heartbeat: Some(Duration::from_secs(1)), ..Options::default() });

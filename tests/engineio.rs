@@ -707,6 +707,24 @@ mod the_heartbeat {
     }
 
     #[test]
+    fn silence_is_no_timeout_while_the_listener_is_busy() {
+        let (told, tells) = mpsc::channel();
+        let options = Options { ping_interval: SHORT, ping_timeout: SHORT, ..Options::default() };
+        let house = house_with(options, move |session, _| {
+            thread::sleep(SHORT * 20);
+            told.send(session.closed()).unwrap();
+        });
+        let mut websocket = WebSocket::session(house.address);
+        websocket.send("4work");
+        assert_eq!(next(&tells), None);
+        assert_eq!(next(&house.ends), "ping timeout"); // it is silent from then on too
+        let mut polling = Polling::open(house.address);
+        polling.say("4work");
+        assert_eq!(next(&tells), None);
+        assert_eq!(next(&house.ends), "ping timeout");
+    }
+
+    #[test]
     fn who_neither_asks_nor_answers_is_forgotten() {
         let house =
             house(Options { ping_interval: SHORT, ping_timeout: SHORT, ..Options::default() });
@@ -934,6 +952,65 @@ mod the_end {
         assert!(house.ends.try_recv().is_err());
     }
 
+    /// What a listener has heard: it blocks, or ends its own session, where a message says so.
+    fn heard(end: impl Fn(&Session) + Clone + Send + Sync + 'static) -> (House, Receiver<String>) {
+        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+        let (address, handle) = (server.address().unwrap(), server.handle());
+        let (told, tells) = mpsc::channel();
+        thread::spawn(move || {
+            server.serve(move |session| {
+                let (session, end, told) = (session.clone(), end.clone(), told.clone());
+                Box::new(move |event| {
+                    if let Event::Message(_) = event {
+                        end(&session);
+                    }
+                    _ = told.send(format!("{event:?}"));
+                })
+            });
+        });
+        let (_, sessions) = mpsc::channel();
+        let (_, ends) = mpsc::channel();
+        (House { address, handle, sessions, ends }, tells)
+    }
+
+    #[test]
+    fn close_is_told_after_the_message_that_is_being_handled() {
+        let on_its_own_thread = |session: &Session| session.close("forced close");
+        let on_another = |session: &Session| {
+            let session = session.clone();
+            thread::spawn(move || session.close("forced close")).join().unwrap();
+        };
+        let both: [fn(&Session); 2] = [on_its_own_thread, on_another];
+        for end in both {
+            let (house, tells) = heard(end);
+            let mut client = WebSocket::session(house.address);
+            client.send("4one");
+            client.send("4two");
+            assert_eq!(next(&tells), r#"Message(Text("one"))"#);
+            assert_eq!(next(&tells), r#"Close("forced close")"#);
+            assert_eq!(client.read(), Frame::Close(1000));
+            until(|| house.handle.sessions() == 0);
+            assert!(tells.try_recv().is_err(), "something began after the end");
+        }
+    }
+
+    #[test]
+    fn nothing_begins_after_a_close() {
+        for _ in 0..40 {
+            let (house, tells) = heard(|_| {});
+            let mut client = WebSocket::session(house.address);
+            let handle = house.handle.clone();
+            let flood = thread::spawn(move || (0..200).for_each(|_| client.send("4more")));
+            next(&tells);
+            handle.close();
+            flood.join().unwrap();
+            handle.wait();
+            let told: Vec<_> = tells.try_iter().collect();
+            let close = told.iter().position(|told| told.starts_with("Close"));
+            assert_eq!(close, Some(told.len() - 1), "{told:?}");
+        }
+    }
+
     #[test]
     fn a_listener_that_panics_ends_its_own_session_alone() {
         let house = house_with(Options::default(), |session, message| match message {
@@ -1068,8 +1145,8 @@ mod requests {
         next(&begins);
         let second = Connection::open(house.address).post(&target, "4two");
         assert_eq!(second.short(), (400, r#"{"code":3,"message":"Bad request"}"#));
-        assert_eq!(next(&house.ends), "transport error");
         drop(go);
+        assert_eq!(next(&house.ends), "transport error"); // once the first has been received
         guest.says.answer();
         guest.assert_forgotten();
     }

@@ -10,10 +10,12 @@
 //! | [`packet`] | what is said, in two forms | 16 |
 //! | `polling` | a request that is held, and what waits for the next one | 16 |
 //! | [`session`] | what is one conversation, and when it is over | 16, 17 |
+//! | `serial` | one call at a time, in order, whoever asks for it | 17 |
 //! | [`server`] | whose request is it? | 16, 17 |
 
 pub mod packet;
 mod polling;
+mod serial;
 pub mod server;
 pub mod session;
 

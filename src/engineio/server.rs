@@ -79,10 +79,12 @@ impl Handle {
     /// Closes the door, and ends all sessions: they are told, with `server shutting down`. What
     /// connections are left after [`Options::close_timeout`] are destroyed, so that
     /// [`serve`](Server::serve) returns.
+    ///
+    /// The listeners are told on this thread: call it under no lock that they take.
     pub fn close(&self) {
         self.0.door.close();
         let sessions: Vec<Session> = lock(&self.0.sessions).values().cloned().collect();
-        sessions.iter().for_each(|session| session.close("server shutting down"));
+        sessions.iter().for_each(|session| session.close_here("server shutting down"));
     }
 
     /// Waits until the server has been closed and its last connection has ended.
@@ -124,7 +126,7 @@ impl Shared {
         if let Err(e) = &end {
             session.explain(&e.to_string());
         }
-        session.close(reason);
+        session.close_here(reason);
         match end {
             // Clients leave in many ways. That it was we who dropped one is to be said on stderr.
             Err(ws::Error::Dropped(why @ (TooSlow(_) | Stalled(_)))) => Err(Error::Io(why.into())),
@@ -229,7 +231,7 @@ impl Shared {
                     return Err(refuse(Refusal::BAD_REQUEST));
                 }
                 let body = connection.body(request, max, within).map_err(|refusal| {
-                    session.close("transport error");
+                    session.close_here("transport error");
                     Response { status: refusal.status, body: Vec::new(), ..response.clone() }
                 })?;
                 let packets =
@@ -299,7 +301,7 @@ impl Shared {
         }
         session.listen(open(&session));
         if self.door.is_closed() {
-            session.close("server shutting down");
+            session.close_here("server shutting down");
         }
         session
     }

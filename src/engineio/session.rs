@@ -13,9 +13,10 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
-use std::{mem, net::SocketAddr, thread};
+use std::{mem, net::SocketAddr};
 
 use super::polling::{Get, Polling};
+use super::serial::Serial;
 use super::server::Shared;
 use super::{Outgoing, Packet, Refusal};
 use crate::http::{Headers, Request};
@@ -50,6 +51,10 @@ struct Inner {
     remote_address: Option<SocketAddr>,
     server: Arc<Shared>,
     listener: Mutex<Option<Arc<Listener>>>,
+    /// What the listener is told, one thing at a time.
+    telling: Serial,
+    /// The listener has returned since the last ping was sent.
+    returned: AtomicBool,
     /// A `POST` has come, and its packets have not all been received yet.
     receiving: AtomicBool,
     /// What else there is to say of its end.
@@ -72,6 +77,25 @@ struct State {
 enum Transport {
     Polling(Polling),
     Websocket(ws::Sender),
+    /// It is over: what it was. Whoever still holds the session holds no connection.
+    Closed(&'static str),
+}
+
+impl Transport {
+    fn name(&self) -> &'static str {
+        match self {
+            Transport::Polling(_) => "polling",
+            Transport::Websocket(_) => "websocket",
+            Transport::Closed(name) => name,
+        }
+    }
+
+    /// Lets go of the connection; dropped under no lock, as its end may take a moment.
+    #[must_use]
+    fn let_go(&mut self) -> Transport {
+        let name = self.name();
+        mem::replace(self, Transport::Closed(name))
+    }
 }
 
 impl Session {
@@ -100,17 +124,19 @@ impl Session {
             remote_address,
             server: server.clone(),
             listener: Mutex::new(None),
+            telling: Serial::default(),
+            returned: AtomicBool::new(false),
             receiving: AtomicBool::new(false),
             details: OnceLock::new(),
             state: Mutex::new(state),
         }));
         let mut state = session.lock();
         match state.transport {
-            Transport::Websocket(_) => session.schedule_ping(&mut state),
             Transport::Polling(_) => {
                 let silence = options.ping_interval.saturating_add(options.ping_timeout);
                 session.limit_silence(&mut state, options.first_request_timeout.min(silence));
             }
+            _ => session.schedule_ping(&mut state),
         }
         drop(state);
         session
@@ -133,10 +159,7 @@ impl Session {
 
     /// `polling` or `websocket`.
     pub fn transport(&self) -> &'static str {
-        match self.lock().transport {
-            Transport::Polling(_) => "polling",
-            Transport::Websocket(_) => "websocket",
-        }
+        self.lock().transport.name()
     }
 
     /// Sends packets, after all that were sent before. To a session that is over, nothing is sent.
@@ -159,6 +182,7 @@ impl Session {
                     self.drop_client(Dropped::TooSlow(max_queued));
                 }
             }
+            Transport::Closed(_) => {}
         }
     }
 
@@ -169,6 +193,7 @@ impl Session {
         let all_sent = match &state.transport {
             Transport::Polling(polling) => polling.is_empty(),
             Transport::Websocket(sender) => sender.is_writable(),
+            Transport::Closed(_) => return,
         };
         let allowed = state.answers.allow(outgoing.payload().len(), all_sent);
         drop(state);
@@ -208,14 +233,37 @@ impl Session {
         match &self.lock().transport {
             Transport::Polling(polling) => polling.get.is_some(),
             Transport::Websocket(sender) => sender.is_writable(),
+            Transport::Closed(_) => false,
         }
     }
 
     /// Ends the session; the client is told. What was sent before still arrives.
+    ///
+    /// The listener is told on another thread, or once the call of it that asks for this has returned:
+    /// whoever ends a session may hold a lock that the listener takes.
     pub fn close(&self, reason: &'static str) {
         if self.end(reason) {
-            self.tell_of_the_end(reason);
+            self.tell_elsewhere(reason);
         }
+    }
+
+    fn tell_elsewhere(&self, reason: &'static str) {
+        let session = self.clone();
+        self.defer(move || session.tell_of_the_end(reason));
+    }
+
+    /// The same on a thread that is the library's own, where nobody holds a lock.
+    pub(super) fn close_here(&self, reason: &'static str) {
+        if self.end(reason) {
+            let session = self.clone();
+            self.0.telling.submit(move || session.tell_of_the_end(reason));
+        }
+    }
+
+    /// Runs `task` after all that the listener has been told, on another thread or once the call of it
+    /// that asks for this has returned.
+    pub(crate) fn defer(&self, task: impl FnOnce() + Send + 'static) {
+        self.0.telling.defer(task);
     }
 
     /// Ends the session, unless it has ended before; its listener is still to be told.
@@ -245,6 +293,7 @@ impl Session {
             }
             Transport::Polling(_) if GRACEFUL.contains(&reason) => waits = true,
             Transport::Polling(polling) => drop(polling.take()), // nobody will fetch it
+            Transport::Closed(_) => {}
         }
         if waits {
             // The next `GET` fetches what waits, and the one after it the close, which would overtake
@@ -263,7 +312,9 @@ impl Session {
     pub(super) fn listen(&self, listener: Listener) {
         *lock(&self.0.listener) = Some(Arc::new(listener));
         if let Some(reason) = self.closed() {
-            self.tell_of_the_end(reason); // it has ended before anybody listened
+            let session = self.clone();
+            // It has ended before anybody listened.
+            self.0.telling.submit(move || session.tell_of_the_end(reason));
         }
     }
 
@@ -271,11 +322,11 @@ impl Session {
     /// the session is over.
     pub(super) fn receive(&self, packet: Option<Packet>) -> bool {
         match packet {
-            Some(Packet::Message(message)) => self.tell(Event::Message(message)),
+            Some(Packet::Message(message)) => self.tell(message),
             Some(Packet::Pong(_)) => self.schedule_ping(&mut self.lock()),
-            Some(Packet::Close) => self.close("transport close"),
+            Some(Packet::Close) => self.close_here("transport close"),
             _ => {
-                self.close("parse error");
+                self.close_here("parse error");
                 return false;
             }
         }
@@ -287,7 +338,7 @@ impl Session {
     pub(super) fn begin_post(&self) -> bool {
         let overlaps = self.0.receiving.swap(true, Relaxed);
         if overlaps {
-            self.close("transport error");
+            self.close_here("transport error");
         }
         !overlaps
     }
@@ -329,7 +380,7 @@ impl Session {
         };
         if polling.get.is_some() {
             drop(state);
-            self.close("transport error");
+            self.close_here("transport error");
             return Err(Refusal::BAD_REQUEST);
         }
         polling.gets += 1;
@@ -354,7 +405,7 @@ impl Session {
             Transport::Polling(polling) => {
                 polling.get.as_ref().is_some_and(|get| get.number == number)
             }
-            Transport::Websocket(_) => false,
+            Transport::Websocket(_) | Transport::Closed(_) => false,
         }
     }
 
@@ -365,7 +416,7 @@ impl Session {
         let Transport::Polling(polling) = &mut state.transport else { return };
         if polling.get.take_if(|get| get.number == number).is_some() {
             drop(state);
-            self.close("transport error");
+            self.close_here("transport error");
         }
     }
 
@@ -422,6 +473,7 @@ impl Session {
         if state.closed.is_some() {
             return;
         }
+        self.0.returned.store(false, Relaxed);
         // Set before the ping is sent: the pong takes it away, and may be here at once.
         self.limit_silence(&mut state, self.0.server.options.ping_timeout);
         drop(state);
@@ -431,44 +483,42 @@ impl Session {
     /// Ends the session if nothing is heard of its client for `time`.
     fn limit_silence(&self, state: &mut State, time: Duration) {
         let session = self.clone();
-        state.alarm = Some(clock::after(time, move || session.abandon()));
+        state.alarm = Some(clock::after(time, move || session.end_silence()));
     }
 
-    /// Ends the session of a client of which nothing is heard. Its listener is told elsewhere.
-    pub(super) fn abandon(&self) {
-        match self.end("ping timeout") {
-            true => self.tell_elsewhere("ping timeout"),
-            false => self.forget(), // it has ended before, and waits for a last `GET`
+    /// Nothing has been heard of the client in time. While the listener runs, nobody reads: then, and if
+    /// it has returned since, the client is asked once more.
+    fn end_silence(&self) {
+        match self.0.telling.is_busy() || self.0.returned.load(Relaxed) {
+            true => self.ping(),
+            false => self.abandon(),
         }
+    }
+
+    /// Ends the session of a client of which nothing is heard.
+    pub(super) fn abandon(&self) {
+        self.close("ping timeout");
+        self.forget(); // if it has ended before, it waits for a last `GET`
     }
 
     fn forget(&self) {
         let forgotten = lock(&self.0.server.sessions).remove(&self.0.id);
-        drop(forgotten); // not under the lock: it may be the last of it
+        let transport = self.lock().transport.let_go();
+        drop((forgotten, transport)); // not under the locks: it may be the last of it
     }
 
-    /// Tells of the end on a thread of its own: handlers run then, which may take their time, and who
-    /// notices that the end has come (the clock, a broadcast) has other things to do.
-    fn tell_elsewhere(&self, reason: &'static str) {
-        let session = self.clone();
-        let telling = thread::Builder::new().spawn(move || session.tell_of_the_end(reason));
-        if telling.is_err() {
-            // No thread to be had: somebody may have left by then.
-            let session = self.clone();
-            let again = move || session.tell_elsewhere(reason);
-            self.lock().alarm = Some(clock::after(Duration::from_secs(1), again));
-        }
+    /// Tells the listener of a message. If it panics, this session ends, and no other.
+    fn tell(&self, message: Message) {
+        self.0.telling.run(|| {
+            let Some(listener) = lock(&self.0.listener).clone() else { return };
+            if !survives(|| listener(Event::Message(message))) {
+                self.close("forced close");
+            }
+        });
+        self.0.returned.store(true, Relaxed);
     }
 
-    /// Tells the listener. If it panics, this session ends, and no other.
-    fn tell(&self, event: Event) {
-        let Some(listener) = lock(&self.0.listener).clone() else { return };
-        if !survives(|| listener(event)) {
-            self.close("forced close");
-        }
-    }
-
-    /// The same, for the last time: whoever takes the listener away calls it.
+    /// The same, for the last time.
     fn tell_of_the_end(&self, reason: &'static str) {
         let Some(listener) = lock(&self.0.listener).take() else { return };
         survives(|| listener(Event::Close(reason)));

@@ -191,7 +191,7 @@ impl Broadcast {
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         let outgoing = Arc::new(event(&self.namespace.name, None, name, values.as_ref()));
         let _round = lock(&self.namespace.round);
-        for socket in self.fetch_sockets() {
+        for socket in self.fetch_sockets().iter().filter(|socket| !socket.has_ended()) {
             if !self.volatile || socket.session().is_writable() {
                 socket.session().send(&outgoing);
             }
@@ -218,7 +218,7 @@ impl Broadcast {
         self.fetch_sockets().iter().for_each(|socket| socket.leave(room));
     }
 
-    /// Disconnects them; see [`Socket::disconnect`].
+    /// Disconnects them; see [`Socket::disconnect`], also for who tells their listeners.
     pub fn disconnect_sockets(&self, close: bool) {
         self.fetch_sockets().iter().for_each(|socket| socket.disconnect(close));
     }

@@ -137,8 +137,8 @@ struct Knocking<'a>(&'a Socket);
 
 impl Drop for Knocking<'_> {
     fn drop(&mut self) {
-        if !self.0.is_connected() {
-            self.0.end("refused");
+        if !self.0.namespace().has(self.0) {
+            self.0.refused();
         }
     }
 }
@@ -274,19 +274,12 @@ impl Client {
         if !self.joins_in_time() {
             return;
         }
-        let mut sockets = lock(&self.sockets);
-        if sockets.iter().any(|other| other.namespace().name() == name) {
-            drop(sockets);
-            return self.session.close("forced server close"); // it has asked twice at a time
-        }
-        sockets.push(socket.clone());
-        drop(sockets);
+        lock(&self.sockets).push(socket.clone());
         namespace.add(&socket);
         if let Some(reason) = self.session.closed() {
             return socket.end(reason); // it left while the middleware thought
         }
         namespace.connected(&socket);
-        socket.greeted();
     }
 
     /// Out of all namespaces, and out of the street.

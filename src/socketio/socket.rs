@@ -111,7 +111,7 @@ impl Socket {
 
     /// Whether it has come in, and not been disconnected yet.
     pub fn is_connected(&self) -> bool {
-        self.0.namespace.has(self)
+        self.0.namespace.has(self) && !self.has_ended() && self.session().closed().is_none()
     }
 
     /// What the client came with.
@@ -209,6 +209,10 @@ impl Socket {
 
     /// Sends it out of the namespace; and out of all others as well, its connection closed, if
     /// `close`.
+    ///
+    /// Its listeners are told on another thread, or once the handler of its own that calls this has
+    /// returned: so it may be called under a lock that they take. Until `disconnecting` has been told,
+    /// it is still in its rooms.
     pub fn disconnect(&self, close: bool) {
         match close {
             _ if !self.is_connected() => {}
@@ -245,7 +249,8 @@ impl Socket {
         self.0.ended.get().is_some()
     }
 
-    /// It is over: out of its rooms, out of its namespace, and its listeners told why.
+    /// It is over: nothing more comes from it, and nothing of a broadcast goes to it. Its listeners are
+    /// told why, after what they have been told before.
     pub(super) fn end(&self, reason: &'static str) {
         if self.0.ended.set(reason).is_err() {
             return;
@@ -254,22 +259,28 @@ impl Socket {
         if reason == "server namespace disconnect" {
             self.send_packet(Kind::Disconnect, ""); // it may come back at once: it has been removed
         }
-        let connected = self.is_connected();
-        if connected {
+        let socket = self.clone();
+        self.session().defer(move || socket.leave_all(reason));
+    }
+
+    /// It may not come in.
+    pub(super) fn refused(&self) {
+        if self.0.ended.set("refused").is_ok() {
+            self.leave_all("refused");
+        }
+    }
+
+    /// Out of its rooms, out of its namespace, and its listeners told of both.
+    fn leave_all(&self, reason: &str) {
+        let was_in = self.0.namespace.has(self);
+        if was_in {
             self.tell("disconnecting", reason);
         }
         self.0.namespace.remove(self);
         self.0.acks.disconnected();
-        match connected {
+        match was_in {
             true => self.tell_last(reason),
             false => self.0.listeners.remove_all(), // it never was: nobody hears of it
-        }
-    }
-
-    /// It has been greeted. If it left meanwhile, those who listen only since then are told.
-    pub(super) fn greeted(&self) {
-        if let Some(reason) = self.0.ended.get() {
-            self.tell_last(reason);
         }
     }
 

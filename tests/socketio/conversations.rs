@@ -324,15 +324,15 @@ mod coming_in {
         let mut guest = Polling::open(house.address);
         let target = guest.target();
         guest.says.request("POST", &target, "", r#"40{"slow":true}"#);
-        let first = next(&begins);
+        let socket = next(&begins);
         let mut websocket = guest.upgrade();
-        come_in(&mut websocket, "");
-        let second = next(&house.sockets);
+        websocket.send("40"); // it waits until the first has been answered
         drop(go);
+        assert!(websocket.text().starts_with("40{"));
         assert_eq!(websocket.read(), Frame::Close(1000));
         assert_eq!(next(&house.ends), end("/", "forced server close"));
         assert_eq!(guest.says.answer().status, 200);
-        assert_eq!([first.rooms(), second.rooms()], [[""; 0]; 2]);
+        assert_eq!(socket.rooms(), [""; 0]);
     }
 
     #[test]
@@ -1041,6 +1041,44 @@ mod handlers {
         }
         until(|| house.handle.sessions() == 0);
         until(|| house.io.fetch_sockets().is_empty());
+    }
+
+    /// A lock of the user's own, which a listener takes, and under which its client is sent away.
+    #[test]
+    fn disconnect_may_be_called_under_a_lock_that_its_listeners_take() {
+        for close in [false, true] {
+            let players = Arc::new(Mutex::new(0));
+            let house = house({
+                let players = players.clone();
+                move |socket| {
+                    let leaves = players.clone();
+                    socket.on("disconnect", move |_| *leaves.lock().unwrap() += 1);
+                    let players = players.clone();
+                    socket.on("leave me", move |event| {
+                        let _players = players.lock().unwrap();
+                        event.socket.disconnect(close);
+                    });
+                }
+            });
+            let mut clients: Vec<_> = (0..3).map(|_| enter(house.address)).collect();
+            let (io, first) = (house.io.clone(), next(&house.sockets));
+            clients[2].send(r#"42["leave me"]"#);
+            assert_eq!(clients[2].text(), "41");
+            next(&house.ends);
+            until(|| *players.lock().unwrap() == 1);
+            let (told, tells) = mpsc::channel();
+            let held = players.clone();
+            thread::spawn(move || {
+                let players = held.lock().unwrap();
+                first.disconnect(close);
+                assert!(!first.is_connected());
+                io.disconnect_sockets(close);
+                told.send(*players).unwrap();
+            });
+            assert_eq!(next(&tells), 1);
+            (0..2).for_each(|_| _ = next(&house.ends));
+            until(|| *players.lock().unwrap() == 3);
+        }
     }
 
     #[test]

@@ -193,18 +193,46 @@ mod alone {
 
     use super::*;
 
-    /// Runs itself again in a process of its own, where no other test starts threads.
+    /// Runs the test `name` again in a process of its own, where no other test starts threads or opens
+    /// connections; answers whether this is that process.
+    fn is_alone(name: &str) -> bool {
+        if env::var_os("ALONE").is_some() {
+            return true;
+        }
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["--exact", name, "--test-threads=1"])
+            .env("ALONE", "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        false
+    }
+
+    #[test]
+    fn sockets_that_are_kept_hold_no_descriptor() {
+        if !is_alone("crowd::alone::sockets_that_are_kept_hold_no_descriptor") {
+            return;
+        }
+        let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
+        let house = house(|_| {});
+        let before = descriptors();
+        let mut clients: Vec<_> = (0..10).map(|_| enter(house.address)).collect();
+        let mut polling: Vec<_> = (0..10).map(|_| enter_polling(house.address)).collect();
+        let upgraded: Vec<_> = polling[..5].iter_mut().map(Polling::upgrade).collect();
+        let kept: Vec<_> = (0..20).map(|_| house.sockets.recv().unwrap()).collect();
+        assert!(descriptors() >= before + 2 * 20);
+        clients.truncate(5);
+        kept[1].disconnect(true);
+        drop((clients, polling, upgraded));
+        house.io.disconnect_sockets(true);
+        until(|| descriptors() <= before);
+        assert!(kept.iter().all(|socket| !socket.is_connected()));
+    }
+
     #[test]
     fn no_thread_is_left_when_the_server_has_closed() {
-        const NAME: &str = "crowd::alone::no_thread_is_left_when_the_server_has_closed";
-        if env::var_os("ALONE").is_none() {
-            let output = Command::new(env::current_exe().unwrap())
-                .args(["--exact", NAME, "--test-threads=1"])
-                .env("ALONE", "1")
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&output.stdout);
-            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        if !is_alone("crowd::alone::no_thread_is_left_when_the_server_has_closed") {
             return;
         }
         let threads = || fs::read_dir("/proc/self/task").unwrap().count();

@@ -398,7 +398,12 @@ fn ws_client_without_a_server_is_one_line_and_status_1() {
 }
 
 /// Answers one client's request with `answer`, and ends.
-fn answering(answer: &'static str) -> String {
+fn answering(answer: &str) -> String {
+    answering_with(answer.into())
+}
+
+/// The same with bytes; `KEY` in them becomes the answer to the client's key.
+fn answering_with(answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -409,7 +414,10 @@ fn answering(answer: &'static str) -> String {
         }
         let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
         let accept = sockets_by_hand::ws::handshake::accept_key(key);
-        socket.get_mut().write_all(answer.replace("KEY", &accept).as_bytes()).unwrap();
+        let head = answer.windows(3).position(|bytes| bytes == b"KEY").unwrap_or(answer.len());
+        let rest = answer.get(head + 3..).unwrap_or_default();
+        let key = if rest.is_empty() { "" } else { &accept };
+        socket.get_mut().write_all(&[&answer[..head], key.as_bytes(), rest].concat()).unwrap();
         socket.get_mut().shutdown(Shutdown::Write).unwrap();
         socket.read_to_end(&mut Vec::new()).unwrap();
     });
@@ -431,7 +439,7 @@ fn ws_client_says_in_one_line_why_there_is_no_websocket_any_more() {
         (format!("{OPENED}\u{1}"), "lost the server"),
         (format!("{OPENED}\u{3}\0"), "opcode is reserved"),
     ] {
-        let url = answering(String::leak(answer));
+        let url = answering(&answer);
         // Its stdin stays open: it is the server that ends this.
         let mut client = Command::new(env!("CARGO_BIN_EXE_ws-client"))
             .arg(url)
@@ -663,4 +671,68 @@ fn the_chat_comes_back_with_its_server_and_what_was_typed_meanwhile_is_said() {
     assert_eq!(chat.line(), "kept");
     chat.say("/tell tea still there?");
     assert_eq!(chat.line(), "still there?"); // it is in its room again
+}
+
+/// A line end with a line of the sender's own behind it, and a command to the terminal.
+const FORGED: &str = "Hello\nClient disconnected\u{1b}[2J";
+
+/// How it is shown.
+const SHOWN: &str = r"Hello\nClient disconnected\u{1b}[2J";
+
+#[test]
+fn ws_client_shows_control_characters_and_does_not_obey_them() {
+    let message = [&[0x81, FORGED.len() as u8][..], FORGED.as_bytes()].concat();
+    let close = [&[0x88, FORGED.len() as u8 + 2, 0x0f, 0xa0][..], FORGED.as_bytes()].concat();
+    let url = answering_with([OPENED.as_bytes(), &message, &close].concat());
+    let client = program("ws-client").arg(url).assert().code(1).stdout(format!("{SHOWN}\n"));
+    client.stderr(format!("ws-client: the server has ended: 4000 {SHOWN}\n"));
+}
+
+#[test]
+fn socketio_client_shows_control_characters_and_does_not_obey_them() {
+    let server = Server::of(Command::new(env!("CARGO_BIN_EXE_socketio-server")).arg("127.0.0.1:0"));
+    let mut chat = Chat::with(&server.address);
+    assert_eq!(chat.line(), "Connected to server");
+    let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address);
+    let mut forger = sockets_by_hand::ws::connect(&url).unwrap();
+    forger.send("40").unwrap();
+    while !matches!(forger.read(), Ok(Some(Message::Text(packet))) if packet.starts_with("40")) {}
+    forger.send(r#"42["say","Hello\nClient disconnected\u001b[2J"]"#).unwrap();
+    assert_eq!(chat.line(), SHOWN);
+}
+
+#[cfg(unix)]
+#[test]
+fn ipc_server_and_client_show_control_characters_and_do_not_obey_them() {
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    let path = std::env::temp_dir().join(format!("{}-forged", std::process::id()));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ipc-server"))
+        .arg(&path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let listening = lines.next().unwrap();
+    let mut forger = UnixStream::connect(&path).unwrap();
+    forger.write_all(FORGED.as_bytes()).unwrap();
+    let [connected, received] = [(); 2].map(|()| lines.next().unwrap());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(listening.starts_with("Server listening on "), "{listening}");
+    assert_eq!(connected, "Client connected");
+    assert_eq!(received, format!("Received data from client: {SHOWN}"));
+
+    std::fs::remove_file(&path).unwrap();
+    let listener = UnixListener::bind(&path).unwrap();
+    let forging = thread::spawn(move || {
+        let mut client = listener.accept().unwrap().0;
+        client.read_exact(&mut [0; 17]).unwrap();
+        client.write_all(FORGED.as_bytes()).unwrap();
+    });
+    let expected = "Connected to server\nReceived from server: {}\nDisconnected from server\n";
+    let client = program("ipc-client").arg(&path).assert().success();
+    client.stdout(expected.replace("{}", SHOWN));
+    forging.join().unwrap();
+    std::fs::remove_file(&path).unwrap();
 }

@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
             closed = self.take(close);
             if items.len() == items.capacity() {
                 // `push` alone would make room for four, in each of a million lists of one.
-                items.reserve_exact(if closed { 1 } else { items.len().max(2) });
+                items.reserve_exact(if closed { 1 } else { items.len().max(3) });
             }
             items.push(next);
             if !closed && !self.take(",") {

@@ -1078,6 +1078,22 @@ mod requests {
     use super::*;
 
     #[test]
+    fn one_connection_opens_a_hundred_sessions_and_then_ends() {
+        let house = house(Options::default());
+        let mut connection = Connection::open(house.address);
+        for _ in 0..99 {
+            let answer = connection.get(POLLING);
+            assert_eq!((answer.status, answer.header("connection")), (200, None));
+        }
+        let answer = connection.get(POLLING);
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+        assert!(connection.has_ended());
+        let sid = answer.body.split('"').nth(3).unwrap();
+        let target = format!("{POLLING}&sid={sid}");
+        assert_eq!(Connection::open(house.address).post(&target, "4hello").short(), (200, "ok"));
+    }
+
+    #[test]
     fn two_gets_at_a_time_end_the_session() {
         let house = house(Options::default());
         let mut guest = Polling::open(house.address);

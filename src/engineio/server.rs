@@ -103,8 +103,18 @@ impl Handle {
     }
 }
 
-/// A `GET` that is held on a connection: its session, and its number there.
-type Held = Option<(Session, u64)>;
+/// How many sessions one connection may open: after the last it ends. (A proxy, which has many clients,
+/// opens another.)
+const MAX_HANDSHAKES: usize = 100;
+
+/// What the requests of one connection have led to.
+#[derive(Default)]
+struct Requested {
+    /// A `GET` that is held: its session, and its number there.
+    held: Option<(Session, u64)>,
+    /// How many sessions have been opened.
+    handshakes: usize,
+}
 
 impl Shared {
     /// One connection: one request after the other, and then perhaps a WebSocket.
@@ -145,24 +155,24 @@ impl Shared {
         open: &Open,
     ) -> Result<Option<(Connection, Arc<Request>)>, Error> {
         let mut connection = Connection::new(stream, self.options.max_queued)?;
-        let mut held: Held = None;
+        let mut requested = Requested::default();
         loop {
             let outbox = connection.outbox.clone();
-            let is_held = || match &held {
+            let is_held = || match &requested.held {
                 Some((session, number)) if session.holds(*number) => true,
                 // Who reads slowly keeps the connection only as long as the session.
                 Some((session, _)) => session.closed().is_none() && outbox.is_sending(),
                 None => outbox.is_sending(),
             };
             let next = connection.next_after(is_held, self.options.handshake_timeout);
-            if let Some((session, number)) = held.take() {
+            if let Some((session, number)) = requested.held.take() {
                 session.left(number);
             }
             let Some(request) = next? else { return Ok(None) };
             if self.is_ours(&request) && handshake::is_upgrade(&request) {
                 return Ok(Some((connection, request.into())));
             }
-            match self.answer(&request, &mut connection, &mut held, open) {
+            match self.answer(&request, &mut connection, &mut requested, open) {
                 Ok(Some(response)) if self.door.is_closed() => {
                     return connection.finish(response).map(|()| None);
                 }
@@ -184,7 +194,7 @@ impl Shared {
         self: &Arc<Shared>,
         request: &Request,
         connection: &mut Connection,
-        held: &mut Held,
+        requested: &mut Requested,
         open: &Open,
     ) -> Result<Option<Response>, Response> {
         let (max, within) = (self.options.max_payload, self.options.http_request_body_timeout);
@@ -215,7 +225,11 @@ impl Shared {
                 let remote_address = connection.reader.get_ref().stream.remote_address();
                 let session = self.open(request.clone().into(), remote_address, None, open);
                 response.body = Outgoing::from(self.hello(&session)).payload().as_bytes().into();
-                Ok(Some(response))
+                requested.handshakes += 1;
+                match requested.handshakes {
+                    MAX_HANDSHAKES => Err(response),
+                    _ => Ok(Some(response)),
+                }
             }
             ("GET", Some(session)) => {
                 connection.answered_later();
@@ -223,7 +237,7 @@ impl Shared {
                     response.headers.push("Connection", "close");
                 }
                 let number = session.poll(&connection.outbox, response.headers).map_err(refuse)?;
-                *held = Some((session, number));
+                requested.held = Some((session, number));
                 Ok(None)
             }
             ("POST", Some(session)) => {

@@ -206,6 +206,23 @@ mod coming_in {
     }
 
     #[test]
+    fn disconnect_says_in_its_details_that_the_client_was_too_slow() {
+        let mut options = Options::default();
+        options.engine.max_queued = 10_000;
+        let (sender, ends) = mpsc::channel();
+        let house = house_with(options, move |socket| {
+            let sender = sender.clone();
+            socket.on("disconnect", move |event| _ = sender.send(event.args.clone()));
+            (0..3).for_each(|_| socket.emit("much", [json!("x".repeat(10_000))]));
+        });
+        let mut guest = Polling::open(house.address);
+        guest.say("40");
+        let details =
+            json!({"message": "the client is too slow: more than 10000 bytes wait for it"});
+        assert_eq!(next(&ends), Args(vec![json!("transport error"), details]));
+    }
+
+    #[test]
     fn a_client_that_provokes_refusals_and_takes_none_is_dropped() {
         let house = house(|_| {});
         let mut guest = Polling::open(house.address);

@@ -385,7 +385,7 @@ fn browsers_are_told_the_same_of_other_origins() {
 /// What client and server see of an end is what they see with npm's server.
 #[track_caller]
 fn end_alike(module: &str, transports: &str, what: &[&str]) {
-    let hosts = Host::both(r#"{"pingInterval": 300, "pingTimeout": 600}"#);
+    let hosts = Host::both(r#"{"pingInterval": 300, "pingTimeout": 5000}"#);
     let [ours, npms] = hosts.map(|host| {
         let mut heard = host.tell(module, transports, what);
         heard.extend([host.line(), host.line()]);

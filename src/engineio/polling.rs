@@ -67,11 +67,13 @@ impl Polling {
         mem::take(&mut self.queue)
     }
 
-    /// The connection of the held `GET` is to end with the answer.
-    pub(super) fn last_get(&mut self) {
-        if let Some(get) = &mut self.get {
+    /// The last packet of the session. If the server ends, so does the connection that carries it; not
+    /// earlier, since no other can be opened to fetch what waits.
+    pub(super) fn push_close(&mut self, reason: &str) {
+        if let (Some(get), "server shutting down") = (&mut self.get, reason) {
             get.headers.set("Connection", "close");
         }
+        self.push(Packet::Close);
     }
 
     /// Answers the held `GET` with all that waits, if there is both.

@@ -233,7 +233,7 @@ impl Shared {
             }
             ("GET", Some(session)) => {
                 connection.answered_later();
-                if !request.keep_alive() || self.door.is_closed() {
+                if !request.keep_alive() {
                     response.headers.push("Connection", "close");
                 }
                 let number = session.poll(&connection.outbox, response.headers).map_err(refuse)?;

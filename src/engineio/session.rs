@@ -282,15 +282,10 @@ impl Session {
         match &mut state.transport {
             Transport::Websocket(sender) if reason == "ping timeout" => sender.terminate(),
             Transport::Websocket(sender) => _ = sender.close(1000, ""),
-            Transport::Polling(polling) if polling.get.is_some() => {
-                if reason == "server shutting down" {
-                    polling.last_get();
-                }
-                polling.push(match reason {
-                    "transport close" => Packet::Noop,
-                    _ => Packet::Close,
-                });
-            }
+            Transport::Polling(polling) if polling.get.is_some() => match reason {
+                "transport close" => polling.push(Packet::Noop),
+                _ => polling.push_close(reason),
+            },
             Transport::Polling(_) if GRACEFUL.contains(&reason) => waits = true,
             Transport::Polling(polling) => drop(polling.take()), // nobody will fetch it
             Transport::Closed(_) => {}
@@ -374,7 +369,7 @@ impl Session {
     /// end the session.
     pub(super) fn poll(&self, outbox: &Outbox, headers: Headers) -> Result<u64, Refusal> {
         let mut state = self.lock();
-        let (upgrading, closed) = (state.upgrading, state.closed.is_some());
+        let (upgrading, closed) = (state.upgrading, state.closed);
         let Transport::Polling(polling) = &mut state.transport else {
             return Err(Refusal::BAD_REQUEST);
         };
@@ -387,13 +382,13 @@ impl Session {
         let number = polling.gets;
         polling.get = Some(Get { number, outbox: outbox.clone(), headers });
         let nothing_waits = polling.is_empty();
-        match nothing_waits {
-            true if closed => polling.push(Packet::Close),
-            true if upgrading => polling.push(Packet::Noop),
+        match closed {
+            Some(reason) if nothing_waits => polling.push_close(reason),
+            None if nothing_waits && upgrading => polling.push(Packet::Noop),
             _ => polling.flush(),
         }
         drop(state);
-        if closed && nothing_waits {
+        if closed.is_some() && nothing_waits {
             self.forget();
         }
         Ok(number)

@@ -1192,6 +1192,10 @@ mod requests {
             assert_eq!(answer.status, 404, "{name}");
             assert!(answer.body.contains("dist/socket.io.min.js"), "{name}: {}", answer.body);
         }
+        let mut client = Connection::open(house.address);
+        let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert_eq!(client.post(&format!("{PATH}socket.io.js"), hidden).status, 404);
+        assert!(client.has_ended(), "a body was read as a request");
     }
 
     #[test]

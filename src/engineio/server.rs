@@ -206,7 +206,7 @@ impl Shared {
             connection.body(request, 0, within)?; // what is left unread would be the next request
         }
         if request.path().ends_with(".js") {
-            return Ok(Some(Response::text(404, NO_SCRIPT)));
+            return Err(Response::text(404, NO_SCRIPT)); // the last one: a body may follow
         }
         let mut response = Response { headers: self.options.cors(request), ..Response::new(200) };
         if request.method == "OPTIONS" && self.options.cors.is_some() {
@@ -240,23 +240,35 @@ impl Shared {
                 requested.held = Some((session, number));
                 Ok(None)
             }
-            ("POST", Some(session)) => {
-                if !session.begin_post() {
-                    return Err(refuse(Refusal::BAD_REQUEST));
-                }
-                let body = connection.body(request, max, within).map_err(|refusal| {
-                    session.close_here("transport error");
-                    Response { status: refusal.status, body: Vec::new(), ..response.clone() }
-                })?;
-                let packets =
-                    String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
-                if !session.receive_all(packets) {
-                    return Err(refuse(Refusal::BAD_REQUEST));
-                }
-                response.body = b"ok".to_vec();
-                Ok(Some(response))
-            }
+            ("POST", Some(session)) => self.post(request, connection, &session, response).map(Some),
             (_, Some(_)) => Err(refuse(Refusal::BAD_REQUEST)),
+        }
+    }
+
+    /// The response to a `POST`, whose packets have been received.
+    fn post(
+        &self,
+        request: &Request,
+        connection: &mut Connection,
+        session: &Session,
+        response: Response,
+    ) -> Result<Response, Response> {
+        let bad = || Refusal::BAD_REQUEST.response(self.options.cors(request));
+        if !session.begin_post() {
+            return Err(bad());
+        }
+        let (max, within) = (self.options.max_payload, self.options.http_request_body_timeout);
+        let body = match connection.body(request, max, within) {
+            Ok(body) => body,
+            Err(refusal) => {
+                session.close_here("transport error");
+                return Err(Response { status: refusal.status, ..response });
+            }
+        };
+        let packets = String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
+        match session.receive_all(packets) {
+            true => Ok(Response { body: b"ok".to_vec(), ..response }),
+            false => Err(bad()),
         }
     }
 

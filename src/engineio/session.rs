@@ -8,22 +8,30 @@
 //! A held `GET` is not a sleeping thread. Its thread has gone back to `read`, so that it notices at
 //! once when the client leaves; the response is written by whoever has something to say.
 //!
+//! | file | idea |
+//! | --- | --- |
+//! | `session` | what is sent, what is received, and the end |
+//! | `session/requests` | its `GET`s and `POST`s, and the upgrade that ends them |
+//! | `session/heartbeat` | the pings, and a client of which nothing is heard |
+//!
 //! Chapters 16 and 17 of the book.
+
+mod heartbeat;
+mod requests;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::{Duration, Instant};
 use std::{mem, net::SocketAddr};
 
-use super::polling::{Get, Polling};
+use super::polling::Polling;
 use super::serial::Serial;
 use super::server::Shared;
-use super::{Outgoing, Packet, Refusal};
-use crate::http::{Headers, Request};
+use super::{Outgoing, Packet};
+use crate::http::Request;
 use crate::net::clock::{self, Timer};
 use crate::net::outbox::{Answers, Dropped, MAX_ANSWERS, max_queued_now};
 use crate::net::report::report;
-use crate::net::{Outbox, lock, survives};
+use crate::net::{lock, survives};
 use crate::ws::{self, Message};
 
 /// The ends after which a client may still fetch what was meant for it.
@@ -326,174 +334,6 @@ impl Session {
             }
         }
         true
-    }
-
-    /// A `POST` has come, whose body is still to be read. Two at a time would have no order: the second
-    /// ends the session, and `false` is returned.
-    pub(super) fn begin_post(&self) -> bool {
-        let overlaps = self.0.receiving.swap(true, Relaxed);
-        if overlaps {
-            self.close_here("transport error");
-        }
-        !overlaps
-    }
-
-    /// What a client has posted: several packets, or none that make sense.
-    pub(super) fn receive_all(&self, packets: Option<Vec<Packet>>) -> bool {
-        let good = match packets {
-            Some(packets) => packets.into_iter().all(|packet| self.receive(Some(packet))),
-            None => self.receive(None),
-        };
-        self.0.receiving.store(false, Relaxed);
-        good
-    }
-
-    /// A request has come for the session: the client has not left at once, and the pings begin.
-    pub(super) fn claim(&self) {
-        let mut state = self.lock();
-        let Transport::Polling(polling) = &mut state.transport else { return };
-        if !mem::replace(&mut polling.claimed, true) {
-            self.schedule_ping(&mut state);
-        }
-    }
-
-    /// Since when no `GET` waits, if that is so: a client that is there would have sent one.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
-        match &self.lock().transport {
-            Transport::Polling(polling) if polling.get.is_none() => Some(polling.idle_since),
-            _ => None,
-        }
-    }
-
-    /// Holds a `GET` until there is something to say, and returns its number. Two of them at a time
-    /// end the session.
-    pub(super) fn poll(&self, outbox: &Outbox, headers: Headers) -> Result<u64, Refusal> {
-        let mut state = self.lock();
-        let (upgrading, closed) = (state.upgrading, state.closed);
-        let Transport::Polling(polling) = &mut state.transport else {
-            return Err(Refusal::BAD_REQUEST);
-        };
-        if polling.get.is_some() {
-            drop(state);
-            self.close_here("transport error");
-            return Err(Refusal::BAD_REQUEST);
-        }
-        polling.gets += 1;
-        let number = polling.gets;
-        polling.get = Some(Get { number, outbox: outbox.clone(), headers });
-        let nothing_waits = polling.is_empty();
-        match closed {
-            Some(reason) if nothing_waits => polling.push_close(reason),
-            None if nothing_waits && upgrading => polling.push(Packet::Noop),
-            _ => polling.flush(),
-        }
-        drop(state);
-        if closed.is_some() && nothing_waits {
-            self.forget();
-        }
-        Ok(number)
-    }
-
-    /// Whether this `GET` has not been answered yet.
-    pub(super) fn holds(&self, number: u64) -> bool {
-        match &self.lock().transport {
-            Transport::Polling(polling) => {
-                polling.get.as_ref().is_some_and(|get| get.number == number)
-            }
-            Transport::Websocket(_) | Transport::Closed(_) => false,
-        }
-    }
-
-    /// The connection of this `GET` has ended, or brought another request: if it is still held, the
-    /// client has broken the rules, or left.
-    pub(super) fn left(&self, number: u64) {
-        let mut state = self.lock();
-        let Transport::Polling(polling) = &mut state.transport else { return };
-        if polling.get.take_if(|get| get.number == number).is_some() {
-            drop(state);
-            self.close_here("transport error");
-        }
-    }
-
-    /// A WebSocket asks whether it could take over: until it does, no `GET` is held.
-    pub(super) fn probe(&self) -> bool {
-        let mut state = self.lock();
-        let State { transport: Transport::Polling(polling), closed: None, .. } = &mut *state else {
-            return false;
-        };
-        if polling.get.is_some() {
-            polling.push(Packet::Noop);
-        }
-        !mem::replace(&mut state.upgrading, true)
-    }
-
-    /// The WebSocket did not take over after all.
-    pub(super) fn end_probe(&self) {
-        self.lock().upgrading = false;
-    }
-
-    /// The WebSocket takes over: all that still waits goes out through it, in order.
-    pub(super) fn upgrade(&self, sender: ws::Sender) -> bool {
-        let mut state = self.lock();
-        let closed = state.closed.is_some();
-        let Transport::Polling(polling) = &mut state.transport else { return false };
-        let queue = polling.take();
-        if polling.get.is_some() {
-            polling.push(Packet::Noop);
-        }
-        for payload in queue {
-            let outgoing = Outgoing::new(Packet::parse_payload(&payload).unwrap_or_default());
-            _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread sees it too
-        }
-        if closed {
-            drop(state);
-            self.forget(); // those were its last words
-            return false;
-        }
-        state.transport = Transport::Websocket(sender);
-        true
-    }
-
-    fn schedule_ping(&self, state: &mut State) {
-        if state.closed.is_some() {
-            return;
-        }
-        let session = self.clone();
-        let interval = self.0.server.options.ping_interval;
-        state.alarm = Some(clock::after(interval, move || session.ping()));
-    }
-
-    fn ping(&self) {
-        let mut state = self.lock();
-        if state.closed.is_some() {
-            return;
-        }
-        self.0.returned.store(false, Relaxed);
-        // Set before the ping is sent: the pong takes it away, and may be here at once.
-        self.limit_silence(&mut state, self.0.server.options.ping_timeout);
-        drop(state);
-        self.send(&Arc::new(Packet::Ping(String::new()).into()));
-    }
-
-    /// Ends the session if nothing is heard of its client for `time`.
-    fn limit_silence(&self, state: &mut State, time: Duration) {
-        let session = self.clone();
-        state.alarm = Some(clock::after(time, move || session.end_silence()));
-    }
-
-    /// Nothing has been heard of the client in time. While the listener runs, nobody reads: then, and if
-    /// it has returned since, the client is asked once more.
-    fn end_silence(&self) {
-        match self.0.telling.is_busy() || self.0.returned.load(Relaxed) {
-            true => self.ping(),
-            false => self.abandon(),
-        }
-    }
-
-    /// Ends the session of a client of which nothing is heard.
-    pub(super) fn abandon(&self) {
-        self.close("ping timeout");
-        self.forget(); // if it has ended before, it waits for a last `GET`
     }
 
     fn forget(&self) {

@@ -28,6 +28,9 @@ struct Shared {
 struct State {
     /// Some thread runs a task, and then all that wait.
     busy: bool,
+    /// How many threads are in [`Serial::run`] and wait until none is: to wake nobody is a system call
+    /// too.
+    blocked: usize,
     waiting: VecDeque<Task>,
     /// Tries again to start a thread, where none could be had.
     retry: Option<Timer>,
@@ -38,8 +41,15 @@ type Task = Box<dyn FnOnce() + Send>;
 impl Serial {
     /// Runs `task` on this thread as soon as no other runs. (A task that calls it waits for itself.)
     pub fn run(&self, task: impl FnOnce()) {
-        let state = self.0.idle.wait_while(lock(&self.0.state), |state| state.busy);
-        state.unwrap_or_else(PoisonError::into_inner).busy = true;
+        let mut state = lock(&self.0.state);
+        if state.busy {
+            state.blocked += 1;
+            let idle = self.0.idle.wait_while(state, |state| state.busy);
+            state = idle.unwrap_or_else(PoisonError::into_inner);
+            state.blocked -= 1;
+        }
+        state.busy = true;
+        drop(state);
         survives(task);
         self.run_waiting();
     }
@@ -87,7 +97,9 @@ impl Serial {
             let mut state = lock(&self.0.state);
             let Some(task) = state.waiting.pop_front() else {
                 state.busy = false;
-                self.0.idle.notify_one();
+                if state.blocked > 0 {
+                    self.0.idle.notify_one();
+                }
                 return;
             };
             drop(state);

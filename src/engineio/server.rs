@@ -119,33 +119,37 @@ struct Requested {
 impl Shared {
     /// One connection: one request after the other, and then perhaps a WebSocket.
     fn receive(self: &Arc<Shared>, stream: Stream, open: &Open) -> Result<(), Error> {
-        let Some((connection, request)) = self.requests(stream, open)? else { return Ok(()) };
-        let Some((mut socket, session)) = self.websocket(connection, request, open)? else {
-            return Ok(());
-        };
-        let (reason, end) = loop {
+        let Some((mut socket, session)) = self.handshake(stream, open)? else { return Ok(()) };
+        loop {
             let message = match socket.read() {
                 Ok(Some(message)) => message,
-                Ok(None) => break ("transport close", Ok(())),
-                Err(e) => break ("transport error", Err(e)),
+                Ok(None) => {
+                    session.close_here("transport close");
+                    return Ok(());
+                }
+                Err(e) => return lose(&session, e),
             };
             if !session.receive(Packet::from_message(message)) {
-                break ("parse error", Ok(()));
+                return Ok(()); // it was no packet, and the session is over
             }
-        };
-        if let Err(e) = &end {
-            session.explain(&e.to_string());
-        }
-        session.close_here(reason);
-        match end {
-            // Clients leave in many ways. That it was we who dropped one is to be said on stderr.
-            Err(ws::Error::Dropped(why @ (TooSlow(_) | Stalled(_)))) => Err(Error::Io(why.into())),
-            _ => Ok(()),
         }
     }
 
     // What is marked `inline(never)` is not to be part of its caller: the stack of a thread is memory
     // that it keeps, and what they need there is needed only at the beginning.
+
+    /// Answers requests until one asks for a WebSocket, and opens that.
+    #[inline(never)]
+    fn handshake(
+        self: &Arc<Shared>,
+        stream: Stream,
+        open: &Open,
+    ) -> Result<Option<(Socket, Session)>, Error> {
+        match self.requests(stream, open)? {
+            Some((connection, request)) => self.websocket(connection, request, open),
+            None => Ok(None),
+        }
+    }
 
     /// Answers requests, until one asks for a WebSocket.
     #[inline(never)]
@@ -321,6 +325,7 @@ impl Shared {
         open: &Open,
     ) -> Session {
         let session = Session::new(self, random_id(), request, remote_address, websocket);
+        session.start_heartbeat();
         lock(&self.sessions).insert(session.id().to_string(), session.clone());
         if session.transport() == "websocket" {
             session.send(&Arc::new(self.hello(&session).into()));
@@ -406,5 +411,17 @@ impl Shared {
         }
         session.end_probe();
         false
+    }
+}
+
+/// A WebSocket has failed, and its session ends. Clients leave in many ways; that it was we who dropped one
+/// is an error, and is said on stderr.
+#[inline(never)]
+fn lose(session: &Session, e: ws::Error) -> Result<(), Error> {
+    session.explain(&e.to_string());
+    session.close_here("transport error");
+    match e {
+        ws::Error::Dropped(why @ (TooSlow(_) | Stalled(_))) => Err(Error::Io(why.into())),
+        _ => Ok(()),
     }
 }

@@ -83,7 +83,7 @@ struct State {
 }
 
 enum Transport {
-    Polling(Polling),
+    Polling(Box<Polling>),
     Websocket(ws::Sender),
     /// It is over: what it was. Whoever still holds the session holds no connection.
     Closed(&'static str),
@@ -107,6 +107,8 @@ impl Transport {
 }
 
 impl Session {
+    // Not a part of its caller, whose stack the thread of a silent client keeps.
+    #[inline(never)]
     pub(super) fn new(
         server: &Arc<Shared>,
         id: String,
@@ -116,7 +118,7 @@ impl Session {
     ) -> Session {
         let transport = match websocket {
             Some(sender) => Transport::Websocket(sender),
-            None => Transport::Polling(Polling::new()),
+            None => Transport::Polling(Box::new(Polling::new())),
         };
         let state = State {
             transport,
@@ -125,8 +127,7 @@ impl Session {
             alarm: None,
             answers: Answers::default(),
         };
-        let options = &server.options;
-        let session = Session(Arc::new(Inner {
+        Session(Arc::new(Inner {
             id,
             request,
             remote_address,
@@ -137,17 +138,7 @@ impl Session {
             receiving: AtomicBool::new(false),
             details: OnceLock::new(),
             state: Mutex::new(state),
-        }));
-        let mut state = session.lock();
-        match state.transport {
-            Transport::Polling(_) => {
-                let silence = options.ping_interval.saturating_add(options.ping_timeout);
-                session.limit_silence(&mut state, options.first_request_timeout.min(silence));
-            }
-            _ => session.schedule_ping(&mut state),
-        }
-        drop(state);
-        session
+        }))
     }
 
     /// What it goes by: 20 characters that cannot be guessed.

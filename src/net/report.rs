@@ -8,13 +8,12 @@
 //!
 //! Chapter 03 of the book.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::sync::{Arc, LazyLock};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::survives;
+use super::{lock, survives};
 
 /// How many lines may wait to be written.
 const MAX_QUEUED: usize = 256;
@@ -43,43 +42,83 @@ pub(super) fn prepare() {
 /// let lines = Lines::new(|line| _ = writeln!(stdout(), "{line}"));
 /// lines.say("Server listening on port 3000");
 /// ```
-pub struct Lines {
-    queue: SyncSender<Line>,
-    /// A line has been waited for in vain, and none has been written since.
-    stuck: Arc<AtomicBool>,
+pub struct Lines(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
 }
 
-/// A line, and who is told that it has been written.
-type Line = (String, Sender<()>);
+#[derive(Default)]
+struct State {
+    queue: VecDeque<String>,
+    /// How many lines have been put into the queue, and how many of them have been written.
+    queued: u64,
+    written: u64,
+    /// A line has been waited for in vain, and none has been written since.
+    stuck: bool,
+    /// Nobody writes what is put into the queue now.
+    closed: bool,
+}
 
 impl Lines {
     /// Calls `write` for each line that is said, one after the other. If it panics, that is the end
     /// of this line alone. (Without a thread to be had, all lines are dropped.)
     pub fn new(write: impl Fn(&str) + Send + 'static) -> Lines {
-        let (queue, lines) = mpsc::sync_channel(MAX_QUEUED);
-        let stuck = Arc::new(AtomicBool::new(false));
-        let lines_stuck = stuck.clone();
-        // If this fails, the queue has no other end, and nothing can be put into it.
-        _ = thread::Builder::new().spawn(move || write_all(lines, &lines_stuck, write));
-        Lines { queue, stuck }
+        let shared = Arc::new(Shared::default());
+        let lines = shared.clone();
+        let started = thread::Builder::new().spawn(move || lines.write_all(write));
+        lock(&shared.state).closed = started.is_err();
+        Lines(shared)
     }
 
     /// Writes `line`, [escaped], after those that were said before. It may be dropped; see
     /// [above](self).
+    //
+    // A client's thread says a line when it begins, and keeps what stack and memory that has taken: with a
+    // channel for each line it was 5 KiB.
     pub fn say(&self, line: &str) {
-        let (written, wait) = mpsc::channel();
-        let queued = self.queue.try_send((escaped(line), written)).is_ok();
-        if queued && !self.stuck.load(Relaxed) && wait.recv_timeout(PATIENCE).is_err() {
-            self.stuck.store(true, Relaxed);
+        let line = escaped(line);
+        let mut state = lock(&self.0.state);
+        if state.closed || state.queue.len() == MAX_QUEUED {
+            return;
+        }
+        state.queue.push_back(line);
+        state.queued += 1;
+        let number = state.queued;
+        self.0.changed.notify_all();
+        if !state.stuck {
+            let waits = |state: &mut State| state.written < number;
+            let waited = self.0.changed.wait_timeout_while(state, PATIENCE, waits);
+            let (mut state, result) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.stuck |= result.timed_out();
         }
     }
 }
 
-fn write_all(lines: Receiver<Line>, stuck: &AtomicBool, write: impl Fn(&str)) {
-    for (line, written) in lines {
-        survives(|| write(&line));
-        stuck.store(false, Relaxed);
-        _ = written.send(()); // who said it may have gone on
+impl Drop for Lines {
+    fn drop(&mut self) {
+        lock(&self.0.state).closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Shared {
+    /// Writes what is queued, until no more can come.
+    fn write_all(&self, write: impl Fn(&str)) {
+        let mut state = lock(&self.state);
+        loop {
+            let empty = |state: &mut State| state.queue.is_empty() && !state.closed;
+            let woken = self.changed.wait_while(state, empty);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+            let Some(line) = state.queue.pop_front() else { return };
+            drop(state);
+            survives(|| write(&line));
+            state = lock(&self.state);
+            (state.written, state.stuck) = (state.written + 1, false);
+            self.changed.notify_all(); // who said it may have gone on
+        }
     }
 }
 

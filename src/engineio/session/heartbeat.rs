@@ -12,6 +12,20 @@ use crate::engineio::Packet;
 use crate::net::clock;
 
 impl Session {
+    /// Begins to watch over a new session: one over requests has to come again in time, or is forgotten.
+    #[inline(never)]
+    pub(in crate::engineio) fn start_heartbeat(&self) {
+        let mut state = self.lock();
+        let options = &self.0.server.options;
+        match state.transport {
+            Transport::Polling(_) => {
+                let silence = options.ping_interval.saturating_add(options.ping_timeout);
+                self.limit_silence(&mut state, options.first_request_timeout.min(silence));
+            }
+            _ => self.schedule_ping(&mut state),
+        }
+    }
+
     /// A request has come for the session: the client has not left at once, and the pings begin.
     pub(in crate::engineio) fn claim(&self) {
         let mut state = self.lock();

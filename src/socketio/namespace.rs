@@ -191,21 +191,28 @@ impl Broadcast {
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         let outgoing = Arc::new(event(&self.namespace.name, None, name, values.as_ref()));
         let _round = lock(&self.namespace.round);
-        for socket in self.fetch_sockets().iter().filter(|socket| !socket.has_ended()) {
+        for socket in self.fetch_sockets() {
             if !self.volatile || socket.session().is_writable() {
                 socket.session().send(&outgoing);
             }
         }
     }
 
-    /// Their sockets.
+    /// Their sockets. One that has been disconnected is not among them, even if its listeners have not
+    /// been told yet.
     pub fn fetch_sockets(&self) -> Vec<Socket> {
         let members = lock(&self.namespace.members);
-        if self.rooms.is_empty() && self.except.is_empty() {
-            return members.sockets.values().cloned().collect();
-        }
-        let ids = members.rooms.members(&self.rooms, &self.except);
-        ids.iter().filter_map(|id| members.sockets.get(id)).cloned().collect()
+        let everyone = self.rooms.is_empty() && self.except.is_empty();
+        let mut sockets: Vec<Socket> = match everyone {
+            true => members.sockets.values().cloned().collect(),
+            false => {
+                let ids = members.rooms.members(&self.rooms, &self.except);
+                ids.iter().filter_map(|id| members.sockets.get(id)).cloned().collect()
+            }
+        };
+        drop(members);
+        sockets.retain(|socket| !socket.has_ended());
+        sockets
     }
 
     /// Puts them into a room.

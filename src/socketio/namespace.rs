@@ -191,7 +191,7 @@ impl Broadcast {
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
         let outgoing = Arc::new(event(&self.namespace.name, None, name, values.as_ref()));
         let _round = lock(&self.namespace.round);
-        for socket in self.fetch_sockets() {
+        for socket in self.fetch_sockets().iter().filter(|socket| !socket.has_ended()) {
             if !self.volatile || socket.session().is_writable() {
                 socket.session().send(&outgoing);
             }
@@ -211,7 +211,7 @@ impl Broadcast {
             }
         };
         drop(members);
-        sockets.retain(|socket| !socket.has_ended());
+        sockets.retain(Socket::is_listed);
         sockets
     }
 

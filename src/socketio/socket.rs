@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use super::acks::{Acks, NoAnswer};
@@ -42,6 +43,8 @@ struct Inner {
     acks: Acks,
     /// Why it is over, once it is.
     ended: OnceLock<&'static str>,
+    /// The thread on which the `disconnecting` listeners are being called.
+    leaving: Mutex<Option<ThreadId>>,
 }
 
 /// An event that a client has emitted. A clone is the same one: it can be answered later.
@@ -96,6 +99,7 @@ impl Socket {
             listeners: Listeners::default(),
             acks: Acks::default(),
             ended: OnceLock::new(),
+            leaving: Mutex::default(),
         }))
     }
 
@@ -249,6 +253,12 @@ impl Socket {
         self.0.ended.get().is_some()
     }
 
+    /// Whether it counts as one of its namespace's: until its end, and for its `disconnecting` listeners
+    /// until they have returned.
+    pub(super) fn is_listed(&self) -> bool {
+        !self.has_ended() || *lock(&self.0.leaving) == Some(thread::current().id())
+    }
+
     /// It is over: nothing more comes from it, and nothing of a broadcast goes to it. Its listeners are
     /// told why, after what they have been told before.
     pub(super) fn end(&self, reason: &'static str) {
@@ -274,7 +284,9 @@ impl Socket {
     fn leave_all(&self, reason: &str) {
         let was_in = self.0.namespace.has(self);
         if was_in {
+            *lock(&self.0.leaving) = Some(thread::current().id());
             self.tell("disconnecting", reason);
+            *lock(&self.0.leaving) = None;
         }
         self.0.namespace.remove(self);
         self.0.acks.disconnected();

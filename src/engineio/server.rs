@@ -19,6 +19,8 @@ use crate::ws::random::random_id;
 use crate::ws::socket::{Role, Socket};
 use crate::ws::{self, handshake};
 
+const TOO_MANY_SESSIONS: &str = "There are too many sessions";
+
 /// What a request for the client's script gets, which npm's server has at hand.
 const NO_SCRIPT: &str = "The client's script is not served here: it is in npm's package \
                          socket.io-client, as dist/socket.io.min.js";
@@ -222,18 +224,14 @@ impl Shared {
         response.headers.push("Content-Type", "text/plain; charset=UTF-8");
         response.headers.push("Cache-Control", "no-store");
         match (&*request.method, session) {
-            (_, None) if !self.has_room() => {
-                Err(Response::text(503, "There are too many sessions"))
-            }
+            (_, None) if !self.has_room() => Err(Response::text(503, TOO_MANY_SESSIONS)),
             (_, None) => {
-                let remote_address = connection.reader.get_ref().stream.remote_address();
-                let session = self.open(request.clone().into(), remote_address, None, open);
+                let address = connection.reader.get_ref().stream.remote_address();
+                let session = self.open(request.clone().into(), address, None, open);
                 response.body = Outgoing::from(self.hello(&session)).payload().as_bytes().into();
                 requested.handshakes += 1;
-                match requested.handshakes {
-                    MAX_HANDSHAKES => Err(response),
-                    _ => Ok(Some(response)),
-                }
+                let last = requested.handshakes == MAX_HANDSHAKES;
+                if last { Err(response) } else { Ok(Some(response)) }
             }
             ("GET", Some(session)) => {
                 connection.answered_later();

@@ -64,6 +64,7 @@ async function main() {
   const browser = await chromium.launch({ executablePath, args });
   const open = async (name) => {
     const page = await browser.newPage({ viewport: { width: 900, height: 640 }, colorScheme: "light" });
+    page.setDefaultTimeout(60_000); // as long as a line may take
     const tab = new Tab(page, name);
     await page.goto(url);
     await tab.becomes("connected");

@@ -384,8 +384,8 @@ fn browsers_are_told_the_same_of_other_origins() {
 
 /// What client and server see of an end is what they see with npm's server.
 #[track_caller]
-fn end_alike(module: &str, transports: &str, what: &[&str]) {
-    let hosts = Host::both(r#"{"pingInterval": 300, "pingTimeout": 5000}"#);
+fn end_alike(options: &str, module: &str, transports: &str, what: &[&str]) {
+    let hosts = Host::both(options);
     let [ours, npms] = hosts.map(|host| {
         let mut heard = host.tell(module, transports, what);
         heard.extend([host.line(), host.line()]);
@@ -401,13 +401,13 @@ fn both_ends_know_who_has_ended_it_and_how() {
         for what in
             ["leaves", "the engine leaves", "is thrown out", "hears the last words", "door slams"]
         {
-            end_alike(NEW, transports, &[what]);
+            end_alike("{}", NEW, transports, &[what]);
         }
-        end_alike(NEW, transports, &["is thrown out", "closed"]);
-        end_alike(OLD, transports, &["is thrown out"]);
+        end_alike("{}", NEW, transports, &["is thrown out", "closed"]);
+        end_alike("{}", OLD, transports, &["is thrown out"]);
     }
     for transports in ["websocket", UPGRADE] {
-        end_alike(NEW, transports, &["sees the house close"]);
+        end_alike("{}", NEW, transports, &["sees the house close"]);
     }
     // (npm's server forgets those who poll: they get an error, and it a timeout.)
     let ours = Host::ours("127.0.0.1:0", "{}");
@@ -419,8 +419,9 @@ fn both_ends_know_who_has_ended_it_and_how() {
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
 fn both_ends_notice_when_the_line_goes_quiet() {
+    let pings = r#"{"pingInterval": 300, "pingTimeout": 5000}"#;
     for transports in TRANSPORTS {
-        end_alike(NEW, transports, &["line goes quiet", "2000"]);
+        end_alike(pings, NEW, transports, &["line goes quiet", "2000"]);
     }
 }
 

@@ -12,6 +12,7 @@ const args = [
 async function main() {
   const browser = await chromium.launch({ executablePath, args });
   const page = await browser.newPage({ viewport: { width: 900, height: 640 }, colorScheme: "light" });
+  page.setDefaultTimeout(60_000); // as long as a line may take
   const [status, input] = [page.getByRole("status"), page.getByRole("textbox", { name: "Message" })];
   const [button, last] = [page.getByRole("button", { name: "Send" }), page.locator("#log li").last()];
 

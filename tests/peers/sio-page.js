@@ -61,6 +61,7 @@ async function visit({ open, shut }) {
 async function main() {
   const browser = await chromium.launch({ executablePath, args });
   const page = await browser.newPage();
+  page.setDefaultTimeout(60_000); // as long as a line may take
   page.on("pageerror", (error) => console.log(`error: ${error.message}`));
   await page.exposeFunction("say", (line) => console.log(line));
   await page.goto(url);

@@ -1,6 +1,6 @@
 //! The landing below floor 3, over real sockets, with requests and frames written by hand.
 
-mod guest;
+mod common;
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use guest::{Connection, Frame, PATH, POLLING, Polling, WEBSOCKET, WebSocket, next, retry, until};
+use common::{Connection, Frame, PATH, POLLING, Polling, WEBSOCKET, WebSocket, next, retry, until};
 use sockets_by_hand::engineio::packet::SEPARATOR;
 use sockets_by_hand::engineio::{Cors, Event, Handle, Options, Outgoing, Packet, Server, Session};
 use sockets_by_hand::http::Response;

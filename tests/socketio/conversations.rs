@@ -13,7 +13,7 @@ use sockets_by_hand::socketio::namespace::ConnectError;
 use sockets_by_hand::socketio::{Args, NoAnswer, Options, Socket, Value};
 
 use super::{assert_hears_nothing_else, come_in, enter, enter_polling, house, house_with};
-use crate::guest::{Connection, Frame, LIMIT, POLLING, Polling, WebSocket, next, retry, until};
+use crate::common::{Connection, Frame, LIMIT, POLLING, Polling, WebSocket, next, retry, until};
 
 fn end(namespace: &str, reason: &str) -> (String, String) {
     (namespace.to_string(), reason.to_string())
@@ -51,7 +51,7 @@ mod coming_in {
     #[test]
     fn a_guest_has_another_name_in_each_namespace() {
         let house = house(|_| {});
-        let mut guest = WebSocket::open(house.address, crate::guest::WEBSOCKET);
+        let mut guest = WebSocket::open(house.address, crate::common::WEBSOCKET);
         let hello = guest.text();
         let names = [come_in(&mut guest, ""), come_in(&mut guest, "/admin,")];
         assert!(names.iter().all(|name| name.len() == 20 && !hello.contains(name)));

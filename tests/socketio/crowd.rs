@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::{House, enter, enter_polling, house};
-use crate::guest::{Polling, WebSocket, until};
+use crate::common::{Polling, WebSocket, until};
 
 const EMITTERS: usize = 10;
 const EVENTS: usize = 60;

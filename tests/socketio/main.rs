@@ -1,8 +1,8 @@
 //! Floor 3: packets both ways, and conversations over real sockets, with what goes over the wire
 //! written by hand.
 
-#[path = "../guest/mod.rs"]
-mod guest;
+#[path = "../common/mod.rs"]
+mod common;
 
 mod conversations;
 mod crowd;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 
-use guest::{Polling, WebSocket};
+use common::{Polling, WebSocket};
 use sockets_by_hand::engineio::Handle;
 use sockets_by_hand::socketio::{Io, Options, Server, Socket};
 

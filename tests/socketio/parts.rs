@@ -12,7 +12,7 @@ use sockets_by_hand::socketio::rooms::Rooms;
 use sockets_by_hand::socketio::{Args, NoAnswer, Value};
 use sockets_by_hand::ws::Message;
 
-use crate::guest::{LIMIT, next};
+use crate::common::{LIMIT, next};
 
 const PLACEHOLDER: &str = r#"{"_placeholder":true,"num":0}"#;
 

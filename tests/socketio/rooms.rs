@@ -3,7 +3,7 @@
 use sockets_by_hand::socketio::{Socket, Value};
 
 use super::{House, assert_hears_nothing_else, come_in, enter, house};
-use crate::guest::{WebSocket, next, until};
+use crate::common::{WebSocket, next, until};
 
 /// Guests with letters for names, each in its rooms (a letter a room), and their sockets.
 fn guests<const N: usize>(house: &House, rooms: [&str; N]) -> [(WebSocket, Socket); N] {
@@ -79,7 +79,7 @@ fn a_guest_reaches_the_others_and_not_itself() {
 
 #[test]
 fn bytes_reach_everybody_too() {
-    use crate::guest::Frame;
+    use crate::common::Frame;
     let house = house(|_| {});
     let mut guests = guests(&house, ["x", "x"]);
     house.io.to("x").emit("bytes", [Value::Binary(vec![7])]);
@@ -145,7 +145,7 @@ fn many_can_be_put_into_a_room_and_taken_out_at_once() {
 
 #[test]
 fn many_can_be_sent_out_at_once() {
-    use crate::guest::Frame;
+    use crate::common::Frame;
     let house = house(|_| {});
     let mut guests = guests(&house, ["x", "xy", ""]);
     house.io.to("x").except("y").disconnect_sockets(false);

@@ -1,5 +1,5 @@
-//! A guest by hand, for the tests of the landing and of floor 3: what goes over the wire is written
-//! out here, and nothing of the library's own is used for it.
+//! What several files of tests share: a polling and a WebSocket client by hand, and how they wait. What goes
+//! over the wire is written out here, and nothing of the library is used for it.
 #![allow(dead_code)] // each file of tests uses its part
 
 use std::io::{BufRead, BufReader, Read, Write};

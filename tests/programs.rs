@@ -1,16 +1,19 @@
-//! The programs as a user meets them: what they print, how they fail, and whom a bad client hurts.
+//! The programs as a user runs them: what they print, how they fail, and that a client that breaks the
+//! protocol disturbs no other.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use assert_cmd::Command as Program;
 use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
 use sockets_by_hand::ws::Message;
+
+mod common;
+use common::{LIMIT, until};
 
 fn program(name: &str) -> Program {
     Program::cargo_bin(name).unwrap()
@@ -66,19 +69,19 @@ impl Server {
         TcpStream::connect(&self.address).unwrap()
     }
 
-    /// Whether somebody who comes now is served like anybody else.
+    /// Asserts that a new client is served.
     #[track_caller]
-    fn serves(&self) {
+    fn assert_serves(&self) {
         program("client").arg(&self.address).assert().success().stdout(CONVERSATION);
     }
 
-    /// Whether it serves somebody again, once those who were in the way have left.
+    /// Asserts that a client is served again, once the clients that exhausted a resource have gone.
     #[cfg(unix)]
     #[track_caller]
-    fn serves_again(&self) {
+    fn assert_serves_again(&self) {
         let served = |_| program("client").arg(&self.address).output().unwrap().status.success();
-        assert!((0..100).any(served), "nobody is served any more");
-        self.serves();
+        assert!((0..100).any(served), "no client is served any more");
+        self.assert_serves();
     }
 }
 
@@ -89,14 +92,11 @@ impl Drop for Server {
     }
 }
 
-/// What is awaited comes long before this.
-const LIMIT: Duration = Duration::from_secs(20);
-
 const CONVERSATION: &str =
     "Connected to server\nReceived from server: Hello from server\nDisconnected from server\n";
 
-/// Says hello and reads the whole answer.
-fn hello(socket: &mut TcpStream) {
+/// Sends the client's text and reads the whole answer.
+fn exchange(socket: &mut TcpStream) {
     socket.write_all(b"Hello from client").unwrap();
     let mut answer = [0; 17];
     socket.read_exact(&mut answer).unwrap();
@@ -113,25 +113,25 @@ fn server_and_client_hold_the_documents_conversation() {
 }
 
 #[test]
-fn socketio_server_prints_its_port_and_who_comes_and_goes() {
+fn socketio_server_prints_its_port_and_each_connect_and_disconnect() {
     let program = env!("CARGO_BIN_EXE_socketio-server");
     let mut server = Server::of(Command::new(program).arg("127.0.0.1:0"));
     let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.address);
-    let mut guest = sockets_by_hand::ws::connect(&url).unwrap();
-    let mut hears = |begin: &str, says: &str| {
-        let Ok(Some(Message::Text(packet))) = guest.read() else { panic!("no packet") };
-        assert!(packet.starts_with(begin), "{packet}");
-        guest.send(says).unwrap();
+    let mut client = sockets_by_hand::ws::connect(&url).unwrap();
+    let mut expect_then_send = |expected: &str, answer: &str| {
+        let Ok(Some(Message::Text(packet))) = client.read() else { panic!("no packet") };
+        assert!(packet.starts_with(expected), "{packet}");
+        client.send(answer).unwrap();
     };
-    hears("0", "40");
-    hears("40", r#"421["echo",{"n":1},"two"]"#);
-    hears(r#"431[{"n":1},"two"]"#, "41");
+    expect_then_send("0", "40");
+    expect_then_send("40", r#"421["echo",{"n":1},"two"]"#);
+    expect_then_send(r#"431[{"n":1},"two"]"#, "41");
     assert_eq!(server.line(), "Client connected");
     assert_eq!(server.line(), "Client disconnected (client namespace disconnect)");
 }
 
 #[test]
-fn help_says_how_a_program_is_called() {
+fn help_prints_the_usage_of_each_program() {
     let names = [
         "server",
         "client",
@@ -149,8 +149,8 @@ fn help_says_how_a_program_is_called() {
 }
 
 #[test]
-fn a_bad_argument_is_answered_with_one_line_and_status_2() {
-    let calls: [(&str, &[&str]); 18] = [
+fn a_bad_argument_is_one_line_and_status_2() {
+    let commands: [(&str, &[&str]); 18] = [
         ("server", &["nonsense"]),
         ("server", &["127.0.0.1:99999"]),
         ("server", &["127.0.0.1:0", "more"]),
@@ -170,7 +170,7 @@ fn a_bad_argument_is_answered_with_one_line_and_status_2() {
         ("ws-client", &["ws://127.0.0.1:1/", "more"]),
         ("ws-client", &[""]),
     ];
-    for (name, arguments) in calls {
+    for (name, arguments) in commands {
         let line = format!("{name}: usage: {name} ");
         program(name)
             .args(arguments)
@@ -201,7 +201,7 @@ fn no_server_is_one_line_and_status_1() {
 
 #[test]
 fn a_host_that_does_not_resolve_is_one_line_and_status_1() {
-    // No name server is asked for a name that cannot be one.
+    // No name server is queried for a name that cannot be valid.
     let address = format!("{}:3000", "x".repeat(300));
     for name in ["server", "client"] {
         let line = contains(&address).and(contains("\n").count(1));
@@ -210,57 +210,57 @@ fn a_host_that_does_not_resolve_is_one_line_and_status_1() {
 }
 
 #[test]
-fn half_a_character_and_noise_are_shown_and_hurt_nobody() {
+fn invalid_utf_8_is_shown_replaced_and_disturbs_no_other_client() {
     let mut server = Server::start();
-    let mut neighbour = server.connect();
-    hello(&mut neighbour);
-    let mut odd = server.connect();
-    odd.write_all(&"é".as_bytes()[..1]).unwrap();
-    odd.read_exact(&mut [0; 17]).unwrap();
-    odd.write_all(&[0xff, 0xfe, 0x00, 0x80]).unwrap();
-    odd.read_exact(&mut [0; 17]).unwrap();
-    drop(odd);
-    hello(&mut neighbour);
-    drop(neighbour);
+    let mut other = server.connect();
+    exchange(&mut other);
+    let mut invalid = server.connect();
+    invalid.write_all(&"é".as_bytes()[..1]).unwrap();
+    invalid.read_exact(&mut [0; 17]).unwrap();
+    invalid.write_all(&[0xff, 0xfe, 0x00, 0x80]).unwrap();
+    invalid.read_exact(&mut [0; 17]).unwrap();
+    drop(invalid);
+    exchange(&mut other);
+    drop(other);
     let lines: Vec<String> = (0..8).map(|_| server.line()).collect();
     assert!(lines.contains(&"Received data from client: \u{fffd}".to_string()), "{lines:?}");
-    let noise = "Received data from client: \u{fffd}\u{fffd}\0\u{fffd}";
-    assert!(lines.contains(&noise.to_string()), "{lines:?}");
+    let replaced = "Received data from client: \u{fffd}\u{fffd}\0\u{fffd}";
+    assert!(lines.contains(&replaced.to_string()), "{lines:?}");
 }
 
 #[test]
-fn a_client_that_resets_hurts_nobody() {
+fn a_client_that_resets_disturbs_no_other() {
     let server = Server::start();
-    let mut neighbour = server.connect();
+    let mut other = server.connect();
     for _ in 0..20 {
-        let mut rude = server.connect();
-        rude.write_all(b"Hello from client").unwrap();
-        rude.peek(&mut [0; 17]).unwrap(); // the answer is here, and nobody reads it:
-        drop(rude); // the kernel answers with a reset
-        hello(&mut neighbour);
+        let mut resetting = server.connect();
+        resetting.write_all(b"Hello from client").unwrap();
+        resetting.peek(&mut [0; 17]).unwrap(); // the answer has arrived, and stays unread:
+        drop(resetting); // the kernel sends a reset
+        exchange(&mut other);
     }
-    server.serves();
+    server.assert_serves();
 }
 
 #[test]
-fn a_client_that_never_reads_hurts_nobody() {
+fn a_client_that_never_reads_disturbs_no_other() {
     let mut server = Server::start();
     let mut stdout = server.stdout.take().unwrap();
     thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
     let stalled = server.connect();
     let mut writer = stalled.try_clone().unwrap();
-    // It writes until the server's answers have filled every buffer on the way, and then is stuck.
+    // It writes until the server's answers have filled every buffer between the two, and then blocks.
     let stuck = thread::spawn(move || while writer.write_all(&[b'x'; 4096]).is_ok() {});
     for _ in 0..5 {
-        server.serves();
+        server.assert_serves();
     }
     stalled.shutdown(Shutdown::Both).unwrap();
     stuck.join().unwrap();
-    server.serves();
+    server.assert_serves();
 }
 
 #[test]
-fn a_half_close_from_the_client_still_gets_its_answer() {
+fn after_a_half_close_the_client_still_gets_its_answer() {
     let server = Server::start();
     let mut client = server.connect();
     client.write_all(b"Hello from client").unwrap();
@@ -271,66 +271,67 @@ fn a_half_close_from_the_client_still_gets_its_answer() {
 }
 
 #[test]
-fn a_half_close_from_the_server_leaves_the_client_time_to_finish() {
+fn after_a_half_close_of_the_server_the_client_can_finish() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let client = thread::spawn(move || program("client").arg(address).assert().success());
     let mut socket = listener.accept().unwrap().0;
-    socket.shutdown(Shutdown::Write).unwrap(); // ends before it has heard anything
-    let mut heard = String::new();
-    socket.read_to_string(&mut heard).unwrap();
-    assert_eq!(heard, "Hello from client");
+    socket.shutdown(Shutdown::Write).unwrap(); // before it has received anything
+    let mut received = String::new();
+    socket.read_to_string(&mut received).unwrap();
+    assert_eq!(received, "Hello from client");
     client.join().unwrap().stdout("Connected to server\nDisconnected from server\n");
 }
 
 #[test]
-fn a_server_that_is_lost_is_one_line_and_status_1() {
+fn a_reset_by_the_server_is_one_line_and_status_1() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let client = thread::spawn(move || program("client").arg(address).assert().code(1));
     let socket = listener.accept().unwrap().0;
     socket.peek(&mut [0; 17]).unwrap();
-    drop(socket); // with a hello unread: a reset
+    drop(socket); // with the client's text unread: a reset
     client.join().unwrap().stderr(starts_with("client: lost the server: "));
 }
 
 #[cfg(unix)]
 #[test]
-fn descriptors_run_out_and_come_back() {
+fn server_serves_again_after_running_out_of_descriptors() {
     let mut server = Server::under("-n 12");
-    let crowd: Vec<TcpStream> = (0..30).map(|_| server.connect()).collect();
-    let mut complaint = String::new();
-    server.stderr.read_line(&mut complaint).unwrap();
-    assert!(complaint.starts_with("Client not served: Too many open files"), "{complaint}");
-    drop(crowd);
-    server.serves_again();
+    let clients: Vec<TcpStream> = (0..30).map(|_| server.connect()).collect();
+    let mut error = String::new();
+    server.stderr.read_line(&mut error).unwrap();
+    assert!(error.starts_with("Client not served: Too many open files"), "{error}");
+    drop(clients);
+    server.assert_serves_again();
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn threads_run_out_and_come_back() {
-    let mut server = Server::under("-v 688128"); // KiB of addresses: ten stacks and a half
-    let crowd: Vec<TcpStream> = (0..30).map(|_| server.connect()).collect();
-    let mut complaint = String::new();
-    server.stderr.read_line(&mut complaint).unwrap();
-    assert!(complaint.starts_with("Client not served: "), "{complaint}");
-    drop(crowd);
-    server.serves_again();
+fn server_serves_again_after_running_out_of_threads() {
+    let mut server = Server::under("-v 688128"); // KiB of address space: ten stacks and a half
+    let clients: Vec<TcpStream> = (0..30).map(|_| server.connect()).collect();
+    let mut error = String::new();
+    server.stderr.read_line(&mut error).unwrap();
+    assert!(error.starts_with("Client not served: "), "{error}");
+    drop(clients);
+    server.assert_serves_again();
 }
 
-/// `clients` at once, each with `rounds` messages of its own: nothing is lost, nothing mixed up.
-fn crowd(clients: usize, rounds: usize) {
+/// Runs `clients` at once, each with `rounds` messages of its own, and asserts that the server received
+/// each message once.
+fn run_clients(clients: usize, rounds: usize) {
     let mut server = Server::start();
     let sockets: Vec<TcpStream> = (0..clients).map(|_| server.connect()).collect();
     let printed: Vec<String> = thread::scope(|scope| {
         for (client, mut socket) in sockets.into_iter().enumerate() {
-            let talk = move || {
+            let run = move || {
                 for round in 0..rounds {
                     socket.write_all(format!("{client}/{round}").as_bytes()).unwrap();
                     socket.read_exact(&mut [0; 17]).unwrap();
                 }
             };
-            thread::Builder::new().stack_size(128 * 1024).spawn_scoped(scope, talk).unwrap();
+            thread::Builder::new().stack_size(128 * 1024).spawn_scoped(scope, run).unwrap();
         }
         let stdout = server.stdout.as_mut().unwrap();
         stdout.lines().take(clients * (rounds + 2)).map(Result::unwrap).collect()
@@ -346,47 +347,47 @@ fn crowd(clients: usize, rounds: usize) {
     let mut sent: Vec<String> =
         (0..clients).flat_map(|c| (0..rounds).map(move |r| format!("{c}/{r}"))).collect();
     sent.sort();
-    assert!(received == sent, "{} messages were sent, {} came", sent.len(), received.len());
+    assert!(received == sent, "{} messages were sent, {} received", sent.len(), received.len());
 }
 
 #[test]
 fn a_hundred_clients_at_once_lose_nothing() {
-    crowd(100, 20);
+    run_clients(100, 20);
 }
 
 #[test]
 #[ignore = "needs 1,000 descriptors for the clients alone, which not every system gives; .ci/run runs it"]
 fn a_thousand_clients_at_once_lose_nothing() {
-    crowd(1000, 20);
+    run_clients(1000, 20);
 }
 
-/// Types `lines` into `ws-client`.
-fn typed(url: &str, lines: &str) -> assert_cmd::assert::Assert {
+/// Runs `ws-client` with `lines` as its standard input.
+fn ws_client(url: &str, lines: &str) -> assert_cmd::assert::Assert {
     program("ws-client").arg(url).write_stdin(lines).assert()
 }
 
 #[test]
-fn what_is_typed_into_ws_client_comes_back_from_ws_server() {
+fn ws_server_echoes_what_ws_client_sends() {
     let mut server = Server::ws();
     let url = format!("ws://{}/", server.address);
-    typed(&url, "one\ntwo é 😀\n\nfour").success().stdout("one\ntwo é 😀\n\nfour\n").stderr("");
+    ws_client(&url, "one\ntwo é 😀\n\nfour").success().stdout("one\ntwo é 😀\n\nfour\n").stderr("");
     assert_eq!(server.line(), "Client connected");
     assert_eq!(server.line(), "Client disconnected (1000)");
 }
 
 #[test]
-fn ws_client_that_has_nothing_to_say_ends_cleanly() {
+fn ws_client_without_input_closes_with_1000() {
     let mut server = Server::ws();
-    typed(&format!("ws://{}/any/path", server.address), "").success().stdout("").stderr("");
+    ws_client(&format!("ws://{}/any/path", server.address), "").success().stdout("").stderr("");
     assert_eq!(server.line(), "Client connected");
     assert_eq!(server.line(), "Client disconnected (1000)");
 }
 
 #[test]
-fn a_url_that_ws_client_cannot_use_is_one_line_and_status_2() {
+fn an_invalid_url_for_ws_client_is_one_line_and_status_2() {
     for url in ["nonsense", "http://127.0.0.1/", "wss://127.0.0.1/", "ws://", "ws://127.0.0.1/#a"] {
         let line = starts_with("ws-client: ").and(contains("usage: ws-client [URL]"));
-        typed(url, "").code(2).stdout("").stderr(line.and(contains("\n").count(1)));
+        ws_client(url, "").code(2).stdout("").stderr(line.and(contains("\n").count(1)));
     }
 }
 
@@ -394,15 +395,15 @@ fn a_url_that_ws_client_cannot_use_is_one_line_and_status_2() {
 fn ws_client_without_a_server_is_one_line_and_status_1() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let line = starts_with(format!("ws-client: cannot connect to ws://{free}/: "));
-    typed(&format!("ws://{free}/"), "").code(1).stdout("").stderr(line);
+    ws_client(&format!("ws://{free}/"), "").code(1).stdout("").stderr(line);
 }
 
-/// Answers one client's request with `answer`, and ends.
+/// The URL of a server that answers one request with `answer`, and closes.
 fn answering(answer: &str) -> String {
     answering_with(answer.into())
 }
 
-/// The same with bytes; `KEY` in them becomes the answer to the client's key.
+/// The same with bytes; `KEY` in them becomes the `Sec-WebSocket-Accept` of the client's key.
 fn answering_with(answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
@@ -428,7 +429,7 @@ const OPENED: &str = "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgr
     Sec-WebSocket-Accept: KEY\r\n\r\n";
 
 #[test]
-fn ws_client_says_in_one_line_why_there_is_no_websocket_any_more() {
+fn ws_client_prints_in_one_line_why_the_connection_failed_or_ended() {
     let refused = "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\n\r\nnot you";
     for (answer, what) in [
         (refused.to_string(), "refused the handshake with status 403: not you"),
@@ -440,7 +441,7 @@ fn ws_client_says_in_one_line_why_there_is_no_websocket_any_more() {
         (format!("{OPENED}\u{3}\0"), "opcode is reserved"),
     ] {
         let url = answering(&answer);
-        // Its stdin stays open: it is the server that ends this.
+        // Its stdin stays open: the server ends the connection.
         let mut client = Command::new(env!("CARGO_BIN_EXE_ws-client"))
             .arg(url)
             .stdin(Stdio::piped())
@@ -450,14 +451,14 @@ fn ws_client_says_in_one_line_why_there_is_no_websocket_any_more() {
             .unwrap();
         let _open = client.stdin.take();
         let output = client.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
-        assert!(said.starts_with("ws-client: ") && said.contains(what), "{said}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
+        assert!(error.starts_with("ws-client: ") && error.contains(what), "{error}");
     }
 }
 
 #[test]
-fn ws_server_has_a_page_and_nothing_else_to_read() {
+fn ws_server_serves_one_page() {
     let server = Server::ws();
     for (request, status, content) in [
         ("GET / HTTP/1.1", 200, "new WebSocket("),
@@ -474,8 +475,8 @@ fn ws_server_has_a_page_and_nothing_else_to_read() {
     }
 }
 
-/// Starts a server of `kind` whose `stream` (1 is stdout, 2 is stderr) is a pipe that is full and that
-/// nobody reads: `cat` fills it, once the server has said where it listens.
+/// Starts a server of `kind` whose `stream` (1 is stdout, 2 is stderr) is a full pipe without a reader:
+/// `cat` fills it, once the server has printed its port.
 #[cfg(unix)]
 fn unread(kind: &str, stream: u8) -> Server {
     let script = format!(
@@ -488,37 +489,35 @@ fn unread(kind: &str, stream: u8) -> Server {
     server
 }
 
-/// Opens a WebSocket, and breaks the protocol: the frame is not masked.
-fn offend(server: &Server) {
-    let mut offender = server.connect();
-    offender.set_read_timeout(Some(LIMIT)).unwrap();
+/// Opens a WebSocket, and breaks the protocol: the frame is not masked (RFC 6455 §5.1).
+fn send_unmasked(server: &Server) {
+    let mut client = server.connect();
+    client.set_read_timeout(Some(LIMIT)).unwrap();
     let key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
-    let ask = format!(
+    let request = format!(
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{key}\r\n\r\n"
     );
-    offender.write_all(&[ask.as_bytes(), b"\x81\x05Hello"].concat()).unwrap();
+    client.write_all(&[request.as_bytes(), b"\x81\x05Hello"].concat()).unwrap();
     let mut answer = Vec::new();
-    offender.read_to_end(&mut answer).expect("the server ends the connection");
+    client.read_to_end(&mut answer).expect("the server ends the connection");
     assert!(answer.windows(2).any(|code| code == 1002u16.to_be_bytes()), "{answer:?}");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_stderr_keeps_no_thread_for_each_bad_client() {
+fn a_full_stderr_blocks_no_client_threads() {
     let server = unread("ws-server", 2);
-    (0..400).for_each(|_| offend(&server));
+    (0..400).for_each(|_| send_unmasked(&server));
     let status = format!("/proc/{}/status", server.child.id());
     let threads = || -> usize {
         let status = std::fs::read_to_string(&status).unwrap();
         let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap();
         threads.trim().parse().unwrap()
     };
-    let start = std::time::Instant::now();
-    while threads() > 10 {
-        assert!(start.elapsed() < LIMIT, "{} threads are left", threads());
-        thread::sleep(Duration::from_millis(50));
-    }
-    typed(&format!("ws://{}/", server.address), "still there?").success().stdout("still there?\n");
+    until(|| threads() <= 10);
+    ws_client(&format!("ws://{}/", server.address), "still there?")
+        .success()
+        .stdout("still there?\n");
 }
 
 #[cfg(unix)]
@@ -550,20 +549,22 @@ fn a_full_stdout_does_not_stop_a_server() {
 }
 
 #[test]
-fn a_client_that_offends_ws_server_hurts_nobody() {
+fn an_unmasked_frame_to_ws_server_disturbs_no_other_client() {
     let mut server = Server::ws();
-    offend(&server);
-    let mut complaint = String::new();
-    server.stderr.read_line(&mut complaint).unwrap();
+    send_unmasked(&server);
+    let mut error = String::new();
+    server.stderr.read_line(&mut error).unwrap();
     let expected = "Client lost: protocol error: a client sent a frame without a mask\n";
-    assert_eq!(complaint, expected);
-    typed(&format!("ws://{}/", server.address), "still there?").success().stdout("still there?\n");
+    assert_eq!(error, expected);
+    ws_client(&format!("ws://{}/", server.address), "still there?")
+        .success()
+        .stdout("still there?\n");
     let lines: Vec<String> = (0..3).map(|_| server.line()).collect();
     assert_eq!(lines, ["Client connected", "Client connected", "Client disconnected (1000)"]);
 }
 
 #[test]
-fn a_url_that_cannot_be_one_is_answered_with_one_line_and_status_2() {
+fn an_invalid_url_for_socketio_client_is_one_line_and_status_2() {
     for url in ["nonsense", "https://localhost", "http://", "http://localhost:99999"] {
         let line =
             starts_with("socketio-client: ").and(contains("usage: ")).and(contains("\n").count(1));
@@ -571,7 +572,7 @@ fn a_url_that_cannot_be_one_is_answered_with_one_line_and_status_2() {
     }
 }
 
-/// A chat in a terminal: what is typed goes in, and its lines come out.
+/// The chat client of a terminal, with its standard input and output.
 struct Chat {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -609,7 +610,7 @@ impl Drop for Chat {
 }
 
 #[test]
-fn a_client_that_cannot_have_a_thread_says_so() {
+fn socketio_client_without_a_thread_prints_why() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_socketio-client"))
         .env("RUST_MIN_STACK", (1u64 << 50).to_string()) // no stack is so large
         .stdin(Stdio::piped())
@@ -626,12 +627,12 @@ fn a_client_that_cannot_have_a_thread_says_so() {
     let line = lines.recv_timeout(LIMIT);
     child.kill().unwrap();
     child.wait().unwrap();
-    let line = line.expect("it says something");
+    let line = line.expect("it prints an error");
     assert!(line.starts_with("Cannot connect: no thread can be started: "), "{line}");
 }
 
 #[test]
-fn two_chat_in_their_terminals_in_rooms_too() {
+fn two_socketio_clients_chat_in_rooms_too() {
     let server = Server::of(Command::new(env!("CARGO_BIN_EXE_socketio-server")).arg("127.0.0.1:0"));
     let [mut ada, mut bob] = [Chat::with(&server.address), Chat::with(&server.address)];
     assert_eq!([ada.line(), bob.line()], ["Connected to server", "Connected to server"]);
@@ -641,11 +642,11 @@ fn two_chat_in_their_terminals_in_rooms_too() {
     bob.say("/tell tea two lumps, please");
     assert_eq!(bob.line(), "two lumps, please");
     bob.say("/leave tea");
-    bob.say("/tell tea nobody is there");
+    bob.say("/tell tea the room is empty");
     bob.say("/what");
     assert_eq!(bob.line(), "/join ROOM, /leave ROOM, /tell ROOM TEXT");
     bob.say("bye");
-    bob.stdin = None; // the end of what is typed
+    bob.stdin = None; // the end of its input
     let lines: Vec<String> = bob.stdout.by_ref().lines().map(Result::unwrap).collect();
     assert_eq!(lines, ["bye", "Disconnected from server (io client disconnect)"]);
     assert!(bob.child.wait().unwrap().success());
@@ -653,7 +654,7 @@ fn two_chat_in_their_terminals_in_rooms_too() {
 }
 
 #[test]
-fn the_chat_comes_back_with_its_server_and_what_was_typed_meanwhile_is_said() {
+fn socketio_client_reconnects_and_sends_what_was_typed_meanwhile() {
     let mut chat_server = Command::new(env!("CARGO_BIN_EXE_socketio-server"));
     let server = Server::of(chat_server.arg("127.0.0.1:0"));
     let address = server.address.clone();
@@ -664,23 +665,23 @@ fn the_chat_comes_back_with_its_server_and_what_was_typed_meanwhile_is_said() {
     assert_eq!(chat.line(), "Hello");
     drop(server); // killed
     assert_eq!(chat.line(), "Disconnected from server (transport close)");
-    chat.say("kept");
+    chat.say("buffered");
     assert!(chat.line().starts_with("Trying again in "));
     let _server = Server::of(Command::new(env!("CARGO_BIN_EXE_socketio-server")).arg(&address));
     while chat.line() != "Connected to server" {}
-    assert_eq!(chat.line(), "kept");
+    assert_eq!(chat.line(), "buffered");
     chat.say("/tell tea still there?");
-    assert_eq!(chat.line(), "still there?"); // it is in its room again
+    assert_eq!(chat.line(), "still there?"); // it has joined its room again
 }
 
-/// A line end with a line of the sender's own behind it, and a command to the terminal.
+/// A line feed and a line that imitates the server's output, then an escape sequence for the terminal.
 const FORGED: &str = "Hello\nClient disconnected\u{1b}[2J";
 
-/// How it is shown.
+/// How a program prints it.
 const SHOWN: &str = r"Hello\nClient disconnected\u{1b}[2J";
 
 #[test]
-fn ws_client_shows_control_characters_and_does_not_obey_them() {
+fn ws_client_escapes_control_characters() {
     let message = [&[0x81, FORGED.len() as u8][..], FORGED.as_bytes()].concat();
     let close = [&[0x88, FORGED.len() as u8 + 2, 0x0f, 0xa0][..], FORGED.as_bytes()].concat();
     let url = answering_with([OPENED.as_bytes(), &message, &close].concat());
@@ -689,7 +690,7 @@ fn ws_client_shows_control_characters_and_does_not_obey_them() {
 }
 
 #[test]
-fn socketio_client_shows_control_characters_and_does_not_obey_them() {
+fn socketio_client_escapes_control_characters() {
     let server = Server::of(Command::new(env!("CARGO_BIN_EXE_socketio-server")).arg("127.0.0.1:0"));
     let mut chat = Chat::with(&server.address);
     assert_eq!(chat.line(), "Connected to server");
@@ -703,7 +704,7 @@ fn socketio_client_shows_control_characters_and_does_not_obey_them() {
 
 #[cfg(unix)]
 #[test]
-fn ipc_server_and_client_show_control_characters_and_do_not_obey_them() {
+fn ipc_server_and_client_escape_control_characters() {
     use std::os::unix::net::{UnixListener, UnixStream};
 
     let path = std::env::temp_dir().join(format!("{}-forged", std::process::id()));

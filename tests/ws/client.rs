@@ -1,4 +1,4 @@
-//! RFC 6455 §3 and §4.1: what a client asks for, and which answers it takes.
+//! RFC 6455 §3 and §4.1: a client's opening handshake, and which responses it accepts.
 
 use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
@@ -8,17 +8,17 @@ use sockets_by_hand::http;
 use sockets_by_hand::ws::handshake::accept_key;
 use sockets_by_hand::ws::{Client, Error, Message, Socket, base64, connect};
 
-use crate::wire::*;
+use crate::peer::*;
 
-/// A server for one client, which answers what `answer` makes of the key. Its URL, and on the
-/// thread's end the request.
+/// A server for one client, which sends what `answer` makes of the `Sec-WebSocket-Accept`. Returns its URL,
+/// and the thread that returns the request.
 fn answering(
     answer: impl FnOnce(&str) -> Vec<u8> + Send + 'static,
 ) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     let server = thread::spawn(move || {
-        let mut peer = Peer::new(listener.accept().unwrap().0, By::Server);
+        let mut peer = Peer::new(listener.accept().unwrap().0, Role::Server);
         let request = peer.head();
         let accept = accept_key(&header(&request, "Sec-WebSocket-Key").unwrap());
         peer.write(answer(&accept));
@@ -29,18 +29,19 @@ fn answering(
     (url, server)
 }
 
-/// The right response, with one thing in it replaced.
-fn right(accept: &str) -> String {
+/// A valid response.
+fn valid_response(accept: &str) -> String {
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n\r\n"
     )
 }
 
-/// What becomes of a client that offers `protocols` and gets the right response but for one thing.
-fn with(protocols: &[&str], old: &'static str, new: &'static str) -> Result<Socket, Error> {
+/// Connects a client that offers `protocols` to a server whose response is valid but for `old`, replaced by
+/// `new`.
+fn connect_with(protocols: &[&str], old: &'static str, new: &'static str) -> Result<Socket, Error> {
     let (url, _server) = answering(move |accept| {
-        let response = right(accept);
+        let response = valid_response(accept);
         assert!(response.contains(old), "{response}");
         response.replacen(old, new, 1).into()
     });
@@ -48,14 +49,15 @@ fn with(protocols: &[&str], old: &'static str, new: &'static str) -> Result<Sock
     Client { protocols, ..Client::default() }.connect(&url)
 }
 
-fn got(answer: impl Into<Vec<u8>>) -> Result<Socket, Error> {
+/// Connects a client to a server that sends this response.
+fn connect_to(answer: impl Into<Vec<u8>>) -> Result<Socket, Error> {
     let answer = answer.into();
     connect(&answering(move |_| answer).0)
 }
 
 #[test]
-fn a_client_asks_as_section_4_1_has_it() {
-    let (url, server) = answering(|accept| right(accept).into());
+fn the_request_is_the_one_of_section_4_1() {
+    let (url, server) = answering(|accept| valid_response(accept).into());
     let mut client = Client { protocols: vec!["v2".into(), "v1".into()], ..Client::default() };
     client.headers.push("Origin", "http://good.example");
     client.headers.push("Cookie", "id=7\r\nX-Injected: yes");
@@ -81,9 +83,9 @@ fn a_client_asks_as_section_4_1_has_it() {
 }
 
 #[test]
-fn every_client_has_a_key_of_its_own() {
+fn every_request_has_a_fresh_key() {
     let key = || {
-        let (url, server) = answering(|accept| right(accept).into());
+        let (url, server) = answering(|accept| valid_response(accept).into());
         _ = connect(&url);
         header(&server.join().unwrap(), "Sec-WebSocket-Key")
     };
@@ -93,7 +95,7 @@ fn every_client_has_a_key_of_its_own() {
 #[test]
 fn a_url_without_a_path_asks_for_the_root() {
     for (rest, target) in [("", "/"), ("/", "/"), ("?a=b", "/?a=b"), ("/?/", "/?/")] {
-        let (url, server) = answering(|accept| right(accept).into());
+        let (url, server) = answering(|accept| valid_response(accept).into());
         _ = connect(&format!("{url}{rest}"));
         let request = server.join().unwrap();
         assert!(request.starts_with(&format!("GET {target} HTTP/1.1\r\n")), "{request}");
@@ -101,7 +103,7 @@ fn a_url_without_a_path_asks_for_the_root() {
 }
 
 #[test]
-fn a_url_that_is_none_of_a_websocket_is_said_to_be_so() {
+fn an_invalid_websocket_url_is_an_error() {
     for url in [
         "",
         "nonsense",
@@ -128,18 +130,18 @@ fn a_url_that_is_none_of_a_websocket_is_said_to_be_so() {
 
 #[test]
 fn the_scheme_may_be_written_in_capitals() {
-    let (url, _server) = answering(|accept| right(accept).into());
+    let (url, _server) = answering(|accept| valid_response(accept).into());
     assert!(connect(&url.replace("ws", "WS")).is_ok());
 }
 
 #[test]
-fn where_nobody_listens_the_connection_fails() {
+fn an_address_without_a_listener_is_an_io_error() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert!(matches!(connect(&format!("ws://{free}/")), Err(Error::Io(_))));
 }
 
 #[test]
-fn a_right_answer_is_taken_however_it_is_written() {
+fn a_valid_response_is_accepted_however_it_is_written() {
     for (old, new) in [
         ("Switching Protocols", ""),
         ("Upgrade: websocket", "upgrade:WEBSOCKET"),
@@ -150,13 +152,13 @@ fn a_right_answer_is_taken_however_it_is_written() {
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nX: y\r\n\r\nHTTP/1.1 101",
         ),
     ] {
-        let socket = with(&[], old, new).unwrap_or_else(|e| panic!("{new}: {e}"));
+        let socket = connect_with(&[], old, new).unwrap_or_else(|e| panic!("{new}: {e}"));
         assert_eq!(socket.protocol, None);
     }
 }
 
 #[test]
-fn an_answer_that_is_wrong_in_one_thing_is_refused() {
+fn a_response_that_is_invalid_in_one_thing_is_refused() {
     for (old, new) in [
         ("Upgrade: websocket\r\n", ""),
         ("Upgrade: websocket\r\n", "Upgrade: h2c\r\n"),
@@ -169,14 +171,14 @@ fn an_answer_that_is_wrong_in_one_thing_is_refused() {
         ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
         ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: never-offered\r\n\r\n"),
     ] {
-        let result = with(&[], old, new);
+        let result = connect_with(&[], old, new);
         assert!(matches!(result, Err(Error::Handshake(_))), "{new:?}: {:?}", result.err());
     }
 }
 
 #[test]
-fn of_the_subprotocols_a_server_may_choose_one_that_was_offered() {
-    let choosing = |line| with(&["v2", "v1"], "\r\n\r\n", line);
+fn the_server_may_choose_one_of_the_offered_subprotocols() {
+    let choosing = |line| connect_with(&["v2", "v1"], "\r\n\r\n", line);
     let chosen = choosing("\r\nSec-WebSocket-Protocol: v1\r\n\r\n").unwrap();
     assert_eq!(chosen.protocol.as_deref(), Some("v1"));
     for line in [
@@ -191,37 +193,40 @@ fn of_the_subprotocols_a_server_may_choose_one_that_was_offered() {
 }
 
 #[test]
-fn a_status_other_than_101_is_told_with_its_text() {
-    for (answer, expected, said) in [
+fn a_status_other_than_101_is_an_error_with_the_body() {
+    for (answer, expected, body) in [
         ("HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nno tea", 404, "no te"),
         ("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", 503, ""),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 200, "hi"),
         ("HTTP/1.1 401 \r\n\r\nuntil the end", 401, "until the end"),
-        // It is not followed: where it leads, the user may not want to go.
+        // A redirect is not followed: the user may not want to go there.
         ("HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", 302, ""),
     ] {
-        match got(answer) {
-            Err(Error::Refused { status, text }) => assert_eq!((status, &*text), (expected, said)),
+        match connect_to(answer) {
+            Err(Error::Refused { status, text }) => assert_eq!((status, &*text), (expected, body)),
             other => panic!("{answer:?}: {:?}", other.err()),
         }
     }
     let long = format!("HTTP/1.1 400 \r\nContent-Length: 9999\r\n\r\n{}", "é".repeat(5000));
-    match got(long) {
+    match connect_to(long) {
         Err(Error::Refused { text, .. }) => assert_eq!(text, "é".repeat(200)),
         other => panic!("{:?}", other.err()),
     }
     let page = format!("HTTP/1.1 404 \r\nContent-Length: 300000\r\n\r\n{}", "x".repeat(300_000));
-    assert!(matches!(got(page), Err(Error::Refused { status: 404, .. })), "a page of usual size");
+    assert!(
+        matches!(connect_to(page), Err(Error::Refused { status: 404, .. })),
+        "a page of an ordinary size"
+    );
 }
 
 #[test]
-fn an_end_before_an_answer_is_not_called_the_middle_of_one() {
-    let error = got("").err().unwrap();
+fn an_end_before_a_response_has_an_error_of_its_own() {
+    let error = connect_to("").err().unwrap();
     assert_eq!(error.to_string(), "the stream ended before a response came");
 }
 
 #[test]
-fn garbage_is_no_answer() {
+fn a_response_that_is_not_http_is_refused() {
     let longer = "HTTP/1.1 400 \r\nContent-Length: 2000000\r\n\r\n";
     for (answer, expected) in [
         (&b"SSH-2.0-OpenSSH_9.6\r\n\r\n"[..], 400),
@@ -233,7 +238,7 @@ fn garbage_is_no_answer() {
         (b"", 400),
         (longer.as_bytes(), 413),
     ] {
-        match got(answer) {
+        match connect_to(answer) {
             Err(Error::Http(http::Error::Refused(status, _))) => assert_eq!(status, expected),
             other => panic!("{answer:?}: {:?}", other.err()),
         }
@@ -241,28 +246,29 @@ fn garbage_is_no_answer() {
 }
 
 #[test]
-fn a_head_that_never_ends_is_given_up() {
+fn an_endless_head_is_refused() {
     let long = format!("HTTP/1.1 101 Yes\r\nX: {}", "x".repeat(16 * 1024));
-    assert!(matches!(got(long), Err(Error::Http(http::Error::Refused(431, _)))));
+    assert!(matches!(connect_to(long), Err(Error::Http(http::Error::Refused(431, _)))));
     let many = format!("HTTP/1.1 101 Yes\r\n{}\r\n", "X: x\r\n".repeat(101));
-    assert!(matches!(got(many), Err(Error::Http(http::Error::Refused(431, _)))));
+    assert!(matches!(connect_to(many), Err(Error::Http(http::Error::Refused(431, _)))));
 }
 
 #[test]
-fn a_server_that_does_not_answer_in_time_is_given_up() {
+fn a_handshake_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let client = Client { handshake_timeout: Duration::from_millis(60), ..Client::default() };
     let start = Instant::now();
-    let result = client.connect(&url); // the kernel has taken the call, and nobody else does
+    let result = client.connect(&url); // the kernel accepts the connection, and no program answers
     assert!(matches!(result, Err(Error::Http(http::Error::Refused(408, _)))));
     assert!(start.elapsed() >= client.handshake_timeout);
 }
 
 #[test]
-fn a_frame_that_is_cut_short_is_called_so_wherever_it_is_cut() {
+fn an_end_within_a_frame_is_an_error_wherever_it_is() {
     for frame in [&b"\x81"[..], b"\x81\x7e\x01", b"\x81\x05He", b"\x89\x05He"] {
-        let (url, _server) = answering(move |accept| [right(accept).as_bytes(), frame].concat());
+        let (url, _server) =
+            answering(move |accept| [valid_response(accept).as_bytes(), frame].concat());
         let error = connect(&url).unwrap().read().unwrap_err().to_string();
         let expected = "the connection failed: the stream ended in the middle of a frame";
         assert_eq!(error, expected, "{frame:x?}");
@@ -272,7 +278,7 @@ fn a_frame_that_is_cut_short_is_called_so_wherever_it_is_cut() {
 #[test]
 fn frames_may_follow_the_response_at_once() {
     let (url, _server) = answering(|accept| {
-        [right(accept).as_bytes(), &By::Server.frame(TEXT, b"Welcome")].concat()
+        [valid_response(accept).as_bytes(), &Role::Server.frame(TEXT, b"Welcome")].concat()
     });
     assert_eq!(connect(&url).unwrap().read().unwrap(), Some(Message::from("Welcome")));
 }
@@ -293,8 +299,8 @@ fn an_open_websocket_may_be_silent_for_longer_than_a_handshake() {
 }
 
 #[test]
-fn a_host_of_the_users_takes_the_place_of_ours() {
-    let (url, server) = answering(|accept| right(accept).into());
+fn a_host_header_of_the_user_replaces_ours() {
+    let (url, server) = answering(|accept| valid_response(accept).into());
     let mut client = Client { handshake_timeout: Duration::MAX, ..Client::default() };
     client.headers.push("host", "tea.example");
     assert!(client.connect(&url).is_ok());
@@ -304,14 +310,14 @@ fn a_host_of_the_users_takes_the_place_of_ours() {
 }
 
 #[test]
-fn a_server_that_pings_and_takes_no_pongs_fills_no_memory_with_them() {
+fn pongs_to_a_server_that_does_not_read_take_no_memory() {
     const PINGS: u64 = 200_000; // their pongs, of 131 bytes each, are more than all buffers hold
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     let (read, all_read) = std::sync::mpsc::channel();
     let server = thread::spawn(move || {
         let mut peer = Peer::accept(&listener, b"");
-        peer.write(peer.by.frame(PING, &[b'x'; 125]).repeat(PINGS as usize));
+        peer.write(peer.role.frame(PING, &[b'x'; 125]).repeat(PINGS as usize));
         peer.send(TEXT, "the end");
         all_read.recv().unwrap();
         peer.half_close();

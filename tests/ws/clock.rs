@@ -1,4 +1,4 @@
-//! `net/clock.rs`: what is to happen later, in which order, and what does not happen.
+//! `net/clock.rs`: timers run in the order of their deadlines, and a timer that is dropped does not run.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use sockets_by_hand::net::clock;
 
-const LIMIT: Duration = Duration::from_secs(20);
+use crate::common::{LIMIT, next};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 #[test]
-fn alarms_go_off_in_the_order_of_their_times_and_not_before() {
+fn timers_run_in_the_order_of_their_deadlines_and_not_before() {
     let (sender, receiver) = mpsc::channel();
     let start = Instant::now();
     let _timers = [90, 30, 60, 0].map(|delay| {
@@ -27,29 +27,29 @@ fn alarms_go_off_in_the_order_of_their_times_and_not_before() {
 }
 
 #[test]
-fn an_alarm_that_is_set_later_may_go_off_earlier() {
+fn a_timer_that_is_set_later_may_run_earlier() {
     let (sender, receiver) = mpsc::channel();
     let also = sender.clone();
     let _far = clock::after(Duration::from_secs(3600), move || also.send("far").unwrap());
     let _never = clock::after(Duration::MAX, || unreachable!());
     let also = sender.clone();
     let _first = clock::after(ms(1), move || also.send("first").unwrap());
-    assert_eq!(receiver.recv_timeout(LIMIT), Ok("first")); // now the clock sleeps until the far one
+    assert_eq!(receiver.recv_timeout(LIMIT), Ok("first")); // the clock now sleeps until `far`
     let _near = clock::after(ms(1), move || sender.send("near").unwrap());
     assert_eq!(receiver.recv_timeout(LIMIT), Ok("near"));
 }
 
 #[test]
-fn an_alarm_that_is_called_off_does_not_go_off_and_lets_go_of_what_it_holds() {
+fn a_dropped_timer_does_not_run_and_drops_its_callback() {
     let (sender, receiver) = mpsc::channel();
     let never = clock::after(ms(20), move || sender.send("never").unwrap());
     drop(never);
-    // The one sender has gone with the task: nobody can say anything any more.
+    // The callback owned the only sender, and has been dropped.
     assert_eq!(receiver.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected));
 }
 
 #[test]
-fn to_call_off_what_has_happened_does_nothing() {
+fn dropping_a_timer_that_has_run_does_nothing() {
     let (sender, receiver) = mpsc::channel();
     let timer = clock::after(ms(0), move || sender.send("done").unwrap());
     assert_eq!(receiver.recv_timeout(LIMIT), Ok("done"));
@@ -57,22 +57,22 @@ fn to_call_off_what_has_happened_does_nothing() {
 }
 
 #[test]
-fn a_task_that_panics_keeps_no_other_from_its_time() {
+fn a_callback_that_panics_delays_no_other_timer() {
     let (sender, receiver) = mpsc::channel();
-    let _first = clock::after(ms(1), || panic!("as the test wants it"));
+    let _first = clock::after(ms(1), || panic!("the callback panics"));
     let _second = clock::after(ms(20), move || sender.send("still there").unwrap());
     assert_eq!(receiver.recv_timeout(LIMIT), Ok("still there"));
 }
 
 #[test]
-fn a_task_may_set_the_next_and_call_off_another() {
+fn a_callback_may_set_a_timer_and_drop_another() {
     let (sender, receiver) = mpsc::channel();
     let also = sender.clone();
-    let doomed = clock::after(ms(100), move || also.send("doomed").unwrap());
-    let next = Arc::new(Mutex::new(None));
-    let slot = next.clone();
+    let cancelled = clock::after(ms(100), move || also.send("cancelled").unwrap());
+    let kept = Arc::new(Mutex::new(None));
+    let slot = kept.clone();
     let _first = clock::after(ms(1), move || {
-        drop(doomed);
+        drop(cancelled);
         let second = clock::after(ms(1), move || sender.send("second").unwrap());
         *slot.lock().unwrap() = Some(second);
     });
@@ -81,7 +81,7 @@ fn a_task_may_set_the_next_and_call_off_another() {
 }
 
 #[test]
-fn a_task_that_holds_a_timer_can_be_called_off() {
+fn a_timer_whose_callback_holds_a_timer_can_be_dropped() {
     let (sender, receiver) = mpsc::channel();
     let inner = clock::after(Duration::from_secs(3600), move || sender.send(()).unwrap());
     drop(clock::after(Duration::from_secs(3600), move || drop(inner)));
@@ -89,7 +89,7 @@ fn a_task_that_holds_a_timer_can_be_called_off() {
 }
 
 #[test]
-fn many_alarms_at_the_same_time_all_go_off() {
+fn many_timers_with_the_same_deadline_all_run() {
     let (sender, receiver) = mpsc::channel();
     let timers: Vec<_> = (0..1000)
         .map(|i| {
@@ -97,8 +97,8 @@ fn many_alarms_at_the_same_time_all_go_off() {
             clock::after(ms(10), move || sender.send(i).unwrap())
         })
         .collect();
-    let mut heard: Vec<i32> = (0..1000).map(|_| receiver.recv_timeout(LIMIT).unwrap()).collect();
-    heard.sort();
-    assert!(heard.into_iter().eq(0..1000));
+    let mut received: Vec<i32> = (0..1000).map(|_| next(&receiver)).collect();
+    received.sort();
+    assert!(received.into_iter().eq(0..1000));
     drop(timers);
 }

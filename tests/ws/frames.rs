@@ -1,4 +1,4 @@
-//! RFC 6455 §5.2, §5.3 and §5.7: a header in, a header out, and the mask.
+//! RFC 6455 §5.2, §5.3 and §5.7: reading and writing a frame's header, and masking.
 
 use std::io::{Cursor, ErrorKind, Read};
 
@@ -8,7 +8,7 @@ const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const OPCODES: [Opcode; 6] =
     [Opcode::Continuation, Opcode::Text, Opcode::Binary, Opcode::Close, Opcode::Ping, Opcode::Pong];
 
-/// Reads a header, and says how many bytes it was.
+/// Reads a header, and returns it with the number of its bytes.
 fn read(bytes: &[u8]) -> (Result<Option<Header>, Error>, usize) {
     let mut rest = bytes;
     let header = Header::read(&mut rest);
@@ -55,7 +55,7 @@ fn the_examples_of_section_5_7_are_read_and_written() {
     }
 }
 
-/// What RFC 6455 §5.2 and §5.5 say of the first two bytes.
+/// Whether RFC 6455 §5.2 and §5.5 allow the first two bytes.
 fn is_legal(first: u8, second: u8) -> bool {
     let control = first & 0x08 != 0;
     first & 0x70 == 0
@@ -64,7 +64,7 @@ fn is_legal(first: u8, second: u8) -> bool {
 }
 
 #[test]
-fn of_the_65536_beginnings_of_a_frame_those_are_read_that_are_legal() {
+fn all_65536_pairs_of_first_bytes_are_read_where_they_are_legal() {
     for [first, second] in (0..=u16::MAX).map(u16::to_be_bytes) {
         let mut bytes = vec![first, second];
         let len = match second & 0x7f {
@@ -80,7 +80,7 @@ fn of_the_65536_beginnings_of_a_frame_those_are_read_that_are_legal() {
         let mask = (second & 0x80 != 0).then_some(KEY);
         bytes.extend(mask.iter().flatten());
         let end = bytes.len();
-        bytes.push(b'x'); // the payload stays where it is
+        bytes.push(b'x'); // the payload is not read
         match read(&bytes) {
             (Ok(Some(header)), n) => {
                 assert!(is_legal(first, second), "{first:02x} {second:02x}");
@@ -99,7 +99,7 @@ fn of_the_65536_beginnings_of_a_frame_those_are_read_that_are_legal() {
 }
 
 #[test]
-fn a_length_that_is_written_longer_than_need_be_is_illegal() {
+fn a_length_that_is_not_in_the_fewest_bytes_is_illegal() {
     for len in 0..=u16::MAX {
         let bytes = [&[0x82, 126], &len.to_be_bytes()[..]].concat();
         match read(&bytes).0 {
@@ -118,14 +118,14 @@ fn a_length_that_is_written_longer_than_need_be_is_illegal() {
 }
 
 #[test]
-fn a_length_with_its_highest_bit_set_is_illegal() {
+fn a_length_with_its_most_significant_bit_set_is_illegal() {
     for len in [1 << 63, (1 << 63) + 5, u64::MAX] {
         illegal(&[&[0x82, 127], &len.to_be_bytes()[..]].concat());
     }
 }
 
 #[test]
-fn what_is_written_is_as_short_as_can_be_and_read_as_the_same() {
+fn a_header_is_written_in_the_fewest_bytes_and_read_as_the_same() {
     for len in [0, 1, 125, 126, 127, 0xfffe, 0xffff, 0x10000, (1 << 63) - 1] {
         for opcode in OPCODES.into_iter().filter(|opcode| !opcode.is_control() || len <= 125) {
             for mask in [None, Some(KEY)] {
@@ -141,7 +141,7 @@ fn what_is_written_is_as_short_as_can_be_and_read_as_the_same() {
 }
 
 #[test]
-fn a_stream_that_ends_before_a_header_has_no_more_and_one_that_ends_within_it_has_failed() {
+fn a_stream_may_end_before_a_header_and_not_within_it() {
     let header = [&[0x82, 0xff], &0x10000u64.to_be_bytes()[..], &KEY].concat();
     assert!(matches!(read(b"").0, Ok(None)));
     for end in 1..header.len() {
@@ -154,9 +154,9 @@ fn a_stream_that_ends_before_a_header_has_no_more_and_one_that_ends_within_it_ha
 }
 
 #[test]
-fn a_header_may_come_byte_by_byte() {
-    struct Drip(Cursor<Vec<u8>>);
-    impl Read for Drip {
+fn a_header_may_arrive_byte_by_byte() {
+    struct ByteByByte(Cursor<Vec<u8>>);
+    impl Read for ByteByByte {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
             let n = buffer.len().min(1);
             self.0.read(&mut buffer[..n])
@@ -165,11 +165,11 @@ fn a_header_may_come_byte_by_byte() {
     let expected = Header { fin: false, opcode: Opcode::Text, mask: Some(KEY), len: 0x10000 };
     let mut bytes = Vec::new();
     expected.write(&mut bytes);
-    assert_eq!(Header::read(&mut Drip(Cursor::new(bytes))).unwrap(), Some(expected));
+    assert_eq!(Header::read(&mut ByteByByte(Cursor::new(bytes))).unwrap(), Some(expected));
 }
 
 #[test]
-fn a_mask_taken_off_in_pieces_is_the_mask_taken_off_at_once() {
+fn unmasking_in_chunks_equals_unmasking_at_once() {
     let plain: Vec<u8> = (0..100).collect();
     let masked: Vec<u8> = plain.iter().zip(KEY.iter().cycle()).map(|(b, k)| b ^ k).collect();
     for start in 0..40 {

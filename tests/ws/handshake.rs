@@ -1,4 +1,4 @@
-//! RFC 6455 §4.2: who gets a WebSocket, and what those get who do not.
+//! RFC 6455 §4.2: which requests a server accepts, and with which status it refuses the others.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use sockets_by_hand::http::Response;
 use sockets_by_hand::ws::Options;
 
-use crate::wire::*;
+use crate::common::until;
+use crate::peer::*;
 
 /// Sends a request, and returns the head of the response.
 #[track_caller]
@@ -23,14 +24,14 @@ fn status(head: &str) -> u16 {
     head.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
-/// The right request with more headers.
-fn ask_with(headers: &str) -> String {
-    ASK.replace("Host: a\r\n", &format!("Host: a\r\n{headers}\r\n"))
+/// The valid request with more headers.
+fn request_with(headers: &str) -> String {
+    REQUEST.replace("Host: a\r\n", &format!("Host: a\r\n{headers}\r\n"))
 }
 
 #[test]
-fn a_right_request_gets_the_answer_of_section_1_3() {
-    let head = answer(serve(server(), echo), ASK);
+fn a_valid_request_gets_the_response_of_section_1_3() {
+    let head = answer(serve(server(), echo), REQUEST);
     assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
     assert_eq!(header(&head, "Upgrade").as_deref(), Some("websocket"));
     assert_eq!(header(&head, "Connection").as_deref(), Some("Upgrade"));
@@ -41,9 +42,9 @@ fn a_right_request_gets_the_answer_of_section_1_3() {
 }
 
 #[test]
-fn each_header_that_is_missing_or_wrong_has_its_status() {
+fn each_missing_or_invalid_header_has_its_status() {
     let server = serve(server(), echo);
-    for (right, wrong, expected) in [
+    for (valid, invalid, expected) in [
         ("GET / HTTP/1.1", "POST / HTTP/1.1", 405),
         ("GET / HTTP/1.1", "get / HTTP/1.1", 405),
         ("GET / HTTP/1.1", "GET / HTTP/1.0", 400),
@@ -51,7 +52,7 @@ fn each_header_that_is_missing_or_wrong_has_its_status() {
         ("GET / HTTP/1.1", "GET /", 400),
         ("Host: a\r\n", "", 400),
         ("Host: a\r\n", "Host: a\r\nHost: a\r\n", 400),
-        ("Upgrade: websocket\r\n", "", 426), // wants no WebSocket: what a page would be
+        ("Upgrade: websocket\r\n", "", 426), // no upgrade: a request for a page
         ("Upgrade: websocket\r\n", "Upgrade: h2c\r\n", 426),
         ("Upgrade: websocket\r\n", "Upgrade: websockets\r\n", 426),
         ("Connection: Upgrade\r\n", "", 400),
@@ -80,15 +81,15 @@ fn each_header_that_is_missing_or_wrong_has_its_status() {
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZSE=", 400), // 17 bytes
         ("dGhlIHNhbXBsZSBub25jZQ==", "********************==", 400),
     ] {
-        let request = ASK.replace(right, wrong);
-        assert_ne!(request, ASK);
+        let request = REQUEST.replace(valid, invalid);
+        assert_ne!(request, REQUEST);
         let head = answer(server, &request);
         assert_eq!(status(&head), expected, "{request}{head}");
     }
 }
 
 #[test]
-fn upper_and_lower_case_make_no_difference_and_neither_do_lists() {
+fn header_names_and_values_match_in_any_case_and_in_lists() {
     let server = serve(server(), echo);
     for (as_usual, otherwise) in [
         ("Upgrade: websocket", "upgrade: WebSocket"),
@@ -101,8 +102,8 @@ fn upper_and_lower_case_make_no_difference_and_neither_do_lists() {
         ("GET / ", "GET /any/path?and=query "),
         ("GET / ", "GET http://a/ "),
     ] {
-        let request = ASK.replace(as_usual, otherwise);
-        assert_ne!(request, ASK);
+        let request = REQUEST.replace(as_usual, otherwise);
+        assert_ne!(request, REQUEST);
         let head = answer(server, &request);
         assert_eq!(status(&head), 101, "{request}");
         assert_eq!(header(&head, "Sec-WebSocket-Accept").as_deref(), Some(ACCEPT));
@@ -110,22 +111,22 @@ fn upper_and_lower_case_make_no_difference_and_neither_do_lists() {
 }
 
 #[test]
-fn a_wrong_version_is_told_the_right_one_and_a_wrong_method_too() {
+fn a_426_names_the_supported_version_and_a_405_the_allowed_method() {
     let server = serve(server(), echo);
-    let head = answer(server, &ASK.replace("Version: 13", "Version: 12"));
+    let head = answer(server, &REQUEST.replace("Version: 13", "Version: 12"));
     assert_eq!(status(&head), 426);
     assert_eq!(header(&head, "Sec-WebSocket-Version").as_deref(), Some("13"));
     assert_eq!(header(&head, "Upgrade").as_deref(), Some("websocket"));
-    let head = answer(server, &ASK.replace("GET", "PUT"));
+    let head = answer(server, &REQUEST.replace("GET", "PUT"));
     assert_eq!(status(&head), 405);
     assert_eq!(header(&head, "Allow").as_deref(), Some("GET"));
 }
 
 #[test]
-fn who_is_refused_is_told_why_and_then_the_connection_ends() {
+fn a_refused_request_gets_the_reason_and_the_connection_closes() {
     let mut peer = Peer::connect(serve(server(), echo));
-    peer.write(ASK.replace("dGhlIHNhbXBsZSBub25jZQ==", "short"));
-    peer.write(By::Client.frame(TEXT, b"is anybody there?")); // belongs to nothing
+    peer.write(REQUEST.replace("dGhlIHNhbXBsZSBub25jZQ==", "short"));
+    peer.write(Role::Client.frame(TEXT, b"is this read?")); // not read
     let answer = peer.rest();
     assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\nSec-WebSocket-Key is not 16 bytes in base64"), "{answer}");
@@ -134,25 +135,25 @@ fn who_is_refused_is_told_why_and_then_the_connection_ends() {
 #[test]
 fn frames_may_follow_the_request_at_once() {
     let mut peer = Peer::connect(serve(server(), echo));
-    peer.write([ASK.as_bytes(), &By::Client.frame(TEXT, b"Hello")].concat());
+    peer.write([REQUEST.as_bytes(), &Role::Client.frame(TEXT, b"Hello")].concat());
     assert_eq!(status(&peer.head()), 101);
     peer.expect(TEXT, "Hello");
 }
 
 #[test]
-fn compression_is_offered_and_declined_by_silence() {
+fn an_offer_of_compression_is_declined_without_a_header() {
     let server = serve(server(), echo);
     let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other";
     let mut peer = Peer::connect(server);
-    peer.write(ask_with(offer));
+    peer.write(request_with(offer));
     let head = peer.head();
     assert_eq!((status(&head), header(&head, "Sec-WebSocket-Extensions")), (101, None));
-    peer.send(TEXT | 0x40, "compressed, it says");
+    peer.send(TEXT | 0x40, "marked as compressed");
     peer.expect_close(1002);
 }
 
 #[test]
-fn of_the_subprotocols_that_are_offered_the_first_is_chosen() {
+fn the_first_subprotocol_that_is_offered_is_chosen() {
     let server = serve(server(), echo);
     for (offer, chosen) in [
         ("Sec-WebSocket-Protocol: chat.v2, chat.v1", Some("chat.v2")),
@@ -161,13 +162,13 @@ fn of_the_subprotocols_that_are_offered_the_first_is_chosen() {
         ("Sec-WebSocket-Protocol: ", None),
         ("X: no offer", None),
     ] {
-        let head = answer(server, &ask_with(offer));
+        let head = answer(server, &request_with(offer));
         assert_eq!(header(&head, "Sec-WebSocket-Protocol").as_deref(), chosen, "{offer}");
     }
 }
 
 #[test]
-fn a_server_chooses_the_subprotocol_by_what_is_offered_and_asked_for() {
+fn handle_protocols_chooses_by_the_offer_and_the_request() {
     let mut server = server();
     server.options.handle_protocols = Box::new(|offered, request| {
         let wanted = request.query("version").unwrap_or_default();
@@ -179,15 +180,15 @@ fn a_server_chooses_the_subprotocol_by_what_is_offered_and_asked_for() {
     });
     for (version, chosen) in [("v1", Some("v1")), ("v3", None)] {
         let mut peer = Peer::connect(server);
-        let ask = ask_with("Sec-WebSocket-Protocol: v2, v1");
-        peer.write(ask.replace("GET /", &format!("GET /?version={version}")));
+        let request = request_with("Sec-WebSocket-Protocol: v2, v1");
+        peer.write(request.replace("GET /", &format!("GET /?version={version}")));
         assert_eq!(header(&peer.head(), "Sec-WebSocket-Protocol").as_deref(), chosen);
         peer.expect(TEXT, format!("{:?}", chosen.map(str::to_string)));
     }
 }
 
 #[test]
-fn a_server_judges_who_may_come_in_before_it_answers() {
+fn verify_client_accepts_or_refuses_before_the_response() {
     let mut server = server();
     server.options.verify_client = Box::new(|request| match request.headers.get("origin") {
         Some("http://good.example") => Ok(()),
@@ -195,16 +196,16 @@ fn a_server_judges_who_may_come_in_before_it_answers() {
         None => Err(Response::new(401)),
     });
     let server = serve(server, echo);
-    assert_eq!(status(&answer(server, &ask_with("Origin: http://good.example"))), 101);
-    assert_eq!(status(&answer(server, ASK)), 401);
+    assert_eq!(status(&answer(server, &request_with("Origin: http://good.example"))), 101);
+    assert_eq!(status(&answer(server, REQUEST)), 401);
     let mut peer = Peer::connect(server);
-    peer.write(ask_with("Origin: http://good.example.bad.example"));
+    peer.write(request_with("Origin: http://good.example.bad.example"));
     let answer = peer.rest();
     assert!(answer.starts_with("HTTP/1.1 403 ") && answer.ends_with("\r\n\r\nnot from there"));
 }
 
 #[test]
-fn a_request_that_is_wrong_is_not_judged_at_all() {
+fn verify_client_does_not_see_an_invalid_request() {
     let (sender, receiver) = mpsc::channel();
     let mut server = server();
     server.options.verify_client = Box::new(move |request| {
@@ -212,8 +213,8 @@ fn a_request_that_is_wrong_is_not_judged_at_all() {
         Ok(())
     });
     let server = serve(server, echo);
-    answer(server, &ASK.replace("Version: 13", "Version: 8"));
-    answer(server, &ASK.replace("GET /", "GET /right"));
+    answer(server, &REQUEST.replace("Version: 13", "Version: 8"));
+    answer(server, &REQUEST.replace("GET /", "GET /right"));
     assert_eq!(receiver.recv().unwrap(), "/right");
 }
 
@@ -227,7 +228,7 @@ fn a_handler_sees_the_request() {
         socket.close(1000, "")
     });
     let mut peer = Peer::connect(server);
-    peer.write(ask_with("Cookie: id=7").replace("GET /", "GET /chat?room=tea"));
+    peer.write(request_with("Cookie: id=7").replace("GET /", "GET /chat?room=tea"));
     peer.head();
     peer.expect(TEXT, "/chat tea id=7");
 }
@@ -249,17 +250,17 @@ fn pages_and_websockets_come_from_one_server_and_one_connection() {
     peer.write("POST /chat HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nGET");
     assert_eq!(status(&peer.head()), 404);
     peer.expect_bytes("nothing here");
-    peer.write(ASK.replace("GET /", "GET /chatter")); // a WebSocket, but not of ours
+    peer.write(REQUEST.replace("GET /", "GET /chatter")); // a WebSocket on another path
     assert_eq!(status(&peer.head()), 404);
     peer.expect_bytes("nothing here");
-    peer.write(ASK.replace("GET /", "GET /chat?room=tea"));
+    peer.write(REQUEST.replace("GET /", "GET /chat?room=tea"));
     assert_eq!(status(&peer.head()), 101);
     peer.send(TEXT, "Hello");
     peer.expect(TEXT, "Hello");
 }
 
 #[test]
-fn without_a_page_who_wants_no_websocket_gets_426() {
+fn without_a_page_a_request_without_upgrade_gets_426() {
     let head = answer(serve(server(), echo), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(status(&head), 426);
 }
@@ -274,21 +275,21 @@ fn a_body_that_is_too_long_is_refused() {
 fn a_head_has_a_limit() {
     let server = serve(server(), echo);
     let long = format!("X: {}", "x".repeat(16 * 1024));
-    assert_eq!(status(&answer(server, &ask_with(&long))), 431);
-    assert_eq!(status(&answer(server, &ask_with(&["X: x"; 101].join("\r\n")))), 431);
+    assert_eq!(status(&answer(server, &request_with(&long))), 431);
+    assert_eq!(status(&answer(server, &request_with(&["X: x"; 101].join("\r\n")))), 431);
 }
 
 #[test]
-fn a_head_that_drips_gets_408_in_time() {
+fn a_head_that_trickles_gets_408_in_time() {
     let time = Duration::from_millis(100);
     let server =
         serve(server_with(Options { handshake_timeout: time, ..Options::default() }), echo);
     let mut peer = Peer::connect(server);
     let mut writer = peer.writer();
     let start = Instant::now();
-    let dripping = thread::spawn(move || {
-        // A byte at a time, and never all of them: it ends when nobody listens any more.
-        for byte in ASK[..ASK.len() - 1].bytes().chain([b'x'].into_iter().cycle()) {
+    let trickling = thread::spawn(move || {
+        // A byte at a time, and never all of them: it ends when the server has closed the connection.
+        for byte in REQUEST[..REQUEST.len() - 1].bytes().chain([b'x'].into_iter().cycle()) {
             if std::io::Write::write_all(&mut writer, &[byte]).is_err() {
                 return;
             }
@@ -299,7 +300,7 @@ fn a_head_that_drips_gets_408_in_time() {
     assert!(start.elapsed() >= time);
     drop(peer.rest());
     peer.destroy();
-    dripping.join().unwrap();
+    trickling.join().unwrap();
     let mut silent = Peer::connect(server);
     assert_eq!(status(&silent.head()), 408);
 }
@@ -310,41 +311,41 @@ fn an_open_websocket_may_be_silent_for_longer_than_a_handshake() {
     let server =
         serve(server_with(Options { handshake_timeout: time, ..Options::default() }), echo);
     let mut peer = Peer::open(server);
-    // One that came later is too late.
+    // A client that connected later has timed out.
     assert_eq!(status(&Peer::connect(server).head()), 408);
     peer.send(TEXT, "Hello");
     peer.expect(TEXT, "Hello");
 }
 
 #[test]
-fn who_is_at_the_desk_when_the_server_is_closed_gets_503() {
+fn a_request_that_arrives_after_close_gets_503() {
     let server = server();
     let handle = server.handle();
     let server = serve(server, echo);
-    let mut inside = Peer::open(server);
+    let mut connected = Peer::open(server);
     let mut late = Peer::connect(server);
-    wait_until(|| handle.connections() == 2);
+    until(|| handle.connections() == 2);
     handle.close();
-    late.write(ASK);
+    late.write(REQUEST);
     assert_eq!(status(&late.head()), 503);
-    inside.send(TEXT, "Hello");
-    inside.expect(TEXT, "Hello");
+    connected.send(TEXT, "Hello");
+    connected.expect(TEXT, "Hello");
 }
 
 #[test]
-fn subprotocols_that_are_no_names_get_400() {
+fn subprotocols_that_are_no_tokens_get_400() {
     let server = serve(server(), echo);
     for offer in ["a b", "a, b c", "a;b", "\"a\""] {
         let mut peer = Peer::connect(server);
         peer.write(
-            ASK.replace("\r\n\r\n", &format!("\r\nSec-WebSocket-Protocol: {offer}\r\n\r\n")),
+            REQUEST.replace("\r\n\r\n", &format!("\r\nSec-WebSocket-Protocol: {offer}\r\n\r\n")),
         );
         assert_eq!(status(&peer.head()), 400, "{offer:?}");
     }
 }
 
 #[test]
-fn how_much_may_wait_can_be_set() {
+fn max_queued_can_be_set() {
     let options = Options { max_queued: 9_000_000, ..Options::default() };
     let mut peer = Peer::open(serve(server_with(options), |mut socket| {
         let sent = (0..20).try_for_each(|_| socket.send("x".repeat(300_000)));
@@ -355,17 +356,17 @@ fn how_much_may_wait_can_be_set() {
 }
 
 #[test]
-fn one_client_too_many_gets_503_and_a_place_that_is_left_is_free() {
+fn a_client_over_max_connections_gets_503_until_another_closes() {
     let server = server_with(Options { max_connections: 2, ..Options::default() });
     let handle = server.handle();
     let server = serve(server, echo);
     let mut first = Peer::open(server);
     let second = Peer::open(server);
-    let turned_away = Peer::connect(server).rest(); // says nothing: an unread word would be a reset
-    assert!(turned_away.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{turned_away}");
-    assert!(turned_away.contains("\r\nConnection: close\r\n"), "{turned_away}");
+    let refused = Peer::connect(server).rest(); // sends nothing: an unread byte would be a reset
+    assert!(refused.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{refused}");
+    assert!(refused.contains("\r\nConnection: close\r\n"), "{refused}");
     drop(second);
-    wait_until(|| handle.connections() == 1);
+    until(|| handle.connections() == 1);
     Peer::open(server);
     first.send(TEXT, "Hello");
     first.expect(TEXT, "Hello");

@@ -1,14 +1,17 @@
-//! Floor 2: RFC 6455, section by section, with a peer that is written by hand at the other end.
+//! WebSocket (RFC 6455), section by section, against a peer that is written by hand.
 
-mod alone;
-mod chance;
+#[path = "../common/mod.rs"]
+mod common;
+
+mod broadcast;
 mod client;
 mod clock;
 mod closing;
-mod everyone;
+mod copied_alone;
 mod frames;
+mod fuzz;
 mod handshake;
-mod leaves;
 mod messages;
-mod offences;
-mod wire;
+mod peer;
+mod primitives;
+mod protocol_errors;

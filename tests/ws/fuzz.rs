@@ -1,5 +1,5 @@
-//! What nobody thought of: traffic and noise at random. The seed is printed when a test fails; with
-//! `SEED=…` in the environment the same happens again.
+//! Fuzz tests: random valid traffic, and random bytes. A test that fails prints its seed; `SEED=…` in the
+//! environment repeats it.
 
 use std::env;
 use std::io::{self, Read};
@@ -10,23 +10,23 @@ use sockets_by_hand::ws::message::{Close, Incoming, Message, Reader};
 use sockets_by_hand::ws::random::random_bytes;
 use sockets_by_hand::ws::{Error, base64, handshake};
 
-use crate::wire::{ACCEPT, ASK};
+use crate::peer::{ACCEPT, REQUEST};
 
 /// How many cases each test tries. A million are for a release build.
 const CASES: u32 = 2_000;
 const MANY: u32 = 1_000_000;
 
-/// Chance that can be repeated: xorshift.
-struct Chance(u64);
+/// A random number generator that can be repeated: xorshift.
+struct Rng(u64);
 
-impl Chance {
-    fn new() -> Chance {
+impl Rng {
+    fn new() -> Rng {
         let seed = match env::var("SEED") {
             Ok(seed) => seed.parse().expect("SEED is a number"),
             Err(_) => u64::from_ne_bytes(random_bytes()),
         };
         println!("SEED={seed}");
-        Chance(seed | 1) // it must not be zero
+        Rng(seed | 1) // it must not be zero
     }
 
     fn next(&mut self) -> u64 {
@@ -48,7 +48,7 @@ impl Chance {
         from[self.below(from.len())]
     }
 
-    /// A length: mostly short, often at a border, seldom long.
+    /// A length: mostly short, often at a boundary, seldom long.
     fn len(&mut self) -> usize {
         match self.below(40) {
             0 => self.pick(&[125, 126, 127, 65_535, 65_536]),
@@ -63,19 +63,19 @@ impl Chance {
     }
 
     fn text(&mut self, len: usize) -> String {
-        let letters = ['a', '\0', 'é', '漢', '😀', '\u{7ff}', '\u{800}', '\u{ffff}', '\u{10ffff}'];
+        let chars = ['a', '\0', 'é', '漢', '😀', '\u{7ff}', '\u{800}', '\u{ffff}', '\u{10ffff}'];
         let mut text = String::new();
         while text.len() < len {
-            text.push(if self.one_in(3) { self.pick(&letters) } else { 'x' });
+            text.push(if self.one_in(3) { self.pick(&chars) } else { 'x' });
         }
         text
     }
 }
 
-/// Gives its bytes in pieces of random length.
-struct Pieces<'a>(&'a [u8], Chance);
+/// Reads its bytes in chunks of random length.
+struct Chunks<'a>(&'a [u8], Rng);
 
-impl Read for Pieces<'_> {
+impl Read for Chunks<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = self.1.pick(&[1, 7, 1000, usize::MAX]);
         let n = (1 + self.1.below(most)).min(self.0.len()).min(buffer.len());
@@ -85,7 +85,7 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// All that a reader finds, up to its end or its error.
+/// Reads all messages and control frames, up to the end or an error.
 fn read_all(bytes: impl Read, masked: bool, max: usize) -> (Vec<Incoming>, Option<Error>) {
     let mut reader = Reader::new(bytes, masked, max);
     let mut found = Vec::new();
@@ -98,9 +98,9 @@ fn read_all(bytes: impl Read, masked: bool, max: usize) -> (Vec<Incoming>, Optio
     }
 }
 
-/// Legal traffic of one end: its bytes, and what the other end must find in them.
+/// Valid traffic of one endpoint: its bytes, and what the other must read from them.
 struct Traffic<'a> {
-    chance: &'a mut Chance,
+    rng: &'a mut Rng,
     masked: bool,
     bytes: Vec<u8>,
     expected: Vec<Incoming>,
@@ -108,14 +108,14 @@ struct Traffic<'a> {
 
 impl Traffic<'_> {
     fn frame(&mut self, fin: bool, opcode: Opcode, payload: &[u8]) {
-        let key = self.masked.then(|| (self.chance.next() as u32).to_ne_bytes());
+        let key = self.masked.then(|| (self.rng.next() as u32).to_ne_bytes());
         self.bytes.extend(encode(fin, opcode, payload, key));
     }
 
     fn control(&mut self) {
-        let len = self.chance.len().min(125);
-        let payload = self.chance.bytes(len);
-        if self.chance.one_in(2) {
+        let len = self.rng.len().min(125);
+        let payload = self.rng.bytes(len);
+        if self.rng.one_in(2) {
             self.frame(true, Opcode::Ping, &payload);
             self.expected.push(Incoming::Ping(payload));
         } else {
@@ -125,20 +125,20 @@ impl Traffic<'_> {
     }
 
     fn message(&mut self) {
-        let len = self.chance.len();
-        let (mut opcode, payload, message) = if self.chance.one_in(2) {
-            let text = self.chance.text(len);
+        let len = self.rng.len();
+        let (mut opcode, payload, message) = if self.rng.one_in(2) {
+            let text = self.rng.text(len);
             (Opcode::Text, text.clone().into_bytes(), Message::Text(text))
         } else {
-            let bytes = self.chance.bytes(len);
+            let bytes = self.rng.bytes(len);
             (Opcode::Binary, bytes.clone(), Message::Binary(bytes))
         };
         let mut rest = &payload[..];
-        while self.chance.one_in(2) {
-            let (part, after) = rest.split_at(self.chance.below(rest.len() + 1));
+        while self.rng.one_in(2) {
+            let (part, after) = rest.split_at(self.rng.below(rest.len() + 1));
             self.frame(false, opcode, part);
             (opcode, rest) = (Opcode::Continuation, after);
-            while self.chance.one_in(3) {
+            while self.rng.one_in(3) {
                 self.control();
             }
         }
@@ -147,67 +147,67 @@ impl Traffic<'_> {
     }
 
     fn close(&mut self) {
-        let reason = self.chance.text(10);
-        let code = self.chance.pick(&[1000, 1001, 1011, 3000, 4999]);
+        let reason = self.rng.text(10);
+        let code = self.rng.pick(&[1000, 1001, 1011, 3000, 4999]);
         let close = Close { code, reason };
         self.frame(true, Opcode::Close, &close.encode().unwrap());
         self.expected.push(Incoming::Close(close));
     }
 }
 
-fn legal_traffic(cases: u32) {
-    let mut chance = Chance::new();
+fn valid_traffic(cases: u32) {
+    let mut rng = Rng::new();
     for _ in 0..cases {
-        let masked = chance.one_in(2);
+        let masked = rng.one_in(2);
         let (bytes, expected) = (Vec::new(), Vec::new());
-        let mut traffic = Traffic { chance: &mut chance, masked, bytes, expected };
-        while !traffic.chance.one_in(5) {
-            if traffic.chance.one_in(3) { traffic.control() } else { traffic.message() }
+        let mut traffic = Traffic { rng: &mut rng, masked, bytes, expected };
+        while !traffic.rng.one_in(5) {
+            if traffic.rng.one_in(3) { traffic.control() } else { traffic.message() }
         }
-        if traffic.chance.one_in(2) {
+        if traffic.rng.one_in(2) {
             traffic.close();
         }
         let Traffic { bytes, expected, .. } = traffic;
-        let pieces = Pieces(&bytes, Chance(chance.next() | 1));
-        let (found, error) = read_all(pieces, masked, 100_000);
+        let chunks = Chunks(&bytes, Rng(rng.next() | 1));
+        let (found, error) = read_all(chunks, masked, 100_000);
         assert!(error.is_none(), "{error:?} in {bytes:02x?}");
         assert!(found == expected, "{found:?} instead of {expected:?}");
     }
 }
 
-/// Bytes that are nearly frames, which leads further than bytes that are nothing.
-fn noise(chance: &mut Chance) -> Vec<u8> {
+/// Random bytes that are nearly frames: they reach more of the parser than any bytes would.
+fn random_frames(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = Vec::new();
-    while !chance.one_in(4) {
-        let first = match chance.one_in(20) {
-            true => chance.next() as u8,
-            false => chance.pick(&[0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a]),
+    while !rng.one_in(4) {
+        let first = match rng.one_in(20) {
+            true => rng.next() as u8,
+            false => rng.pick(&[0x00, 0x01, 0x02, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a]),
         };
-        let len = chance.pick(&[0, 1, 2, 5, 125]);
-        let second = match chance.one_in(20) {
-            true => chance.next() as u8,
-            false => len | if chance.one_in(10) { 0x80 } else { 0 },
+        let len = rng.pick(&[0, 1, 2, 5, 125]);
+        let second = match rng.one_in(20) {
+            true => rng.next() as u8,
+            false => len | if rng.one_in(10) { 0x80 } else { 0 },
         };
         bytes.extend([first, second]);
         match second & 0x7f {
-            126 => bytes.extend(chance.bytes(2)),
-            127 => bytes.extend((chance.next() >> chance.below(64)).to_be_bytes()),
+            126 => bytes.extend(rng.bytes(2)),
+            127 => bytes.extend((rng.next() >> rng.below(64)).to_be_bytes()),
             _ => {}
         }
-        if chance.one_in(2) {
-            bytes.extend(chance.text(len.into()).bytes());
+        if rng.one_in(2) {
+            bytes.extend(rng.text(len.into()).bytes());
         } else {
-            bytes.extend(chance.bytes(len.into()));
+            bytes.extend(rng.bytes(len.into()));
         }
     }
     bytes
 }
 
-fn noise_in_frames(cases: u32) {
-    let mut chance = Chance::new();
-    let (mut found, mut faults) = (0, 0);
+fn fuzz_frames(cases: u32) {
+    let mut rng = Rng::new();
+    let (mut found, mut errors) = (0, 0);
     for _ in 0..cases {
-        let bytes = noise(&mut chance);
+        let bytes = random_frames(&mut rng);
         if let Ok(Some(header)) = Header::read(&mut &bytes[..]) {
             let mut written = Vec::new();
             header.write(&mut written);
@@ -215,14 +215,13 @@ fn noise_in_frames(cases: u32) {
         }
         for masked in [true, false] {
             let whole = read_all(&bytes[..], masked, 1000);
-            let pieces = read_all(Pieces(&bytes, Chance(chance.next() | 1)), masked, 1000);
-            assert_eq!(format!("{whole:?}"), format!("{pieces:?}"), "{bytes:02x?}");
+            let chunks = read_all(Chunks(&bytes, Rng(rng.next() | 1)), masked, 1000);
+            assert_eq!(format!("{whole:?}"), format!("{chunks:?}"), "{bytes:02x?}");
             found += whole.0.len();
-            faults += usize::from(whole.1.is_some_and(|e| e.close_code().is_some()));
+            errors += usize::from(whole.1.is_some_and(|e| e.close_code().is_some()));
         }
-        let len = chance.below(130);
-        let payload =
-            [&chance.pick(&[1000u16, 1005, 4000, 5000]).to_be_bytes(), &*chance.bytes(len)];
+        let len = rng.below(130);
+        let payload = [&rng.pick(&[1000u16, 1005, 4000, 5000]).to_be_bytes(), &*rng.bytes(len)];
         for payload in [payload.concat(), bytes] {
             if let Ok(close) = Close::parse(&payload) {
                 assert!(payload.len() > 125 || close.encode().unwrap() == payload);
@@ -230,45 +229,45 @@ fn noise_in_frames(cases: u32) {
         }
     }
     let enough = cases as usize / 10;
-    assert!(found > enough && faults > enough, "{found} found, {faults} faults");
+    assert!(found > enough && errors > enough, "{found} found, {errors} errors");
 }
 
-fn noise_in_base64(cases: u32) {
-    let mut chance = Chance::new();
+fn fuzz_base64(cases: u32) {
+    let mut rng = Rng::new();
     let mut decoded = 0;
     for _ in 0..cases {
-        let len = chance.below(50);
-        let bytes = chance.bytes(len);
+        let len = rng.below(50);
+        let bytes = rng.bytes(len);
         let text = base64::encode(&bytes);
         assert_eq!(base64::decode(&text).as_ref(), Some(&bytes));
 
-        let len = chance.below(9);
-        let odd: String = (0..len)
-            .map(|_| chance.pick(&['A', 'Q', 'g', 'w', '/', '=', '=', '-', ' ', 'é']))
+        let len = rng.below(9);
+        let random: String = (0..len)
+            .map(|_| rng.pick(&['A', 'Q', 'g', 'w', '/', '=', '=', '-', ' ', 'é']))
             .collect();
-        if let Some(bytes) = base64::decode(&odd) {
+        if let Some(bytes) = base64::decode(&random) {
             decoded += 1;
-            assert_eq!(base64::encode(&bytes), odd, "two texts for the same bytes");
+            assert_eq!(base64::encode(&bytes), random, "two texts for the same bytes");
         }
     }
     assert!(decoded > cases / 50, "{decoded}");
 }
 
-fn noise_in_handshakes(cases: u32) {
-    let mut chance = Chance::new();
-    let answer = format!(
+fn fuzz_handshakes(cases: u32) {
+    let mut rng = Rng::new();
+    let response = format!(
         "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
     );
-    let asked = Request::read(&mut ASK.as_bytes()).unwrap().unwrap();
-    let spoil = |chance: &mut Chance, text: &str| {
+    let request = Request::read(&mut REQUEST.as_bytes()).unwrap().unwrap();
+    let mutate = |rng: &mut Rng, text: &str| {
         let mut bytes = Vec::from(text);
-        for _ in 0..chance.below(3) {
-            let at = chance.below(bytes.len());
-            match chance.below(4) {
-                0 => bytes[at] = chance.next() as u8,
+        for _ in 0..rng.below(3) {
+            let at = rng.below(bytes.len());
+            match rng.below(4) {
+                0 => bytes[at] = rng.next() as u8,
                 1 => _ = bytes.remove(at),
-                2 => bytes.insert(at, chance.pick(b"\r\n :,=\0A")),
+                2 => bytes.insert(at, rng.pick(b"\r\n :,=\0A")),
                 _ => bytes.truncate(at + 1),
             }
         }
@@ -276,7 +275,7 @@ fn noise_in_handshakes(cases: u32) {
     };
     let (mut accepted, mut refused) = (0, 0);
     for _ in 0..cases {
-        let bytes = spoil(&mut chance, ASK);
+        let bytes = mutate(&mut rng, REQUEST);
         match Request::read(&mut &bytes[..]) {
             Ok(Some(request)) => match handshake::accept(&request) {
                 Ok(response) => {
@@ -287,10 +286,10 @@ fn noise_in_handshakes(cases: u32) {
             },
             _ => refused += 1,
         }
-        let bytes = spoil(&mut chance, &answer);
+        let bytes = mutate(&mut rng, &response);
         match Response::read(&mut &bytes[..], 1000) {
             Ok(response) => {
-                accepted += u32::from(handshake::validate_response(&asked, &response).is_ok())
+                accepted += u32::from(handshake::validate_response(&request, &response).is_ok())
             }
             Err(_) => refused += 1,
         }
@@ -299,30 +298,30 @@ fn noise_in_handshakes(cases: u32) {
 }
 
 #[test]
-fn legal_traffic_is_understood_however_it_is_cut() {
-    legal_traffic(CASES);
+fn valid_traffic_is_read_however_it_is_chunked() {
+    valid_traffic(CASES);
 }
 
 #[test]
-fn no_bytes_make_a_frame_panic_and_it_does_not_matter_how_they_are_cut() {
-    noise_in_frames(CASES);
+fn no_bytes_make_the_frame_parser_panic_however_they_are_chunked() {
+    fuzz_frames(CASES);
 }
 
 #[test]
-fn no_text_makes_base64_panic_and_no_two_texts_mean_the_same() {
-    noise_in_base64(CASES);
+fn no_text_makes_base64_panic_and_no_two_texts_decode_alike() {
+    fuzz_base64(CASES);
 }
 
 #[test]
-fn no_request_and_no_response_makes_a_handshake_panic() {
-    noise_in_handshakes(CASES);
+fn no_request_and_no_response_makes_the_handshake_panic() {
+    fuzz_handshakes(CASES);
 }
 
 #[test]
 #[ignore = "a million cases each, run in release by .ci/run"]
 fn a_million_of_each() {
-    legal_traffic(MANY);
-    noise_in_frames(MANY);
-    noise_in_base64(MANY);
-    noise_in_handshakes(MANY);
+    valid_traffic(MANY);
+    fuzz_frames(MANY);
+    fuzz_base64(MANY);
+    fuzz_handshakes(MANY);
 }

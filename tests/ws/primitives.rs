@@ -1,4 +1,4 @@
-//! SHA-1, base64 and chance: what the handshake and the masks stand on.
+//! SHA-1, base64 and random bytes: what the handshake and the masking keys need.
 
 use sockets_by_hand::ws::{base64, handshake::accept_key, random::random_bytes, sha1::sha1};
 
@@ -24,15 +24,15 @@ fn sha1_gives_the_digests_of_fips_180() {
 }
 
 #[test]
-fn sha1_pads_every_length_around_a_block_in_a_way_of_its_own() {
-    // Made with another implementation: the digests of 55 to 65 times `x`, digested together.
+fn sha1_pads_every_length_around_a_block() {
+    // From another implementation: the digest of the digests of 55 to 65 times `x`.
     let digests: Vec<u8> = (55..=65).flat_map(|len| sha1(&vec![b'x'; len])).collect();
     assert_eq!(hex(&sha1(&digests)), "5978224dd18c9dea4e8733a21dde1d1846f0c951");
 }
 
 #[test]
-fn the_answer_to_a_key_is_the_one_of_section_1_3() {
-    assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), crate::wire::ACCEPT);
+fn the_accept_key_is_the_one_of_section_1_3() {
+    assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), crate::peer::ACCEPT);
 }
 
 #[test]
@@ -52,10 +52,10 @@ fn base64_gives_the_examples_of_rfc_4648_section_10() {
 }
 
 #[test]
-fn base64_has_a_letter_for_every_number() {
-    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let bytes = base64::decode(letters).unwrap();
-    assert_eq!(base64::encode(&bytes), letters);
+fn base64_has_a_character_for_every_six_bits() {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bytes = base64::decode(alphabet).unwrap();
+    assert_eq!(base64::encode(&bytes), alphabet);
     assert_eq!(&bytes[..3], [0x00, 0x10, 0x83]);
     assert_eq!(base64::decode("////").unwrap(), [0xff; 3]);
     assert_eq!(base64::decode("+/+/").unwrap(), [0xfb, 0xff, 0xbf]);
@@ -78,7 +78,7 @@ fn base64_that_no_encoder_writes_is_not_decoded() {
         "Zm8=Zm9v",
         "Zg==\0",
         "Zm9v=",
-        "Zm9v====", // more behind the end
+        "Zm9v====", // more after the end
         "Z=g=",
         "=Zg=",
         "Zm=v", // padding in the middle
@@ -92,7 +92,7 @@ fn base64_that_no_encoder_writes_is_not_decoded() {
         "Zm9.",
         "Zm9*",
         "Zm9\u{e9}",
-        "Zm\u{e9}v", // letters of other alphabets
+        "Zm\u{e9}v", // not ASCII
         " Zm9v",
         "Zm9v ",
         "Zm9v\n",
@@ -104,25 +104,25 @@ fn base64_that_no_encoder_writes_is_not_decoded() {
 }
 
 #[test]
-fn every_byte_that_is_no_letter_spoils_base64_wherever_it_stands() {
+fn a_byte_outside_the_alphabet_is_not_decoded_wherever_it_stands() {
     for byte in 0..128u8 {
-        let is_letter = byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+        let in_alphabet = byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
         for at in 0..4 {
             let mut text = *b"AAAA";
             text[at] = byte;
             let decoded = base64::decode(std::str::from_utf8(&text).unwrap()).is_some();
-            assert_eq!(decoded, is_letter || (at, byte) == (3, b'='), "{byte} at {at}");
+            assert_eq!(decoded, in_alphabet || (at, byte) == (3, b'='), "{byte} at {at}");
         }
     }
 }
 
 #[test]
-fn drawn_bytes_do_not_repeat_and_none_stays_zero() {
-    let drawn: std::collections::HashSet<[u8; 16]> = (0..1000).map(|_| random_bytes()).collect();
-    assert_eq!(drawn.len(), 1000);
+fn random_bytes_do_not_repeat_and_none_stays_zero() {
+    let random: std::collections::HashSet<[u8; 16]> = (0..1000).map(|_| random_bytes()).collect();
+    assert_eq!(random.len(), 1000);
     for i in 0..16 {
-        assert!(drawn.iter().any(|bytes| bytes[i] != 0), "byte {i}");
+        assert!(random.iter().any(|bytes| bytes[i] != 0), "byte {i}");
     }
     _ = random_bytes::<0>();
-    assert!((0..100).any(|_| random_bytes::<5>()[4] != 0), "a part of eight");
+    assert!((0..100).any(|_| random_bytes::<5>()[4] != 0), "fewer than eight bytes");
 }

@@ -1,4 +1,4 @@
-//! A file that imports nothing of the crate can be copied alone: each compiles by itself.
+//! A file that imports nothing of the crate can be copied into another: each compiles alone.
 
 use std::process::{Command, id};
 use std::{env, fs};

@@ -1,19 +1,17 @@
-//! The peer that is written by hand: it knows the bytes of RFC 6455, and nothing of the library.
+//! A WebSocket peer written by hand: it knows the bytes of RFC 6455, and nothing of the library.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use sockets_by_hand::ws::handshake::accept_key;
 use sockets_by_hand::ws::{Close, Error, Message, Options, Server, Socket, connect};
 
-/// A test that waits longer than this for bytes has failed.
-const LIMIT: Duration = Duration::from_secs(20);
+use crate::common::LIMIT;
 
-/// The handshake's request, and the answer that it must get (RFC 6455 §1.3).
-pub const ASK: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+/// The request of the opening handshake, and the `Sec-WebSocket-Accept` of its key (RFC 6455 §1.3).
+pub const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
@@ -23,37 +21,37 @@ pub const CLOSE: u8 = 0x88;
 pub const PING: u8 = 0x89;
 pub const PONG: u8 = 0x8a;
 
-/// The first bytes of the frames of a message in pieces.
-pub const TEXT_BEGINS: u8 = 0x01;
-pub const BINARY_BEGINS: u8 = 0x02;
-pub const GOES_ON: u8 = 0x00;
-pub const ENDS: u8 = 0x80;
+/// The first bytes of the frames of a fragmented message (§5.4).
+pub const TEXT_FIRST: u8 = 0x01;
+pub const BINARY_FIRST: u8 = 0x02;
+pub const CONTINUATION: u8 = 0x00;
+pub const FINAL: u8 = 0x80;
 
-/// Which end is written by hand.
+/// Which endpoint is written by hand.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum By {
+pub enum Role {
     Client,
     Server,
 }
 
-impl By {
-    /// A frame as this end must send it.
+impl Role {
+    /// A frame as this endpoint must send it: a client masks (§5.1).
     pub fn frame(self, first: u8, payload: &[u8]) -> Vec<u8> {
         match self {
-            By::Client => frame(first, payload, Some([0x37, 0xfa, 0x21, 0x3d])),
-            By::Server => frame(first, payload, None),
+            Role::Client => frame(first, payload, Some([0x37, 0xfa, 0x21, 0x3d])),
+            Role::Server => frame(first, payload, None),
         }
     }
 
     pub fn close(self, code: u16, reason: &str) -> Vec<u8> {
-        self.frame(CLOSE, &goodbye(code, reason))
+        self.frame(CLOSE, &close_payload(code, reason))
     }
 
-    /// A header with a length that is written as it says: after 126 two bytes, after 127 eight.
+    /// A header with the extended payload length as given: after 126 two bytes, after 127 eight.
     pub fn header(self, first: u8, second: u8, length: &[u8]) -> Vec<u8> {
         match self {
-            By::Client => [&[first, second | 0x80], length, &[0; 4]].concat(),
-            By::Server => [&[first, second], length].concat(),
+            Role::Client => [&[first, second | 0x80], length, &[0; 4]].concat(),
+            Role::Server => [&[first, second], length].concat(),
         }
     }
 }
@@ -76,42 +74,42 @@ pub fn frame(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
 }
 
 /// The payload of a close frame.
-pub fn goodbye(code: u16, reason: &str) -> Vec<u8> {
+pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes(), reason.as_bytes()].concat()
 }
 
-/// A connection, seen from the end that is written by hand.
+/// The endpoint of a connection that is written by hand.
 pub struct Peer {
     socket: BufReader<TcpStream>,
-    pub by: By,
-    /// The key of the last frame that was read.
+    pub role: Role,
+    /// The masking key of the last frame that was read.
     pub key: [u8; 4],
 }
 
 impl Peer {
-    pub fn new(socket: TcpStream, by: By) -> Peer {
+    pub fn new(socket: TcpStream, role: Role) -> Peer {
         socket.set_read_timeout(Some(LIMIT)).unwrap();
         socket.set_nodelay(true).unwrap();
-        Peer { socket: BufReader::new(socket), by, key: [0; 4] }
+        Peer { socket: BufReader::new(socket), role, key: [0; 4] }
     }
 
-    /// A client that has asked for nothing yet.
+    /// A client that has sent no request yet.
     pub fn connect(server: SocketAddr) -> Peer {
-        Peer::new(TcpStream::connect(server).unwrap(), By::Client)
+        Peer::new(TcpStream::connect(server).unwrap(), Role::Client)
     }
 
     /// A client whose handshake is done.
     pub fn open(server: SocketAddr) -> Peer {
         let mut peer = Peer::connect(server);
-        peer.write(ASK);
+        peer.write(REQUEST);
         let head = peer.head();
         assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
         peer
     }
 
-    /// A server whose handshake is done, before `first` follows in the same write.
+    /// A server whose handshake is done; it sends `first` in the same write.
     pub fn accept(listener: &TcpListener, first: &[u8]) -> Peer {
-        let mut peer = Peer::new(listener.accept().unwrap().0, By::Server);
+        let mut peer = Peer::new(listener.accept().unwrap().0, Role::Server);
         let key = header(&peer.head(), "Sec-WebSocket-Key").unwrap();
         let accept = accept_key(&key);
         let head = format!(
@@ -127,10 +125,10 @@ impl Peer {
         self.socket.get_mut().write_all(bytes.as_ref()).unwrap();
     }
 
-    /// Sends a legal frame.
+    /// Sends a valid frame.
     #[track_caller]
     pub fn send(&mut self, first: u8, payload: impl AsRef<[u8]>) {
-        self.write(self.by.frame(first, payload.as_ref()));
+        self.write(self.role.frame(first, payload.as_ref()));
     }
 
     /// Reads a head, up to its empty line.
@@ -143,8 +141,8 @@ impl Peer {
         head
     }
 
-    /// Reads a frame: its first byte and its payload, unmasked. `None` at the end. That only a
-    /// client masks, and every length is as short as can be, is checked on the way.
+    /// Reads a frame: its first byte and its payload, unmasked. `None` at the end of the stream. Asserts
+    /// that only a client masks (§5.1), and that each length is encoded in the fewest bytes (§5.2).
     #[track_caller]
     pub fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let mut first = [0];
@@ -152,7 +150,7 @@ impl Peer {
             return None;
         }
         let ([first], [second]) = (first, self.take());
-        assert_eq!(second & 0x80 != 0, self.by == By::Server, "who masks: RFC 6455 §5.1");
+        assert_eq!(second & 0x80 != 0, self.role == Role::Server, "who masks: RFC 6455 §5.1");
         let len = match second & 0x7f {
             126 => usize::from(u16::from_be_bytes(self.take())),
             127 => u64::from_be_bytes(self.take()) as usize,
@@ -185,21 +183,24 @@ impl Peer {
         assert_eq!(self.frame(), Some((first, payload.as_ref().to_vec())));
     }
 
-    /// The next frame must be a close with this code; its reason is returned.
+    /// Asserts that the next frame is a close frame with this code, and returns its reason.
     #[track_caller]
     pub fn expect_close(&mut self, code: u16) -> String {
-        let Some((CLOSE, payload)) = self.frame() else { panic!("a close {code} was expected") };
+        let Some((CLOSE, payload)) = self.frame() else {
+            panic!("a close frame with {code} was expected")
+        };
         assert_eq!(payload.get(..2), Some(&code.to_be_bytes()[..]), "{payload:?}");
         String::from_utf8(payload[2..].to_vec()).unwrap()
     }
 
-    /// No frame follows.
+    /// Asserts that no frame follows.
     #[track_caller]
     pub fn expect_end(&mut self) {
         assert_eq!(self.frame(), None);
     }
 
-    /// The connection is cut off without a goodbye. If something was unread, that is a reset.
+    /// Asserts that the connection ends without a close frame. If the other end left bytes unread, that is a
+    /// reset.
     #[track_caller]
     pub fn expect_cut(&mut self) {
         match self.socket.read(&mut [0]) {
@@ -208,19 +209,19 @@ impl Peer {
         }
     }
 
-    /// All that still comes, as text.
+    /// Reads to the end, as text.
     pub fn rest(&mut self) -> String {
         let mut rest = Vec::new();
         self.socket.read_to_end(&mut rest).unwrap();
         String::from_utf8_lossy(&rest).into_owned()
     }
 
-    /// How many bytes still come.
+    /// Reads to the end, and returns the number of bytes.
     pub fn rest_len(&mut self) -> u64 {
         std::io::copy(&mut self.socket, &mut std::io::sink()).unwrap()
     }
 
-    /// The next bytes must be these.
+    /// Asserts that these bytes follow.
     #[track_caller]
     pub fn expect_bytes(&mut self, expected: &str) {
         let mut bytes = vec![0; expected.len()];
@@ -228,17 +229,17 @@ impl Peer {
         assert_eq!(String::from_utf8_lossy(&bytes), expected);
     }
 
-    /// What another thread writes with.
+    /// A writer for another thread.
     pub fn writer(&self) -> TcpStream {
         self.socket.get_ref().try_clone().unwrap()
     }
 
-    /// Ends both sides, for every clone.
+    /// Shuts down both directions, for every clone.
     pub fn destroy(&self) {
         _ = self.socket.get_ref().shutdown(Shutdown::Both);
     }
 
-    /// Ends the writing side.
+    /// Shuts down writing.
     pub fn half_close(&self) {
         self.socket.get_ref().shutdown(Shutdown::Write).unwrap();
     }
@@ -250,17 +251,7 @@ pub fn header(head: &str, name: &str) -> Option<String> {
     lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_string())
 }
 
-/// Waits for what another thread is about to do.
-#[track_caller]
-pub fn wait_until(mut it_is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !it_is_so() {
-        assert!(start.elapsed() < LIMIT, "it never was");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// Serves until the tests end.
+/// Serves on a thread until the tests end.
 pub fn serve<H>(server: Server, handler: H) -> SocketAddr
 where
     H: Fn(Socket) -> Result<(), Error> + Send + Sync + 'static,
@@ -274,14 +265,14 @@ pub fn server() -> Server {
     Server::bind("127.0.0.1:0").unwrap()
 }
 
-/// The same, with options of its own.
+/// A server with these options.
 pub fn server_with(options: Options) -> Server {
     let mut server = server();
     server.options = options;
     server
 }
 
-/// Sends back every message.
+/// A handler that echoes every message.
 pub fn echo(mut socket: Socket) -> Result<(), Error> {
     while let Some(message) = socket.read()? {
         socket.send(message)?;
@@ -289,7 +280,7 @@ pub fn echo(mut socket: Socket) -> Result<(), Error> {
     Ok(())
 }
 
-/// How a socket of the library ended: what it read, and the error or the goodbye.
+/// How a socket of the library ended: the messages that it read, its error, and its close frame.
 #[derive(Debug)]
 pub struct End {
     pub messages: Vec<Message>,
@@ -307,11 +298,11 @@ pub fn read_all(socket: &mut Socket) -> End {
             Err(e) => break Some(e),
         }
     };
-    assert!(matches!(socket.read(), Ok(None)), "after its end nothing can be read");
+    assert!(matches!(socket.read(), Ok(None)), "nothing can be read after the end");
     End { messages, error, closed: socket.closed().unwrap().clone() }
 }
 
-/// A server that tells how each of its clients ended.
+/// Serves, and returns the receiver of each connection's end.
 pub fn reporting(server: Server) -> (SocketAddr, Receiver<End>) {
     let (sender, receiver) = mpsc::channel();
     let address = serve(server, move |mut socket| {
@@ -321,7 +312,7 @@ pub fn reporting(server: Server) -> (SocketAddr, Receiver<End>) {
     (address, receiver)
 }
 
-/// A client of the library, and a server written by hand.
+/// A client of the library, and a server by hand.
 fn client_and_peer() -> (Socket, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
@@ -329,7 +320,7 @@ fn client_and_peer() -> (Socket, Peer) {
     (connect(&url).unwrap(), peer.join().unwrap())
 }
 
-/// A client written by hand, and the socket that a server of the library has for it.
+/// A client by hand, and the socket that a server of the library has for it.
 fn server_and_peer() -> (Socket, Peer) {
     let (sender, receiver) = mpsc::channel();
     let address = serve(server(), move |socket| {
@@ -340,16 +331,16 @@ fn server_and_peer() -> (Socket, Peer) {
     (receiver.recv().unwrap(), peer)
 }
 
-/// A peer of that kind, and the library's socket at the other end. (The peer is to be dropped
-/// first: a socket that is dropped waits a moment for the other end to leave.)
-pub fn against(by: By) -> (Socket, Peer) {
-    match by {
-        By::Client => server_and_peer(),
-        By::Server => client_and_peer(),
+/// A peer with that role, and the library's socket at the other end. (Drop the peer first: a socket that
+/// is dropped waits a moment for the other end to close.)
+pub fn against(role: Role) -> (Socket, Peer) {
+    match role {
+        Role::Client => server_and_peer(),
+        Role::Server => client_and_peer(),
     }
 }
 
-/// Either kind.
+/// A pair for each role.
 pub fn both() -> [(Socket, Peer); 2] {
-    [against(By::Server), against(By::Client)]
+    [against(Role::Server), against(Role::Client)]
 }

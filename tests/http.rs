@@ -1,4 +1,4 @@
-//! The landing below floor 2: heads and bodies, what is refused, and what time has to do with it.
+//! The `http` module: heads and bodies, what is refused with which status, and deadlines.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -10,7 +10,10 @@ use sockets_by_hand::http::{
 };
 use sockets_by_hand::net::Stream;
 
-/// Reads one request out of `bytes`, and returns what is left of them.
+mod common;
+use common::LIMIT;
+
+/// Reads one request from `bytes`, and returns it with the bytes that are left.
 fn read(mut bytes: &[u8]) -> (Result<Option<Request>, Error>, &[u8]) {
     let request = Request::read(&mut bytes);
     (request, bytes)
@@ -28,11 +31,11 @@ fn accepted(head: &str) -> Request {
 #[track_caller]
 fn refused(bytes: impl AsRef<[u8]>) -> u16 {
     let error = read(bytes.as_ref()).0.expect_err(&String::from_utf8_lossy(bytes.as_ref()));
-    error.status().expect("an answer")
+    error.status().expect("a status")
 }
 
-/// The head of a GET with these lines, each without its end, behind a `Host`.
-fn with(lines: &str) -> String {
+/// The head of a GET with a `Host` and these lines, each without its end.
+fn get_with(lines: &str) -> String {
     format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n")
 }
 
@@ -48,7 +51,7 @@ fn a_head_is_read_and_what_follows_stays() {
 }
 
 #[test]
-fn what_is_legal_is_read() {
+fn a_valid_head_is_read() {
     for head in [
         "GET / HTTP/1.0\r\n\r\n",
         "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", // RFC 9112 §2.2
@@ -67,13 +70,13 @@ fn what_is_legal_is_read() {
 }
 
 #[test]
-fn bytes_that_are_not_text_are_no_reason_to_refuse_a_value() {
+fn a_header_value_may_have_bytes_that_are_not_utf_8() {
     let (request, _) = read(b"GET / HTTP/1.1\r\nHost: a\r\nX: Zo\xEB\r\n\r\n");
     assert_eq!(request.unwrap().unwrap().headers.get("x"), Some("Zo\u{FFFD}"));
 }
 
 #[test]
-fn the_first_line_has_exactly_three_parts() {
+fn the_request_line_has_exactly_three_parts() {
     for (first, status) in [
         ("GET /", 400),
         ("GET  / HTTP/1.1", 400),
@@ -96,7 +99,7 @@ fn the_first_line_has_exactly_three_parts() {
 }
 
 #[test]
-fn what_two_readers_could_read_in_two_ways_is_refused() {
+fn what_two_parsers_could_read_in_two_ways_is_refused() {
     for (lines, status) in [
         ("Content-Length : 5", 400),
         ("X: a\r\n Content-Length: 5", 400), // a folded line
@@ -127,7 +130,7 @@ fn what_two_readers_could_read_in_two_ways_is_refused() {
         ("Host: b", 400),
         ("Expect: 100-continue", 417),
     ] {
-        assert_eq!(refused(with(lines)), status, "{lines:?}");
+        assert_eq!(refused(get_with(lines)), status, "{lines:?}");
     }
     assert_eq!(refused("GET / HTTP/1.1\r\n\r\n"), 400, "no Host");
     assert_eq!(refused("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), 400);
@@ -136,7 +139,7 @@ fn what_two_readers_could_read_in_two_ways_is_refused() {
 }
 
 #[test]
-fn a_line_must_end_with_both_its_characters() {
+fn a_line_ends_with_cr_and_lf() {
     for head in ["GET / HTTP/1.1\nHost: a\n\n", "GET / HTTP/1.1\r\nHost: a\r\n\n", "\n"] {
         assert_eq!(refused(head), 400, "{head:?}");
     }
@@ -145,7 +148,7 @@ fn a_line_must_end_with_both_its_characters() {
 #[test]
 fn a_stream_may_end_before_a_head_but_not_within_one() {
     assert!(read(b"").0.unwrap().is_none());
-    let head = with("X: a");
+    let head = get_with("X: a");
     for end in 1..head.len() {
         assert_eq!(refused(&head[..end]), 400, "{:?}", &head[..end]);
     }
@@ -153,7 +156,7 @@ fn a_stream_may_end_before_a_head_but_not_within_one() {
 
 #[test]
 fn a_head_of_16_kib_is_read_and_one_byte_more_is_not() {
-    let padded = |len: usize| with(&format!("X: {}", "x".repeat(len - with("X: ").len())));
+    let padded = |len: usize| get_with(&format!("X: {}", "x".repeat(len - get_with("X: ").len())));
     assert_eq!(padded(MAX_HEAD).len(), MAX_HEAD);
     accepted(&padded(MAX_HEAD));
     assert_eq!(refused(padded(MAX_HEAD + 1)), 431);
@@ -163,14 +166,14 @@ fn a_head_of_16_kib_is_read_and_one_byte_more_is_not() {
 
 #[test]
 fn a_hundred_headers_are_read_and_one_more_is_not() {
-    let headers = |n: usize| with(&vec!["x:y"; n - 1].join("\r\n")); // and Host
+    let headers = |n: usize| get_with(&vec!["x:y"; n - 1].join("\r\n")); // and Host
     assert_eq!(accepted(&headers(MAX_HEADERS)).headers.iter().count(), MAX_HEADERS);
     assert_eq!(refused(headers(MAX_HEADERS + 1)), 431);
 }
 
 #[test]
-fn headers_are_found_in_any_case_and_several_are_one_list() {
-    let request = accepted(&with("connection: keep-alive, ,Upgrade\r\nX: 1\r\nCONNECTION: a"));
+fn header_names_match_in_any_case_and_several_are_one_list() {
+    let request = accepted(&get_with("connection: keep-alive, ,Upgrade\r\nX: 1\r\nCONNECTION: a"));
     assert_eq!(request.headers.get("Connection"), Some("keep-alive, ,Upgrade"));
     assert_eq!(request.headers.get("Conn"), None);
     let members: Vec<_> = request.headers.list("Connection").collect();
@@ -204,9 +207,9 @@ fn a_query_is_decoded() {
 }
 
 #[test]
-fn a_connection_is_kept_unless_someone_says_otherwise() {
-    assert!(accepted(&with("X: a")).keep_alive());
-    assert!(!accepted(&with("Connection: a, Close")).keep_alive());
+fn a_connection_is_kept_alive_unless_a_header_closes_it() {
+    assert!(accepted(&get_with("X: a")).keep_alive());
+    assert!(!accepted(&get_with("Connection: a, Close")).keep_alive());
     assert!(!accepted("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").keep_alive());
 }
 
@@ -226,7 +229,7 @@ fn two_requests_and_their_bodies_share_a_connection() {
 #[test]
 fn a_body_is_refused_for_its_length_before_a_byte_of_it_is_read() {
     for length in ["6", "1000000000000", "99999999999999999999999999"] {
-        let request = accepted(&with(&format!("Content-Length: {length}")));
+        let request = accepted(&get_with(&format!("Content-Length: {length}")));
         let mut body = &b"Hello!"[..];
         assert_eq!(request.body(&mut body, 5).unwrap_err().status(), Some(413), "{length}");
         assert_eq!(body, b"Hello!");
@@ -234,8 +237,8 @@ fn a_body_is_refused_for_its_length_before_a_byte_of_it_is_read() {
 }
 
 #[test]
-fn a_body_that_is_cut_short_is_an_error_and_its_claim_costs_nothing() {
-    let request = accepted(&with(&format!("Content-Length: {}", usize::MAX)));
+fn a_body_that_is_cut_short_is_an_error_and_its_length_reserves_no_memory() {
+    let request = accepted(&get_with(&format!("Content-Length: {}", usize::MAX)));
     assert_eq!(request.body(&mut &b"Hell"[..], usize::MAX).unwrap_err().status(), Some(400));
 }
 
@@ -256,7 +259,7 @@ fn a_request_is_written_as_it_is_read() {
 }
 
 #[test]
-fn nothing_that_is_written_can_begin_a_line_of_its_own() {
+fn no_value_that_is_written_can_begin_a_line() {
     let mut request = Request::new("GET\r\nX:", "/a b\r\n\u{e9}\0");
     request.headers.push("Host", "a\r\nX: b\0c\nd");
     request.headers.push("X\r\nY: z", "e");
@@ -294,10 +297,10 @@ fn a_response_has_a_length_where_it_may_have_a_body() {
         assert_eq!((read.status, &*read.body), (status, expected.as_bytes()));
     }
     let head = Response::text(200, "Hi").encode_head();
-    assert!(head.ends_with(b"\r\nContent-Length: 2\r\n\r\n"), "what HEAD gets");
+    assert!(head.ends_with(b"\r\nContent-Length: 2\r\n\r\n"), "the response to HEAD");
 }
 
-/// Reads a response whose body may have 5 bytes: its body and what is left, or why not.
+/// Reads a response whose body may have 5 bytes: its body and what is left, or the status of the error.
 fn response(wire: &str) -> Result<(String, &str), u16> {
     let mut reader = wire.as_bytes();
     let body = Response::read(&mut reader, 5).map_err(|e| e.status().unwrap())?.body;
@@ -305,7 +308,7 @@ fn response(wire: &str) -> Result<(String, &str), u16> {
 }
 
 #[test]
-fn a_response_ends_where_its_length_its_chunks_or_the_stream_say() {
+fn a_response_body_ends_by_its_length_its_chunks_or_the_stream() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n";
     for (head, rest, expected) in [
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "Hello|", Ok("Hello")),
@@ -349,7 +352,7 @@ fn a_response_ends_where_its_length_its_chunks_or_the_stream_say() {
 }
 
 #[test]
-fn what_does_not_begin_like_a_response_is_none() {
+fn an_invalid_status_line_is_refused() {
     for first in ["", "HTTP/2 200 OK", "HTTP/1.1", "HTTP/1.1 20 OK", "HTTP/1.1 2000 OK"] {
         assert_eq!(response(&format!("{first}\r\nX: a\r\n\r\n")), Err(400), "{first:?}");
     }
@@ -358,7 +361,7 @@ fn what_does_not_begin_like_a_response_is_none() {
     }
 }
 
-/// Both ends of a connection on this machine: theirs, and ours with its reader.
+/// Both ends of a connection: the peer's, and ours with its reader.
 fn connection() -> (Stream, BufReader<DeadlineReader>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let theirs = Stream::connect(listener.local_addr().unwrap()).unwrap();
@@ -366,12 +369,12 @@ fn connection() -> (Stream, BufReader<DeadlineReader>) {
 }
 
 #[test]
-fn a_head_that_drips_is_late_though_every_byte_came_in_time() {
+fn a_head_that_trickles_misses_its_deadline() {
     let (mut theirs, mut ours) = connection();
     let time = Duration::from_millis(300);
     let begun = Instant::now();
-    let dripping = thread::spawn(move || {
-        // It never ends by itself, and there is a thirtieth of the deadline between two bytes.
+    let trickling = thread::spawn(move || {
+        // It never ends by itself. Between two bytes there is a thirtieth of the deadline.
         for byte in "GET / HTTP/1.1\r\nX: ".bytes().chain(std::iter::repeat(b'x')) {
             thread::sleep(time / 30);
             if theirs.write_all(&[byte]).is_err() {
@@ -383,25 +386,25 @@ fn a_head_that_drips_is_late_though_every_byte_came_in_time() {
     let error = Request::read(&mut ours).unwrap_err();
     let took = begun.elapsed();
     assert_eq!(error.status(), Some(408), "{error}");
-    assert!(took >= time && took < Duration::from_secs(20), "{took:?}");
+    assert!(took >= time && took < LIMIT, "{took:?}");
     drop(ours);
-    dripping.join().unwrap();
+    trickling.join().unwrap();
 }
 
 #[test]
-fn a_silent_client_is_late_too() {
+fn a_silent_client_misses_its_deadline() {
     let (_theirs, mut ours) = connection();
     ours.get_mut().deadline = Some(Instant::now() + Duration::from_millis(50));
     assert_eq!(Request::read(&mut ours).unwrap_err().status(), Some(408));
     ours.get_mut().deadline = Some(Instant::now());
-    assert_eq!(Request::read(&mut ours).unwrap_err().status(), Some(408), "already over");
+    assert_eq!(Request::read(&mut ours).unwrap_err().status(), Some(408), "already past");
 }
 
 #[test]
-fn without_its_deadline_a_connection_waits_again() {
+fn a_connection_without_a_deadline_waits() {
     let (mut theirs, mut ours) = connection();
-    theirs.write_all(with("X: a").as_bytes()).unwrap();
-    ours.get_mut().deadline = Some(Instant::now() + Duration::from_secs(20));
+    theirs.write_all(get_with("X: a").as_bytes()).unwrap();
+    ours.get_mut().deadline = Some(Instant::now() + LIMIT);
     assert!(Request::read(&mut ours).unwrap().is_some());
     let time = Duration::from_millis(50);
     ours.get_mut().deadline = Some(Instant::now() + time);
@@ -418,18 +421,18 @@ fn without_its_deadline_a_connection_waits_again() {
 }
 
 #[test]
-fn what_follows_a_head_on_a_connection_is_not_lost() {
+fn bytes_after_a_head_stay_in_the_buffer() {
     let (mut theirs, mut ours) = connection();
-    theirs.write_all(&[with("Upgrade: websocket").as_bytes(), b"\x81\x00"].concat()).unwrap();
+    theirs.write_all(&[get_with("Upgrade: websocket").as_bytes(), b"\x81\x00"].concat()).unwrap();
     assert!(Request::read(&mut ours).unwrap().is_some());
     assert!(ours.fill_buf().unwrap().starts_with(b"\x81"));
 }
 
 #[test]
-fn a_refusal_has_its_body_though_the_request_before_it_was_a_head() {
+fn an_error_response_has_its_body_though_the_request_before_it_was_a_head() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut theirs = Stream::connect(listener.local_addr().unwrap()).unwrap();
-    theirs.write_all(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n").unwrap();
+    theirs.write_all(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\nmalformed\r\n\r\n").unwrap();
     theirs.end().unwrap();
     let mut ours = Connection::new(listener.accept().unwrap().0.into(), 1 << 20).unwrap();
     assert_eq!(ours.next(Duration::from_secs(10)).unwrap().unwrap().method, "HEAD");
@@ -439,10 +442,10 @@ fn a_refusal_has_its_body_though_the_request_before_it_was_a_head() {
     assert!(refusal.body.starts_with(b"the first line is not"));
 }
 
-/// Chance that is the same in every run: xorshift.
-struct Chance(u64);
+/// Random numbers that are the same in every run: xorshift.
+struct Rng(u64);
 
-impl Chance {
+impl Rng {
     fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -451,10 +454,10 @@ impl Chance {
     }
 }
 
-/// Gives its bytes in pieces of random length.
-struct Pieces<'a>(&'a [u8], Chance);
+/// Reads its bytes in chunks of random length.
+struct Chunks<'a>(&'a [u8], Rng);
 
-impl Read for Pieces<'_> {
+impl Read for Chunks<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let n = (1 + self.1.below(7)).min(self.0.len()).min(buffer.len());
         buffer[..n].copy_from_slice(&self.0[..n]);
@@ -464,7 +467,7 @@ impl Read for Pieces<'_> {
 }
 
 #[test]
-fn no_bytes_cause_a_panic_and_it_does_not_matter_how_they_are_cut() {
+fn no_bytes_cause_a_panic_however_they_are_chunked() {
     let parts = [
         "GET / HTTP/1.1\r\n",
         "HTTP/1.1 200 OK\r\n",
@@ -484,32 +487,32 @@ fn no_bytes_cause_a_panic_and_it_does_not_matter_how_they_are_cut() {
         "x",
         "ffffffffffffffff\r\n",
     ];
-    let mut chance = Chance(0x5EED);
+    let mut rng = Rng(0x5EED);
     let (mut requests, mut responses) = (0, 0);
     for round in 0..20_000 {
         let first = ["", "GET / HTTP/1.1\r\nHost: a\r\n", "HTTP/1.1 200 OK\r\n"];
-        let mut bytes = Vec::from(first[chance.below(3)]);
-        for _ in 0..chance.below(8) {
-            bytes.extend(parts[chance.below(parts.len())].bytes());
+        let mut bytes = Vec::from(first[rng.below(3)]);
+        for _ in 0..rng.below(8) {
+            bytes.extend(parts[rng.below(parts.len())].bytes());
         }
         if round % 4 == 0 && !bytes.is_empty() {
-            let at = chance.below(bytes.len());
-            bytes[at] = chance.below(256) as u8;
+            let at = rng.below(bytes.len());
+            bytes[at] = rng.below(256) as u8;
         }
-        let cut = || BufReader::with_capacity(5, Pieces(&bytes, Chance(round + 1)));
+        let chunked = || BufReader::with_capacity(5, Chunks(&bytes, Rng(round + 1)));
 
-        let (mut whole, mut pieces) = (&bytes[..], cut());
+        let (mut whole, mut chunks) = (&bytes[..], chunked());
         let request = Request::read(&mut whole);
-        let same = Request::read(&mut pieces);
+        let same = Request::read(&mut chunks);
         assert_eq!(format!("{request:?}"), format!("{same:?}"), "{bytes:?}");
         if let Ok(Some(request)) = request {
             requests += 1;
             request.query("a");
             let body = request.body(&mut whole, 9);
-            assert_eq!(format!("{body:?}"), format!("{:?}", request.body(&mut pieces, 9)));
+            assert_eq!(format!("{body:?}"), format!("{:?}", request.body(&mut chunks, 9)));
         }
         let response = Response::read(&mut &bytes[..], 9);
-        let same = Response::read(&mut cut(), 9);
+        let same = Response::read(&mut chunked(), 9);
         assert_eq!(format!("{response:?}"), format!("{same:?}"), "{bytes:?}");
         responses += usize::from(response.is_ok());
     }

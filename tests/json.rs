@@ -10,7 +10,7 @@ fn parse(text: &str) -> Value {
     Value::parse(text).unwrap_or_else(|e| panic!("{text:?}: {e}"))
 }
 
-/// Each text, read and written again.
+/// Asserts that each text, read and written again, is the second.
 #[track_caller]
 fn assert_writes_again<const N: usize>(texts: [(&str, &str); N]) {
     for (text, written) in texts {
@@ -18,7 +18,7 @@ fn assert_writes_again<const N: usize>(texts: [(&str, &str); N]) {
     }
 }
 
-/// Each text, and where it is wrong, and what should have been there.
+/// Asserts that each text is refused at that byte, with what was expected there.
 #[track_caller]
 fn assert_refused<const N: usize>(texts: [(&str, usize, &str); N]) {
     for (text, at, expected) in texts {
@@ -46,7 +46,7 @@ mod section_2_grammar {
     use super::*;
 
     #[test]
-    fn space_may_stand_around_every_token() {
+    fn white_space_may_stand_around_every_token() {
         assert_writes_again([
             (" \t\r\n[ \t\r\n1 \t\r\n, \t\r\n2 \t\r\n] \t\r\n", "[1,2]"),
             (" { \"a\" : { } , \"b\" : [ ] } ", r#"{"a":{},"b":[]}"#),
@@ -56,7 +56,7 @@ mod section_2_grammar {
     }
 
     #[test]
-    fn no_other_space_counts() {
+    fn no_other_white_space_is_allowed() {
         for space in ['\u{a0}', '\u{feff}', '\u{2028}', '\u{b}', '\u{c}', '\0'] {
             assert_refused([(&format!("{space}1"), 0, "a value")]);
             assert_refused([(&format!("1{space}"), 1, "the end")]);
@@ -94,7 +94,7 @@ mod section_3_values {
     }
 
     #[test]
-    fn words_are_lower_case_and_whole() {
+    fn literal_names_are_lower_case_and_whole() {
         assert_refused([
             ("True", 0, "a value"),
             ("NULL", 0, "a value"),
@@ -115,7 +115,7 @@ mod section_4_objects {
     use super::*;
 
     #[test]
-    fn members_keep_the_order_in_which_they_came() {
+    fn members_keep_their_order() {
         assert_writes_again([
             (r#"{"b":1,"a":2,"":3}"#, r#"{"b":1,"a":2,"":3}"#),
             (r#"{"a":{"b":{"c":[{}]}}}"#, r#"{"a":{"b":{"c":[{}]}}}"#),
@@ -124,7 +124,7 @@ mod section_4_objects {
     }
 
     #[test]
-    fn of_two_members_with_one_name_the_last_counts_in_the_place_of_the_first() {
+    fn of_two_members_with_one_name_the_last_value_is_kept_in_the_place_of_the_first() {
         assert_writes_again([
             (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
             (r#"{"a":1,"\u0061":2}"#, r#"{"a":2}"#),
@@ -272,7 +272,7 @@ mod section_6_numbers {
     }
 
     #[test]
-    fn that_javascript_wrote_are_read_as_what_they_were_and_written_the_same_way() {
+    fn of_javascript_are_read_and_written_the_same() {
         for (bits, text) in WRITTEN.into_iter().filter(|(_, text)| *text != "null") {
             let n = parse(text).as_f64().unwrap();
             assert_eq!(n, f64::from_bits(bits), "{text}");
@@ -361,7 +361,7 @@ mod section_7_strings {
     }
 
     #[test]
-    fn half_of_a_character_becomes_the_sign_for_what_is_no_character() {
+    fn a_lone_surrogate_becomes_the_replacement_character() {
         for (text, read) in [
             (r#""\ud83d""#, "\u{fffd}"),
             (r#""\ude00""#, "\u{fffd}"),
@@ -376,7 +376,7 @@ mod section_7_strings {
     }
 
     #[test]
-    fn a_control_character_cannot_stand_for_itself() {
+    fn a_control_character_must_be_escaped() {
         for control in (0..0x20).map(char::from) {
             assert_refused([(&format!("\"a{control}\""), 2, CHARACTER)]);
         }
@@ -419,7 +419,7 @@ mod section_7_strings {
 mod section_9_limits {
     use super::*;
 
-    /// 192 of the 256 KiB that the thread of a client has. (Much less in a release build.)
+    /// Runs on 192 of the 256 KiB that a client's thread has. (Much less is needed in a release build.)
     fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
         thread::Builder::new().stack_size(192 << 10).spawn(work).unwrap().join().unwrap();
     }
@@ -429,7 +429,7 @@ mod section_9_limits {
     }
 
     #[test]
-    fn the_deepest_value_goes_in_and_out_on_a_small_stack() {
+    fn the_deepest_value_is_read_and_written_on_a_small_stack() {
         on_a_small_stack(|| {
             for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[[{\"a\":{\"b\":", "}}]]")] {
                 let depth = MAX_DEPTH / open.matches(['[', '{']).count();
@@ -456,7 +456,7 @@ mod section_9_limits {
     }
 
     #[test]
-    fn depth_counts_what_is_open_not_what_was() {
+    fn depth_counts_the_open_brackets_only() {
         let text = format!("[{}1]", "[[]],".repeat(1_000));
         assert_eq!(parse(&text).to_string(), text);
     }
@@ -492,7 +492,7 @@ mod values_in_rust {
     }
 
     #[test]
-    fn an_event_is_read_and_answered() {
+    fn an_event_is_read_and_acknowledged() {
         let event = parse(r#"["say", {"room": "tea", "text": "Hello"}]"#);
         let [Value::String(name), said] = event.as_array().unwrap() else { panic!("no event") };
         assert_eq!(name, "say");
@@ -524,7 +524,7 @@ mod values_in_rust {
     }
 
     #[test]
-    fn bytes_are_held_beside_the_text() {
+    fn binary_values_are_null_in_the_text() {
         let value = json!(["upload", vec![1_u8, 2, 3]]);
         assert_eq!(value[1].as_binary(), Some(&[1, 2, 3][..]));
         assert_eq!(value[1], Value::from(&[1_u8, 2, 3][..]));
@@ -532,7 +532,7 @@ mod values_in_rust {
     }
 }
 
-mod at_random {
+mod fuzz {
     use super::*;
 
     /// A xorshift generator: the same seed, the same numbers.
@@ -590,7 +590,7 @@ mod at_random {
     }
 
     #[test]
-    fn what_is_written_is_read_as_what_it_was() {
+    fn what_is_written_is_read_as_the_same_value() {
         let mut random = Random::new();
         for _ in 0..500 {
             let value = random.value(4);

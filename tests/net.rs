@@ -1,4 +1,5 @@
-//! Floor 1 through its public face: what each part promises, and who is hurt by a bad neighbour.
+//! The `net` module through its public API: what each part promises, and that a client that misbehaves
+//! disturbs no other.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,23 +10,23 @@ use std::time::{Duration, Instant};
 use sockets_by_hand::net::server::Handle;
 use sockets_by_hand::net::{Server, Stream};
 
-/// So long a thing may take that happens at once, on a machine that has much else to do.
-const LIMIT: Duration = Duration::from_secs(20);
+mod common;
+use common::{LIMIT, next, until};
 
-/// After so long a `read` gives up: a test that would hang fails.
-const PATIENCE: Option<Duration> = Some(LIMIT.saturating_mul(2));
+/// The timeout of each `read`: a test that would hang fails.
+const READ_TIMEOUT: Option<Duration> = Some(LIMIT.saturating_mul(2));
 
 /// Both ends of a new connection on this machine.
 fn connection() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let server = listener.accept().unwrap().0;
-    client.set_read_timeout(PATIENCE).unwrap();
-    server.set_read_timeout(PATIENCE).unwrap();
+    client.set_read_timeout(READ_TIMEOUT).unwrap();
+    server.set_read_timeout(READ_TIMEOUT).unwrap();
     (server, client)
 }
 
-/// The same with both ends ours, of each kind that there is.
+/// Two connected streams of the library, of each kind: TCP, and a Unix socket.
 fn pairs() -> Vec<(Stream, Stream)> {
     let (one, other) = connection();
     #[allow(unused_mut)] // where there are no Unix sockets
@@ -33,14 +34,14 @@ fn pairs() -> Vec<(Stream, Stream)> {
     #[cfg(unix)]
     {
         let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
-        one.set_read_timeout(PATIENCE).unwrap();
-        other.set_read_timeout(PATIENCE).unwrap();
+        one.set_read_timeout(READ_TIMEOUT).unwrap();
+        other.set_read_timeout(READ_TIMEOUT).unwrap();
         pairs.push((one.into(), other.into()));
     }
     pairs
 }
 
-/// A connection on whose first end a `write` waits: the buffers to the second are full of dots.
+/// A connection on whose first end a `write` blocks: the buffers to the second are full of dots.
 fn full() -> (TcpStream, TcpStream) {
     let (mut ours, theirs) = connection();
     ours.set_nonblocking(true).unwrap();
@@ -49,34 +50,24 @@ fn full() -> (TcpStream, TcpStream) {
     (ours, theirs)
 }
 
-/// All that comes behind the dots, up to the end.
-fn behind_the_dots(mut socket: TcpStream) -> String {
-    let mut heard = String::new();
-    socket.read_to_string(&mut heard).unwrap();
-    heard.trim_start_matches('.').to_string()
+/// Reads to the end, and returns what follows the dots.
+fn after_the_dots(mut socket: TcpStream) -> String {
+    let mut received = String::new();
+    socket.read_to_string(&mut received).unwrap();
+    received.trim_start_matches('.').to_string()
 }
 
-/// Runs `task` on a thread of its own, and tells when it has ended, and with what.
-fn apart<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
+/// Runs `task` on a thread of its own, and returns the receiver of its result.
+fn run_on_thread<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> Receiver<T> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(task()));
     receiver
 }
 
-/// Waits for what nobody announces.
-#[track_caller]
-fn until(condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < LIMIT, "it did not come to that");
-        thread::yield_now();
-    }
-}
-
 mod server {
     use super::*;
 
-    /// Sends back whatever comes.
+    /// A handler that echoes.
     fn echo(mut stream: Stream) -> io::Result<()> {
         io::copy(&mut stream.clone(), &mut stream).map(drop)
     }
@@ -95,11 +86,11 @@ mod server {
 
     fn connect(address: SocketAddr) -> Stream {
         let client = Stream::connect(address).unwrap();
-        client.set_timeout(PATIENCE).unwrap();
+        client.set_timeout(READ_TIMEOUT).unwrap();
         client
     }
 
-    /// A client that has been served once: it is counted, and its handler runs.
+    /// A client that has got one echo: it is counted, and its handler runs.
     fn served(address: SocketAddr) -> Stream {
         let mut client = connect(address);
         assert!(echoes(&mut client), "the server ended the connection");
@@ -114,10 +105,10 @@ mod server {
     }
 
     #[test]
-    fn one_client_too_many_is_closed_at_once_and_the_others_stay() {
+    fn a_client_over_max_connections_is_closed_at_once_and_the_others_stay_connected() {
         let mut server = bind();
         server.max_connections = 2;
-        let (address, handle, door) = start(server, echo);
+        let (address, handle, serving) = start(server, echo);
         let (mut first, second) = (served(address), served(address));
         assert_eq!(handle.connections(), 2);
 
@@ -130,24 +121,24 @@ mod server {
         served(address);
         drop(first);
         handle.close();
-        door.join().unwrap();
+        serving.join().unwrap();
     }
 
     #[test]
-    fn one_client_too_many_hears_the_farewell() {
+    fn a_client_over_max_connections_gets_the_overload_response() {
         let mut server = bind();
         (server.max_connections, server.farewell) = (0, b"Full");
-        let (address, handle, door) = start(server, echo);
-        let mut heard = String::new();
-        connect(address).read_to_string(&mut heard).unwrap();
-        assert_eq!(heard, "Full");
+        let (address, handle, serving) = start(server, echo);
+        let mut received = String::new();
+        connect(address).read_to_string(&mut received).unwrap();
+        assert_eq!(received, "Full");
         handle.close();
-        door.join().unwrap();
+        serving.join().unwrap();
     }
 
     #[test]
-    fn closing_frees_the_port_and_lets_those_who_are_there_finish() {
-        let (address, handle, door) = start(bind(), echo);
+    fn close_frees_the_port_and_lets_connected_clients_finish() {
+        let (address, handle, serving) = start(bind(), echo);
         let mut client = served(address);
         handle.close();
         handle.close(); // a second time changes nothing
@@ -157,47 +148,47 @@ mod server {
         drop(Server::bind(address).expect("the port is free"));
         assert!(echoes(&mut client));
         assert_eq!(handle.connections(), 1);
-        assert!(!door.is_finished(), "it serves until the last client has gone");
+        assert!(!serving.is_finished(), "it serves until the last client has disconnected");
 
         drop(client);
         handle.wait();
         assert_eq!(handle.connections(), 0);
-        door.join().unwrap();
+        serving.join().unwrap();
     }
 
     #[test]
-    fn waiting_ends_with_the_last_handler() {
+    fn wait_returns_with_the_last_handler() {
         let (finish, may_finish) = mpsc::channel();
         let may_finish = std::sync::Mutex::new(may_finish);
-        let (address, handle, door) = start(bind(), move |mut stream| {
+        let (address, handle, serving) = start(bind(), move |mut stream| {
             stream.write_all(b"Hello")?;
             drop(stream);
             may_finish.lock().unwrap().recv().unwrap();
             Ok(())
         });
-        let mut heard = String::new();
-        connect(address).read_to_string(&mut heard).unwrap();
+        let mut received = String::new();
+        connect(address).read_to_string(&mut received).unwrap();
         handle.close();
-        let waiting = apart(move || handle.wait());
+        let waiting = run_on_thread(move || handle.wait());
         assert!(waiting.try_recv().is_err(), "the handler still runs");
         finish.send(()).unwrap();
-        waiting.recv_timeout(LIMIT).unwrap();
-        door.join().unwrap();
+        next(&waiting);
+        serving.join().unwrap();
     }
 
     #[test]
-    fn a_server_that_was_closed_before_it_served_serves_nobody() {
+    fn a_server_that_was_closed_before_it_served_serves_no_client() {
         let server = bind();
         let address = server.address().unwrap();
         let mut early = connect(address);
         server.handle().close();
-        server.serve(|_| panic!("nobody may be served"));
-        // Whoever was in the kernel's queue is sent away with it.
+        server.serve(|_| panic!("no client may be served"));
+        // The kernel closes the connections of its queue with the listener.
         assert!(matches!(early.read(&mut [0; 1]), Ok(0) | Err(_)));
     }
 
     #[test]
-    fn closing_frees_the_port_before_serve_is_called_too() {
+    fn close_frees_the_port_before_serve_is_called_too() {
         let server = bind();
         let (address, handle) = (server.address().unwrap(), server.handle());
         handle.close();
@@ -223,64 +214,64 @@ mod server {
         let (address, handle, serving) = start(server, echo);
         let mut clients = [served(address), served(address)];
         handle.close();
-        let ended = apart(move || serving.join().unwrap());
-        ended.recv_timeout(LIMIT).expect("serve returns, though the clients stay");
+        let ended = run_on_thread(move || serving.join().unwrap());
+        ended.recv_timeout(LIMIT).expect("serve returns, though the clients stay connected");
         assert_eq!(handle.connections(), 0);
         assert!(clients.iter_mut().all(|client| matches!(client.read(&mut [0]), Ok(0) | Err(_))));
     }
 
     #[test]
-    fn waiting_for_a_server_that_has_not_begun_to_serve_lasts_until_it_is_closed() {
+    fn wait_on_a_server_that_has_not_served_yet_returns_when_it_is_closed() {
         let server = bind();
         let handle = server.handle();
-        let waiting = apart(move || handle.wait());
+        let waiting = run_on_thread(move || handle.wait());
         let still_waits = waiting.recv_timeout(Duration::from_millis(50));
         assert_eq!(still_waits, Err(mpsc::RecvTimeoutError::Timeout));
-        let (_, handle, door) = start(server, echo);
+        let (_, handle, serving) = start(server, echo);
         handle.close();
-        waiting.recv_timeout(LIMIT).unwrap();
-        door.join().unwrap();
+        next(&waiting);
+        serving.join().unwrap();
     }
 
     #[test]
     fn a_handler_may_close_the_server() {
         let server = bind();
         let handle = server.handle();
-        let (address, _, door) = start(server, move |_| {
+        let (address, _, serving) = start(server, move |_| {
             handle.close();
             Ok(())
         });
         connect(address);
-        door.join().unwrap();
+        serving.join().unwrap();
     }
 
     #[test]
     fn a_handler_that_fails_or_panics_ends_its_own_connection_and_no_other() {
-        let (address, handle, door) = start(bind(), |mut stream: Stream| {
+        let (address, handle, serving) = start(bind(), |mut stream: Stream| {
             let mut first = [0];
             stream.read_exact(&mut first)?;
             match &first {
                 b"p" => std::panic::resume_unwind(Box::new("a panic that prints nothing")),
-                b"e" => Err(io::Error::other("an error that a test wants")),
+                b"e" => Err(io::Error::other("an error of the handler")),
                 _ => stream.write_all(&first).and_then(|()| echo(stream)),
             }
         });
-        let mut neighbour = served(address);
+        let mut other = served(address);
         for first in [b"p", b"e"] {
             let mut client = connect(address);
             client.write_all(first).unwrap();
             assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
             until(|| handle.connections() == 1);
-            assert!(echoes(&mut neighbour));
+            assert!(echoes(&mut other));
         }
         served(address);
-        drop(neighbour);
+        drop(other);
         handle.close();
-        door.join().unwrap();
+        serving.join().unwrap();
     }
 
     #[test]
-    fn a_bad_address_and_one_in_use_are_told_apart() {
+    fn an_invalid_address_and_one_in_use_are_different_errors() {
         let taken = bind();
         let kind = |address: &str| Server::bind(address).err().unwrap().kind();
         assert_eq!(kind("nonsense"), ErrorKind::InvalidInput);
@@ -296,15 +287,15 @@ mod server {
         use std::path::{Path, PathBuf};
         use std::{env, fs, process};
 
-        /// A name for a socket file, which goes away with the test.
-        struct Place(PathBuf);
+        /// The path of a socket file, which is removed at the end of the test.
+        struct SocketFile(PathBuf);
 
-        impl Place {
-            fn new(name: &str) -> Place {
-                Place(env::temp_dir().join(format!("{}-{name}", process::id())))
+        impl SocketFile {
+            fn new(name: &str) -> SocketFile {
+                SocketFile(env::temp_dir().join(format!("{}-{name}", process::id())))
             }
 
-            /// Serves there until told to end.
+            /// Serves there until it is closed.
             fn serve(&self) -> (Handle, JoinHandle<()>) {
                 let server = Server::bind_path(&self.0).unwrap();
                 assert_eq!(server.address(), None);
@@ -312,63 +303,63 @@ mod server {
             }
         }
 
-        impl Drop for Place {
+        impl Drop for SocketFile {
             fn drop(&mut self) {
                 _ = fs::remove_file(&self.0);
             }
         }
 
         #[track_caller]
-        fn answers(path: &Path) {
+        fn assert_serves(path: &Path) {
             assert!(echoes(&mut Stream::connect_path(path).unwrap()));
         }
 
         #[test]
-        fn the_file_goes_away_with_the_server() {
-            let place = Place::new("gone");
-            let (handle, door) = place.serve();
-            answers(&place.0);
+        fn close_removes_the_socket_file() {
+            let file = SocketFile::new("gone");
+            let (handle, serving) = file.serve();
+            assert_serves(&file.0);
             handle.close();
-            assert!(!place.0.exists());
-            door.join().unwrap();
+            assert!(!file.0.exists());
+            serving.join().unwrap();
 
-            drop(Server::bind_path(&place.0).unwrap()); // nor does one that never served leave it
-            assert!(!place.0.exists());
+            drop(Server::bind_path(&file.0).unwrap()); // a server that never served removes it too
+            assert!(!file.0.exists());
         }
 
         #[test]
         fn a_stale_file_is_replaced() {
-            let place = Place::new("stale");
-            drop(UnixListener::bind(&place.0).unwrap());
-            assert!(place.0.exists(), "this is how a server that was killed leaves it");
-            let (handle, door) = place.serve();
-            answers(&place.0);
+            let file = SocketFile::new("stale");
+            drop(UnixListener::bind(&file.0).unwrap());
+            assert!(file.0.exists(), "a server that was killed leaves it");
+            let (handle, serving) = file.serve();
+            assert_serves(&file.0);
             handle.close();
-            door.join().unwrap();
+            serving.join().unwrap();
         }
 
         #[test]
         fn the_file_of_a_live_server_is_not_touched() {
-            let place = Place::new("live");
-            let (handle, door) = place.serve();
-            let taken = Server::bind_path(&place.0).err().unwrap();
+            let file = SocketFile::new("live");
+            let (handle, serving) = file.serve();
+            let taken = Server::bind_path(&file.0).err().unwrap();
             assert_eq!(taken.kind(), ErrorKind::AddrInUse);
-            answers(&place.0);
+            assert_serves(&file.0);
             handle.close();
-            door.join().unwrap();
+            serving.join().unwrap();
         }
 
-        /// With its file gone, nobody can connect to it: as after a sweep of the temporary folder.
+        /// Without its file, no client can connect to it: as after a cleanup of the temporary folder.
         #[cfg(target_os = "linux")]
         #[test]
-        fn a_server_whose_file_has_gone_can_be_closed() {
-            let place = Place::new("swept");
-            let (handle, serving) = place.serve();
-            let mut client = Stream::connect_path(&place.0).unwrap();
+        fn a_server_whose_file_was_removed_can_be_closed() {
+            let file = SocketFile::new("swept");
+            let (handle, serving) = file.serve();
+            let mut client = Stream::connect_path(&file.0).unwrap();
             assert!(echoes(&mut client));
-            fs::remove_file(&place.0).unwrap();
+            fs::remove_file(&file.0).unwrap();
             drop(client);
-            let closed = apart(move || {
+            let closed = run_on_thread(move || {
                 handle.close();
                 serving.join().unwrap();
             });
@@ -377,42 +368,42 @@ mod server {
 
         #[cfg(target_os = "linux")]
         #[test]
-        fn a_live_server_whose_queue_is_full_is_not_waited_for() {
-            let place = Place::new("full");
-            let _live = UnixListener::bind(&place.0).unwrap(); // accepts nobody
-            let (connected, waits) = mpsc::channel();
-            let path = place.0.clone();
+        fn bind_path_does_not_wait_for_a_live_server_with_a_full_queue() {
+            let file = SocketFile::new("full");
+            let _live = UnixListener::bind(&file.0).unwrap(); // accepts no client
+            let (connected, clients) = mpsc::channel();
+            let path = file.0.clone();
             thread::spawn(move || {
                 let clients = iter::repeat_with(|| Stream::connect_path(&path));
                 clients.map_while(Result::ok).for_each(|client| _ = connected.send(client));
             });
-            // The queue is full once no more connect.
+            // The queue is full when no more clients connect.
             let _clients: Vec<Stream> =
-                iter::from_fn(|| waits.recv_timeout(Duration::from_millis(500)).ok()).collect();
-            let path = place.0.clone();
-            let bound = apart(move || Server::bind_path(path).err().unwrap().kind());
+                iter::from_fn(|| clients.recv_timeout(Duration::from_millis(500)).ok()).collect();
+            let path = file.0.clone();
+            let bound = run_on_thread(move || Server::bind_path(path).err().unwrap().kind());
             assert_eq!(bound.recv_timeout(LIMIT), Ok(ErrorKind::AddrInUse));
         }
 
         #[test]
         fn a_file_that_is_no_socket_is_not_touched() {
-            let place = Place::new("file");
-            fs::write(&place.0, "years of work").unwrap();
-            let taken = Server::bind_path(&place.0).err().unwrap();
+            let file = SocketFile::new("file");
+            fs::write(&file.0, "years of work").unwrap();
+            let taken = Server::bind_path(&file.0).err().unwrap();
             assert_eq!(taken.kind(), ErrorKind::AddrInUse);
-            assert_eq!(fs::read_to_string(&place.0).unwrap(), "years of work");
+            assert_eq!(fs::read_to_string(&file.0).unwrap(), "years of work");
         }
 
         #[test]
-        fn no_folder_is_an_error_and_so_is_no_server() {
-            let place = Place::new("none");
-            let below = place.0.join("socket");
+        fn a_missing_folder_and_a_missing_server_are_errors() {
+            let file = SocketFile::new("none");
+            let below = file.0.join("socket");
             assert_eq!(Server::bind_path(below).err().unwrap().kind(), ErrorKind::NotFound);
-            let nobody = Stream::connect_path(&place.0).unwrap_err();
-            assert_eq!(nobody.kind(), ErrorKind::NotFound);
-            drop(UnixListener::bind(&place.0).unwrap());
-            let nobody = Stream::connect_path(&place.0).unwrap_err();
-            assert_eq!(nobody.kind(), ErrorKind::ConnectionRefused);
+            let refused = Stream::connect_path(&file.0).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::NotFound);
+            drop(UnixListener::bind(&file.0).unwrap());
+            let refused = Stream::connect_path(&file.0).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         }
     }
 }
@@ -421,13 +412,13 @@ mod stream {
     use super::*;
 
     #[test]
-    fn after_the_end_of_our_side_the_other_can_still_answer() {
+    fn after_end_the_other_side_can_still_send() {
         for (mut ours, mut theirs) in pairs() {
             ours.write_all(b"Hello").unwrap();
             ours.end().unwrap();
-            let mut heard = String::new();
-            theirs.read_to_string(&mut heard).unwrap();
-            assert_eq!(heard, "Hello");
+            let mut received = String::new();
+            theirs.read_to_string(&mut received).unwrap();
+            assert_eq!(received, "Hello");
             assert!(ours.write(b"more").is_err(), "nothing follows the end");
 
             theirs.write_all(b"Good bye").unwrap();
@@ -439,24 +430,24 @@ mod stream {
     }
 
     #[test]
-    fn the_line_stays_open_until_the_last_clone_is_gone() {
+    fn the_connection_stays_open_until_the_last_clone_is_dropped() {
         for (ours, mut theirs) in pairs() {
             let mut clone = ours.clone();
             drop(ours);
             clone.write_all(b"Hello").unwrap();
             drop(clone);
-            let mut heard = String::new();
-            theirs.read_to_string(&mut heard).unwrap();
-            assert_eq!(heard, "Hello");
+            let mut received = String::new();
+            theirs.read_to_string(&mut received).unwrap();
+            assert_eq!(received, "Hello");
         }
     }
 
     #[test]
-    fn destroy_wakes_a_thread_that_reads() {
+    fn destroy_wakes_a_blocked_read() {
         for (ours, mut theirs) in pairs() {
             let mut reader = ours.clone();
             let (about_to_read, started) = mpsc::channel();
-            let woken = apart(move || {
+            let woken = run_on_thread(move || {
                 about_to_read.send(()).unwrap();
                 matches!(reader.read(&mut [0; 1]), Ok(0) | Err(_))
             });
@@ -469,18 +460,19 @@ mod stream {
     }
 
     #[test]
-    fn destroy_wakes_a_thread_that_writes() {
+    fn destroy_wakes_a_blocked_write() {
         for (ours, _theirs) in pairs() {
             let mut writer = ours.clone();
-            let woken = apart(move || while writer.write_all(&[b'.'; 64 * 1024]).is_ok() {});
+            let woken =
+                run_on_thread(move || while writer.write_all(&[b'.'; 64 * 1024]).is_ok() {});
             until(|| ours.bytes_written() > 0);
             ours.destroy();
-            woken.recv_timeout(LIMIT).unwrap();
+            next(&woken);
         }
     }
 
     #[test]
-    fn silence_is_a_timeout_and_leaves_the_connection_open() {
+    fn a_read_timeout_leaves_the_connection_open() {
         for (mut ours, mut theirs) in pairs() {
             ours.set_timeout(Some(Duration::from_millis(20))).unwrap();
             for _ in 0..2 {
@@ -491,7 +483,7 @@ mod stream {
             assert_eq!(ours.read(&mut [0; 5]).unwrap(), 5);
 
             ours.set_timeout(None).unwrap();
-            let waiting = apart(move || ours.read(&mut [0; 5]).unwrap());
+            let waiting = run_on_thread(move || ours.read(&mut [0; 5]).unwrap());
             let still_waits = waiting.recv_timeout(Duration::from_millis(60));
             assert_eq!(still_waits, Err(mpsc::RecvTimeoutError::Timeout));
             theirs.write_all(b"Hello").unwrap();
@@ -504,7 +496,7 @@ mod stream {
     }
 
     #[test]
-    fn all_clones_count_together() {
+    fn bytes_are_counted_for_all_clones_together() {
         for (mut ours, mut theirs) in pairs() {
             assert_eq!((ours.bytes_written(), theirs.bytes_read()), (0, 0));
             ours.write_all(b"Hello").unwrap();
@@ -517,7 +509,7 @@ mod stream {
     }
 
     #[test]
-    fn the_other_ends_address_is_known_over_tcp_alone() {
+    fn remote_address_is_known_over_tcp_only() {
         let (ours, theirs) = connection();
         let address = theirs.local_addr().unwrap();
         assert_eq!(Stream::from(ours).remote_address(), Some(address));
@@ -528,7 +520,7 @@ mod stream {
     }
 
     #[test]
-    fn connecting_says_why_it_failed() {
+    fn connect_returns_the_reason_of_a_failure() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         Stream::connect_within(address, LIMIT).unwrap();
@@ -545,16 +537,16 @@ mod framing {
     use sockets_by_hand::net::framing::{Error, read_frame, read_line, write_frame, write_line};
     use std::io::BufReader;
 
-    /// A result that can be compared, and seen when it is not the right one.
+    /// A result that can be compared and printed.
     fn plain<T>(result: Result<T, Error>) -> Result<T, String> {
         result.map_err(|e| e.to_string())
     }
 
-    /// What comes, what is read out of it, and what is left.
+    /// The bytes, what is read from them, and the bytes that are left.
     type Case<T> = (&'static [u8], Result<Option<T>, String>, &'static [u8]);
 
     #[test]
-    fn lines_end_where_they_should() {
+    fn lines_end_at_a_line_feed_the_end_or_the_limit() {
         let too_long = || Err("a message of more than 4 bytes arrived".to_string());
         let not_text = || Err("a line arrived that is not UTF-8 text".to_string());
         let table: [Case<&str>; 17] = [
@@ -567,14 +559,14 @@ mod framing {
             (b"one\r", Ok(Some("one\r")), b""),
             (b"\rone\n", Ok(Some("\rone")), b""),
             (b"one\r\r\n", Ok(Some("one\r")), b""),
-            // just as long as may be, and one longer
+            // as long as the limit, and one byte longer
             (b"four\n", Ok(Some("four")), b""),
             (b"four\r\n!", Ok(Some("four")), b"!"),
             (b"four", Ok(Some("four")), b""),
             (b"fives\n", too_long(), b""),
             (b"fives", too_long(), b""),
             (b"four\r\r\n", too_long(), b"\n"),
-            // what is not text
+            // not UTF-8
             (b"\xc3\xa9\n", Ok(Some("é")), b""),
             (b"\xc3\n\xa9", not_text(), b"\xa9"),
         ];
@@ -592,7 +584,7 @@ mod framing {
     }
 
     #[test]
-    fn frames_end_where_they_should() {
+    fn frames_end_after_their_length_or_at_the_limit() {
         let too_long = || Err("a message of more than 4 bytes arrived".to_string());
         let short = |n| Err(format!("the stream ended {n} bytes before the end of a frame"));
         let table: [Case<&[u8]>; 10] = [
@@ -634,10 +626,10 @@ mod framing {
         assert_eq!(read_line(&mut stream, usize::MAX).unwrap(), None);
     }
 
-    /// A stream that hands over one byte at a time, as a network may.
-    struct Drip<'a>(&'a [u8]);
+    /// Reads one byte at a time, as from a network.
+    struct ByteByByte<'a>(&'a [u8]);
 
-    impl Read for Drip<'_> {
+    impl Read for ByteByByte<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let most = buffer.len().min(1);
             self.0.read(&mut buffer[..most])
@@ -645,16 +637,16 @@ mod framing {
     }
 
     #[test]
-    fn it_does_not_matter_in_which_pieces_they_come() {
-        let mut stream = BufReader::with_capacity(1, Drip(b"one\r\n\0\0\0\x03two"));
+    fn lines_and_frames_may_arrive_byte_by_byte() {
+        let mut stream = BufReader::with_capacity(1, ByteByByte(b"one\r\n\0\0\0\x03two"));
         assert_eq!(read_line(&mut stream, 3).unwrap().unwrap(), "one");
         assert_eq!(read_frame(&mut stream, 3).unwrap().unwrap(), b"two");
     }
 
     #[test]
-    fn nobody_waits_for_more_than_the_message() {
+    fn reading_does_not_wait_for_more_than_the_message() {
         let (mut ours, theirs) = connection();
-        let (sender, heard) = mpsc::channel();
+        let (sender, received) = mpsc::channel();
         thread::spawn(move || {
             let mut reader = BufReader::new(theirs);
             sender.send(read_frame(&mut reader, 80).unwrap().unwrap()).unwrap();
@@ -662,31 +654,31 @@ mod framing {
             sender.send(read_line(&mut reader, 80).unwrap().unwrap().into()).unwrap();
         });
         write_frame(&mut ours, b"").unwrap();
-        assert_eq!(heard.recv_timeout(LIMIT).unwrap(), b"");
+        assert_eq!(next(&received), b"");
         write_frame(&mut ours, b"one").unwrap();
-        assert_eq!(heard.recv_timeout(LIMIT).unwrap(), b"one");
+        assert_eq!(next(&received), b"one");
         write_line(&mut ours, "two").unwrap();
-        assert_eq!(heard.recv_timeout(LIMIT).unwrap(), b"two");
+        assert_eq!(next(&received), b"two");
     }
 
     #[test]
-    fn a_line_without_an_end_is_given_up_at_the_limit() {
+    fn a_line_without_an_end_is_an_error_at_the_limit() {
         let mut endless = BufReader::new(io::repeat(b'x'));
         assert!(matches!(read_line(&mut endless, 1000), Err(Error::TooLong(1000))));
     }
 
     #[test]
-    fn a_length_is_a_claim_and_takes_no_memory() {
+    fn a_length_reserves_no_memory_before_its_bytes_arrive() {
         let before = address_space();
         let error = read_frame(&mut &b"\xff\xff\xff\xffshort"[..], u32::MAX as usize).unwrap_err();
         let missing = u32::MAX as usize - 5;
         assert!(matches!(error, Error::CutShort(m) if m == missing), "{error}");
         let taken = address_space() - before;
-        assert!(taken < 3 << 30, "{taken} bytes were taken for 4 GiB that never came");
+        assert!(taken < 3 << 30, "{taken} bytes were reserved for 4 GiB that never arrived");
     }
 
-    /// The most that this process has ever had, where that can be asked: threads of other tests
-    /// take some of it meanwhile, but no GiB.
+    /// The peak of this process's address space, where the system tells it. (The threads of other tests take
+    /// some of it meanwhile, but no GiB.)
     fn address_space() -> usize {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
@@ -695,7 +687,7 @@ mod framing {
     }
 
     #[test]
-    fn a_lost_connection_is_not_an_end() {
+    fn a_connection_reset_is_not_the_end_of_the_stream() {
         struct Broken;
         impl Read for Broken {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -720,7 +712,7 @@ mod backoff {
     }
 
     #[test]
-    fn pauses_double_up_to_the_longest_and_begin_again() {
+    fn pauses_double_up_to_max_and_begin_again_after_reset() {
         let mut backoff = Backoff {
             min: Duration::from_millis(100),
             max: Duration::from_millis(1000),
@@ -735,7 +727,7 @@ mod backoff {
     }
 
     #[test]
-    fn a_pause_strays_by_half_of_itself_at_most_and_by_all_of_that() {
+    fn jitter_changes_a_pause_by_half_of_it_at_most() {
         let backoff = Backoff { max: Duration::from_secs(3600), ..Backoff::default() };
         for (attempts, seconds) in [(0, 1.0), (1, 2.0), (5, 32.0)] {
             let pause = |random| backoff.pause(attempts, random).as_secs_f64();
@@ -744,26 +736,26 @@ mod backoff {
     }
 
     #[test]
-    fn chance_uses_the_whole_of_the_jitter_and_no_more() {
+    fn random_pauses_use_the_whole_range_of_the_jitter() {
         let pauses: Vec<f64> =
             (0..5000).map(|_| Backoff::default().next_pause().as_secs_f64()).collect();
         assert!(pauses.iter().all(|pause| (0.5..=1.5).contains(pause)));
-        // Ten equal parts: each has 500 on average, and below 350 once in 10^11 runs.
+        // Ten equal intervals: each has 500 on average, and fewer than 350 once in 10^11 runs.
         for part in 0..10 {
             let from = 0.5 + f64::from(part) / 10.0;
-            let there = pauses.iter().filter(|pause| (from..from + 0.1).contains(*pause)).count();
-            assert!(there > 350, "{there} of 5,000 pauses are between {from} and {} s", from + 0.1);
+            let count = pauses.iter().filter(|pause| (from..from + 0.1).contains(*pause)).count();
+            assert!(count > 350, "{count} of 5,000 pauses are between {from} and {} s", from + 0.1);
         }
     }
 
     #[test]
-    fn no_pause_is_longer_than_the_longest() {
+    fn no_pause_is_longer_than_max() {
         let mut backoff = Backoff::default();
         assert!((0..1000).all(|_| backoff.next_pause() <= Duration::from_secs(5)));
     }
 
     #[test]
-    fn after_however_many_attempts_there_is_a_pause() {
+    fn any_number_of_attempts_has_a_pause() {
         for attempts in [31, 32, 63, 64, 1023, 1024, u32::MAX] {
             for random in [0.0, 0.5, 1.0] {
                 assert_eq!(Backoff::default().pause(attempts, random), Duration::from_secs(5));
@@ -774,7 +766,7 @@ mod backoff {
     }
 
     #[test]
-    fn whatever_its_fields_say_there_is_a_pause() {
+    fn any_fields_have_a_pause() {
         let forever = Backoff { max: Duration::MAX, ..Backoff::default() };
         assert_eq!(forever.pause(100, 0.5), Duration::MAX);
         let at_once = Backoff { min: Duration::ZERO, ..Backoff::default() };
@@ -792,159 +784,159 @@ mod emitter {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
     use std::sync::{Arc, Barrier, Mutex};
 
-    /// A board, and a diary in which listeners write.
+    /// An emitter, and a log of the calls of its listeners.
     #[derive(Clone, Default)]
-    struct Scene {
-        board: Arc<Emitter<u32>>,
-        diary: Arc<Mutex<Vec<String>>>,
+    struct Logged {
+        emitter: Arc<Emitter<u32>>,
+        log: Arc<Mutex<Vec<String>>>,
     }
 
-    impl Scene {
-        /// A listener that writes its name, and the value that it was called with.
-        fn writes(&self, name: &'static str) -> impl Fn(&u32) + Send + Sync + 'static {
-            let diary = self.diary.clone();
-            move |value| diary.lock().unwrap().push(format!("{name} {value}"))
+    impl Logged {
+        /// A listener that logs its name, and the value with which it was called.
+        fn logs(&self, name: &'static str) -> impl Fn(&u32) + Send + Sync + 'static {
+            let log = self.log.clone();
+            move |value| log.lock().unwrap().push(format!("{name} {value}"))
         }
 
-        /// What has been written since the last time.
-        fn read(&self) -> Vec<String> {
-            std::mem::take(&mut self.diary.lock().unwrap())
+        /// Takes what has been logged since the last time.
+        fn take(&self) -> Vec<String> {
+            std::mem::take(&mut self.log.lock().unwrap())
         }
     }
 
     #[test]
-    fn listeners_are_called_in_the_order_in_which_they_came() {
-        let scene = Scene::default();
-        scene.board.on("news", scene.writes("first"));
-        scene.board.on("other", scene.writes("nobody"));
-        scene.board.once("news", scene.writes("second"));
-        scene.board.on("news", scene.writes("third"));
-        assert!(scene.board.emit("news", &1));
-        assert_eq!(scene.read(), ["first 1", "second 1", "third 1"]);
-        assert!(scene.board.emit("news", &2));
-        assert_eq!(scene.read(), ["first 2", "third 2"]);
+    fn listeners_are_called_in_the_order_in_which_they_were_added() {
+        let logged = Logged::default();
+        logged.emitter.on("event", logged.logs("first"));
+        logged.emitter.on("other", logged.logs("never"));
+        logged.emitter.once("event", logged.logs("second"));
+        logged.emitter.on("event", logged.logs("third"));
+        assert!(logged.emitter.emit("event", &1));
+        assert_eq!(logged.take(), ["first 1", "second 1", "third 1"]);
+        assert!(logged.emitter.emit("event", &2));
+        assert_eq!(logged.take(), ["first 2", "third 2"]);
     }
 
     #[test]
-    fn once_is_once_and_emit_says_whether_anybody_heard() {
-        let scene = Scene::default();
-        assert!(!scene.board.emit("news", &0));
-        scene.board.once("news", scene.writes("once"));
-        assert!(scene.board.emit("news", &1));
-        assert!(!scene.board.emit("news", &2));
-        assert_eq!(scene.read(), ["once 1"]);
+    fn once_is_called_once_and_emit_returns_whether_there_was_a_listener() {
+        let logged = Logged::default();
+        assert!(!logged.emitter.emit("event", &0));
+        logged.emitter.once("event", logged.logs("once"));
+        assert!(logged.emitter.emit("event", &1));
+        assert!(!logged.emitter.emit("event", &2));
+        assert_eq!(logged.take(), ["once 1"]);
     }
 
     #[test]
-    fn once_is_once_though_many_threads_emit_together() {
-        let scene = Scene::default();
-        scene.board.once("news", scene.writes("once"));
+    fn once_is_called_once_though_many_threads_emit() {
+        let logged = Logged::default();
+        logged.emitter.once("event", logged.logs("once"));
         let start = Barrier::new(8);
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     start.wait();
-                    scene.board.emit("news", &1);
+                    logged.emitter.emit("event", &1);
                 });
             }
         });
-        assert_eq!(scene.read(), ["once 1"]);
+        assert_eq!(logged.take(), ["once 1"]);
     }
 
     #[test]
-    fn off_takes_one_listener_away_and_leaves_its_twin() {
-        let scene = Scene::default();
-        let first = scene.board.on("news", scene.writes("first"));
-        let second = scene.board.once("news", scene.writes("second"));
+    fn off_removes_one_listener_and_no_other() {
+        let logged = Logged::default();
+        let first = logged.emitter.on("event", logged.logs("first"));
+        let second = logged.emitter.once("event", logged.logs("second"));
         assert_ne!(first, second);
-        scene.board.off(first);
-        scene.board.off(first); // a second time changes nothing
-        scene.board.emit("news", &1);
-        scene.board.off(second);
-        assert_eq!(scene.read(), ["second 1"]);
+        logged.emitter.off(first);
+        logged.emitter.off(first); // a second time changes nothing
+        logged.emitter.emit("event", &1);
+        logged.emitter.off(second);
+        assert_eq!(logged.take(), ["second 1"]);
     }
 
     #[test]
-    fn the_number_of_a_listener_means_nothing_to_another_board() {
+    fn a_listener_id_means_nothing_to_another_emitter() {
         let (one, other) = (Emitter::<u32>::new(), Emitter::<u32>::new());
-        let listener = one.on("news", |_| {});
-        other.on("news", |_| {});
+        let listener = one.on("event", |_| {});
+        other.on("event", |_| {});
         other.off(listener);
-        assert!(other.emit("news", &1), "its own listener is still there");
+        assert!(other.emit("event", &1), "its own listener is still there");
     }
 
     #[test]
-    fn what_a_listener_changes_counts_from_the_next_emit_on() {
-        let scene = Scene::default();
-        let also = scene.clone();
+    fn listeners_added_or_removed_in_a_listener_count_from_the_next_emit() {
+        let logged = Logged::default();
+        let also = logged.clone();
         let last = Arc::new(Mutex::new(None));
         let the_last = last.clone();
-        scene.board.once("news", move |_| {
-            also.board.on("news", also.writes("new"));
-            also.board.off(the_last.lock().unwrap().take().unwrap());
+        logged.emitter.once("event", move |_| {
+            also.emitter.on("event", also.logs("new"));
+            also.emitter.off(the_last.lock().unwrap().take().unwrap());
         });
-        *last.lock().unwrap() = Some(scene.board.on("news", scene.writes("last")));
-        scene.board.emit("news", &1);
-        assert_eq!(scene.read(), ["last 1"]);
-        scene.board.emit("news", &2);
-        assert_eq!(scene.read(), ["new 2"]);
+        *last.lock().unwrap() = Some(logged.emitter.on("event", logged.logs("last")));
+        logged.emitter.emit("event", &1);
+        assert_eq!(logged.take(), ["last 1"]);
+        logged.emitter.emit("event", &2);
+        assert_eq!(logged.take(), ["new 2"]);
     }
 
     #[test]
-    fn a_listener_may_emit_and_once_is_over_by_then() {
-        let scene = Scene::default();
-        let also = scene.clone();
-        scene.board.once("news", scene.writes("once"));
-        scene.board.on("news", move |value| {
+    fn a_listener_may_emit_and_once_has_been_removed_by_then() {
+        let logged = Logged::default();
+        let also = logged.clone();
+        logged.emitter.once("event", logged.logs("once"));
+        logged.emitter.on("event", move |value| {
             if *value > 0 {
-                also.board.emit("news", &(value - 1));
+                also.emitter.emit("event", &(value - 1));
             }
         });
-        scene.board.on("news", scene.writes("after"));
-        scene.board.emit("news", &2);
-        assert_eq!(scene.read(), ["once 2", "after 0", "after 1", "after 2"]);
+        logged.emitter.on("event", logged.logs("after"));
+        logged.emitter.emit("event", &2);
+        assert_eq!(logged.take(), ["once 2", "after 0", "after 1", "after 2"]);
     }
 
     #[test]
-    fn what_a_listener_holds_may_use_the_board_as_it_goes() {
-        struct Last(Scene);
+    fn a_value_that_a_removed_listener_holds_may_emit_in_its_drop() {
+        struct Last(Logged);
         impl Drop for Last {
             fn drop(&mut self) {
-                self.0.board.emit("gone", &1);
+                self.0.emitter.emit("gone", &1);
             }
         }
-        let scene = Scene::default();
-        scene.board.on("gone", scene.writes("gone"));
-        let last = Last(scene.clone());
-        let listener = scene.board.on("news", move |_| _ = &last);
-        let also = scene.clone();
-        apart(move || also.board.off(listener)).recv_timeout(LIMIT).unwrap();
-        assert_eq!(scene.read(), ["gone 1"]);
+        let logged = Logged::default();
+        logged.emitter.on("gone", logged.logs("gone"));
+        let last = Last(logged.clone());
+        let listener = logged.emitter.on("event", move |_| _ = &last);
+        let also = logged.clone();
+        run_on_thread(move || also.emitter.off(listener)).recv_timeout(LIMIT).unwrap();
+        assert_eq!(logged.take(), ["gone 1"]);
     }
 
     #[test]
-    fn a_listener_that_panics_leaves_the_board_in_use() {
-        let scene = Scene::default();
-        scene.board.on("news", scene.writes("before"));
-        let bad = scene.board.on("news", |_| resume_unwind(Box::new("prints nothing")));
-        scene.board.on("news", scene.writes("behind"));
-        let panicked = catch_unwind(AssertUnwindSafe(|| scene.board.emit("news", &1)));
-        assert!(panicked.is_err(), "it is the emitter's caller who hears of it");
-        assert_eq!(scene.read(), ["before 1"]);
-        scene.board.off(bad);
-        scene.board.emit("news", &2);
-        assert_eq!(scene.read(), ["before 2", "behind 2"]);
+    fn a_listener_that_panics_leaves_the_emitter_usable() {
+        let logged = Logged::default();
+        logged.emitter.on("event", logged.logs("before"));
+        let panicking = logged.emitter.on("event", |_| resume_unwind(Box::new("prints nothing")));
+        logged.emitter.on("event", logged.logs("after"));
+        let panicked = catch_unwind(AssertUnwindSafe(|| logged.emitter.emit("event", &1)));
+        assert!(panicked.is_err(), "the caller of emit gets the panic");
+        assert_eq!(logged.take(), ["before 1"]);
+        logged.emitter.off(panicking);
+        logged.emitter.emit("event", &2);
+        assert_eq!(logged.take(), ["before 2", "after 2"]);
     }
 
     #[test]
-    fn listeners_of_an_end_are_all_called_though_one_panics() {
+    fn emit_to_each_and_emit_last_call_all_listeners_though_one_panics() {
         for emit in [Emitter::emit_to_each, Emitter::emit_last] {
-            let scene = Scene::default();
-            scene.board.on("end", scene.writes("before"));
-            scene.board.on("end", |_| resume_unwind(Box::new("prints nothing")));
-            scene.board.on("end", scene.writes("behind"));
-            emit(&scene.board, "end", &1);
-            assert_eq!(scene.read(), ["before 1", "behind 1"]);
+            let logged = Logged::default();
+            logged.emitter.on("end", logged.logs("before"));
+            logged.emitter.on("end", |_| resume_unwind(Box::new("prints nothing")));
+            logged.emitter.on("end", logged.logs("after"));
+            emit(&logged.emitter, "end", &1);
+            assert_eq!(logged.take(), ["before 1", "after 1"]);
         }
     }
 }
@@ -959,26 +951,26 @@ mod outbox {
         Outbox::new(stream.into()).unwrap()
     }
 
-    /// Many hear the same, and one of them never reads: the others hear all of it, and at once.
+    /// Broadcasts to many clients, of which one never reads: the others receive all of it without delay.
     fn broadcast(readers: usize) {
-        let (stalled, sleeper) = full();
+        let (stalled, never_reads) = full();
         let stalled = outbox(stalled);
         let (boxes, clients): (Vec<_>, Vec<_>) = (0..readers).map(|_| connection()).unzip();
         let boxes: Vec<Outbox> = boxes.into_iter().map(outbox).collect();
-        let news: Vec<Arc<[u8]>> =
+        let messages: Vec<Arc<[u8]>> =
             (0..500).map(|i| format!("{i:1000}\n").into_bytes().into()).collect();
-        let all = news.concat();
+        let all = messages.concat();
         let len = all.len();
-        let hear = |mut client: TcpStream| {
-            apart(move || {
-                let mut heard = vec![0; len];
-                client.read_exact(&mut heard).map(|()| heard).unwrap()
+        let read = |mut client: TcpStream| {
+            run_on_thread(move || {
+                let mut received = vec![0; len];
+                client.read_exact(&mut received).map(|()| received).unwrap()
             })
         };
-        let heard: Vec<_> = clients.into_iter().map(hear).collect();
+        let reads: Vec<_> = clients.into_iter().map(read).collect();
 
         let mut waits = Vec::new();
-        for message in &news {
+        for message in &messages {
             let start = Instant::now();
             stalled.send(message.clone()).unwrap();
             waits.push(start.elapsed());
@@ -986,8 +978,8 @@ mod outbox {
                 client.send(message.clone()).unwrap();
             }
         }
-        for heard in heard {
-            assert!(heard.recv_timeout(LIMIT).unwrap() == all, "not what was sent");
+        for received in reads {
+            assert!(next(&received) == all, "not what was sent");
         }
         // No sender waits for the stalled client. (A machine that pauses delays some messages, not most.)
         waits.sort();
@@ -995,26 +987,26 @@ mod outbox {
         assert!(median < Duration::from_millis(5), "the stalled client took {median:?} a message");
         assert_eq!(stalled.dropped(), None);
 
-        stalled.end(); // and when it reads at last, nothing is lost either
-        assert!(behind_the_dots(sleeper).as_bytes() == all);
+        stalled.end(); // when it reads at last, it receives all too
+        assert!(after_the_dots(never_reads).as_bytes() == all);
     }
 
     #[test]
-    fn a_client_that_never_reads_delays_nobody_else() {
+    fn a_client_that_never_reads_delays_no_other() {
         broadcast(25);
     }
 
     #[test]
     #[ignore = "needs 1,000 descriptors, which not every system gives; .ci/run runs it"]
-    fn a_client_that_never_reads_delays_none_of_many() {
+    fn a_client_that_never_reads_delays_none_of_500() {
         broadcast(500);
     }
 
     #[test]
-    fn every_senders_messages_stay_whole_and_in_order() {
+    fn the_messages_of_each_sender_stay_whole_and_in_order() {
         for (ours, theirs) in [connection(), full()] {
             let outbox = outbox(ours);
-            let heard = apart(move || behind_the_dots(theirs));
+            let received = run_on_thread(move || after_the_dots(theirs));
             thread::scope(|scope| {
                 for sender in 0..10 {
                     let outbox = &outbox;
@@ -1026,34 +1018,34 @@ mod outbox {
                 }
             });
             outbox.end();
-            let heard = heard.recv_timeout(LIMIT).unwrap();
-            assert_eq!(heard.lines().count(), 3000);
+            let received = next(&received);
+            assert_eq!(received.lines().count(), 3000);
             for sender in 0..10 {
                 let prefix = format!("{sender} ");
-                let numbers = heard.lines().filter_map(|line| line.strip_prefix(&prefix));
+                let numbers = received.lines().filter_map(|line| line.strip_prefix(&prefix));
                 assert!(numbers.eq((0..300).map(|i| i.to_string())), "of sender {sender}");
             }
         }
     }
 
     #[test]
-    fn a_message_larger_than_all_buffers_arrives_whole_and_those_behind_it_follow() {
+    fn a_message_larger_than_all_buffers_arrives_whole_and_before_the_next() {
         let (ours, theirs) = connection();
         let outbox = outbox(ours);
         let large = "large ".repeat(3 << 20);
         outbox.send(large.as_bytes()).unwrap();
-        outbox.send([0; 0]).unwrap(); // nothing at all is a message too
+        outbox.send([0; 0]).unwrap(); // an empty message is a message too
         outbox.send(b"small".to_vec()).unwrap();
         outbox.end();
-        assert!(behind_the_dots(theirs) == large + "small");
+        assert!(after_the_dots(theirs) == large + "small");
     }
 
     #[test]
-    fn a_client_that_is_too_slow_is_dropped_and_its_own_thread_wakes() {
+    fn a_client_that_is_too_slow_is_dropped_and_its_blocked_read_wakes() {
         let (ours, _theirs) = full();
         let mut reader = Stream::from(ours);
         let outbox = Outbox::with_limits(reader.clone(), 10_000, DEADLINE).unwrap();
-        let woken = apart(move || matches!(reader.read(&mut [0; 1]), Ok(0) | Err(_)));
+        let woken = run_on_thread(move || matches!(reader.read(&mut [0; 1]), Ok(0) | Err(_)));
         assert_eq!(outbox.dropped(), None);
         let why = (0..).find_map(|_| outbox.send([b'x'; 1000]).err());
         let too_slow = Dropped::TooSlow(10_000);
@@ -1065,22 +1057,22 @@ mod outbox {
     }
 
     #[test]
-    fn many_small_messages_are_a_lot_too() {
+    fn each_queued_message_counts_more_than_its_bytes() {
         let (ours, _theirs) = full();
         let outbox = Outbox::with_limits(ours.into(), 1 << 20, DEADLINE).unwrap();
-        outbox.send(vec![b'x'; 8 << 20]).unwrap(); // so that those behind it wait
+        outbox.send(vec![b'x'; 8 << 20]).unwrap(); // so that those after it are queued
         let sent = (0..1 << 20).take_while(|_| outbox.send(*b"x").is_ok()).count();
-        assert!((1000..100_000).contains(&sent), "{sent} messages of one byte were kept");
+        assert!((1000..100_000).contains(&sent), "{sent} messages of one byte were queued");
     }
 
     #[test]
-    fn a_client_that_takes_nothing_until_the_deadline_is_dropped() {
+    fn a_client_that_reads_nothing_until_the_deadline_is_dropped() {
         let (ours, _theirs) = full();
         let mut reader = Stream::from(ours);
         let deadline = Duration::from_millis(200);
         let outbox = Outbox::with_limits(reader.clone(), MAX_QUEUED, deadline).unwrap();
         let start = Instant::now();
-        outbox.send(vec![b'x'; 8 << 20]).unwrap(); // more than any room that is left
+        outbox.send(vec![b'x'; 8 << 20]).unwrap(); // more than the buffers can take
         assert!(matches!(reader.read(&mut [0; 1]), Ok(0) | Err(_)));
         assert!(start.elapsed() >= deadline);
         assert_eq!(outbox.dropped(), Some(Dropped::Stalled(deadline)));
@@ -1095,7 +1087,7 @@ mod outbox {
         let outbox = Outbox::with_limits(reader.clone(), MAX_QUEUED, deadline).unwrap();
         outbox.send(vec![b'x'; 64 << 20]).unwrap();
         outbox.end();
-        let read = apart(move || {
+        let read = run_on_thread(move || {
             let (mut piece, mut read) = (vec![0; 64 * 1024], 0);
             while let Ok(n @ 1..) = theirs.read(&mut piece) {
                 read += n;
@@ -1105,18 +1097,18 @@ mod outbox {
         });
         outbox.wait_until_sent();
         assert_eq!(outbox.dropped(), Some(Dropped::EndTimeout(deadline)));
-        assert!(read.recv_timeout(LIMIT).unwrap() < 64 << 20);
+        assert!(next(&read) < 64 << 20);
     }
 
     #[test]
     fn a_thread_waits_for_a_few_slow_clients_and_leaves_the_others_to_drain_threads() {
-        let news: Arc<[u8]> = (*b"news").into();
-        // To wait for each of them, were it 5 ms, would come to 300 ms each time.
+        let message: Arc<[u8]> = (*b"message").into();
+        // A wait of 5 ms for each of them would be 300 ms each time.
         until(|| {
             let (boxes, _clients): (Vec<_>, Vec<_>) = (0..60).map(|_| full()).unzip();
             let boxes: Vec<Outbox> = boxes.into_iter().map(outbox).collect();
             let start = Instant::now();
-            boxes.iter().for_each(|client| client.send(news.clone()).unwrap());
+            boxes.iter().for_each(|client| client.send(message.clone()).unwrap());
             start.elapsed() < Duration::from_millis(250)
         });
     }
@@ -1126,23 +1118,23 @@ mod outbox {
         let (ours, theirs) = full();
         let outbox = outbox(ours);
         outbox.send(*b"late").unwrap();
-        let read = apart(move || {
+        let read = run_on_thread(move || {
             thread::sleep(Duration::from_millis(100)); // so that the drain thread has to wait
-            behind_the_dots(theirs)
+            after_the_dots(theirs)
         });
         outbox.wait_until_sent();
         drop(outbox);
-        assert_eq!(read.recv_timeout(LIMIT).unwrap(), "late");
+        assert_eq!(next(&read), "late");
     }
 
     #[test]
-    fn a_deadline_of_nothing_is_refused() {
+    fn a_deadline_of_zero_is_refused() {
         let refused = Outbox::with_limits(connection().0.into(), 10, Duration::ZERO).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     }
 
     #[test]
-    fn the_end_comes_behind_what_is_queued_and_nothing_follows_it() {
+    fn end_follows_what_is_queued_and_nothing_follows_it() {
         let (ours, mut theirs) = full();
         let mut reader = Stream::from(ours);
         let outbox = Outbox::new(reader.clone()).unwrap();
@@ -1154,14 +1146,14 @@ mod outbox {
         assert_eq!(outbox.send(*b"more"), Err(Dropped::Ended));
         assert_eq!(outbox.dropped(), None);
 
-        theirs.write_all(b"Good bye").unwrap(); // it was our side alone
+        theirs.write_all(b"Good bye").unwrap(); // only our side has ended
         reader.read_exact(&mut [0; 8]).unwrap();
         let all: String = (0..100).map(|i| format!("{i}\n")).collect();
-        assert_eq!(behind_the_dots(theirs), all);
+        assert_eq!(after_the_dots(theirs), all);
     }
 
     #[test]
-    fn nothing_follows_the_last_message_and_the_connection_stays_open() {
+    fn nothing_follows_send_last_and_the_connection_stays_open() {
         let (ours, mut theirs) = connection();
         let outbox = outbox(ours);
         outbox.send_last(*b"Good bye").unwrap();
@@ -1175,13 +1167,13 @@ mod outbox {
     }
 
     #[test]
-    fn a_client_that_has_gone_is_lost() {
+    fn a_client_that_has_disconnected_is_lost() {
         let (ours, theirs) = connection();
         let outbox = outbox(ours);
         drop(theirs);
         let why = loop {
-            // It takes a moment until the kernel knows.
-            if let Err(why) = outbox.send(*b"anybody there?") {
+            // The kernel learns it with a delay.
+            if let Err(why) = outbox.send(*b"still there?") {
                 break why;
             }
         };
@@ -1190,28 +1182,28 @@ mod outbox {
     }
 
     #[test]
-    fn room_is_waited_for_until_the_client_reads() {
+    fn wait_for_room_waits_until_the_client_reads() {
         let (ours, mut theirs) = full();
         let outbox = Outbox::with_limits(ours.into(), 1000, DEADLINE).unwrap();
         outbox.wait_for_room().unwrap();
         outbox.send(vec![b'x'; 8 << 20]).unwrap();
-        outbox.wait_for_room().unwrap(); // nothing waits *behind* it
+        outbox.wait_for_room().unwrap(); // nothing is queued *behind* it
         outbox.send([b'y'; 2000]).unwrap();
         let also = outbox.clone();
-        let waiting = apart(move || also.wait_for_room());
+        let waiting = run_on_thread(move || also.wait_for_room());
         let still_waits = waiting.recv_timeout(Duration::from_millis(50));
         assert_eq!(still_waits, Err(mpsc::RecvTimeoutError::Timeout));
-        let heard = apart(move || io::copy(&mut theirs, &mut io::sink()).unwrap());
+        let received = run_on_thread(move || io::copy(&mut theirs, &mut io::sink()).unwrap());
         assert_eq!(waiting.recv_timeout(LIMIT), Ok(Ok(())));
         outbox.end();
-        assert!(heard.recv_timeout(LIMIT).unwrap() > (8 << 20) + 2000);
+        assert!(next(&received) > (8 << 20) + 2000);
     }
 
     #[test]
-    fn two_that_write_to_each_other_before_they_read_do_not_deadlock() {
+    fn two_peers_that_write_before_they_read_do_not_deadlock() {
         let (one, other) = connection();
-        let talks = |socket: TcpStream| {
-            apart(move || {
+        let write_then_read = |socket: TcpStream| {
+            run_on_thread(move || {
                 let mut stream = Stream::from(socket);
                 let outbox = Outbox::with_limits(stream.clone(), 64 << 20, DEADLINE).unwrap();
                 let piece: Arc<[u8]> = vec![b'x'; 1 << 20].into();
@@ -1222,8 +1214,8 @@ mod outbox {
                 io::copy(&mut stream, &mut io::sink()).unwrap()
             })
         };
-        let talks = [one, other].map(talks);
-        assert_eq!(talks.map(|heard| heard.recv_timeout(LIMIT).unwrap()), [16 << 20; 2]);
+        let received = [one, other].map(write_then_read);
+        assert_eq!(received.map(|received| next(&received)), [16 << 20; 2]);
     }
 }
 
@@ -1251,17 +1243,17 @@ mod report {
         });
         (0..1000).for_each(|i| log.say(&i.to_string()));
         (0..1000).for_each(|_| write.send(()).unwrap());
-        let first: Vec<String> = (0..256).map(|_| lines.recv_timeout(LIMIT).unwrap()).collect();
+        let first: Vec<String> = (0..256).map(|_| next(&lines)).collect();
         assert!(first.iter().enumerate().all(|(i, line)| *line == i.to_string()), "{first:?}");
         log.say("again");
-        while lines.recv_timeout(LIMIT).unwrap() != "again" {}
+        while next(&lines) != "again" {}
     }
 
     #[test]
-    fn a_line_that_panics_is_no_harm_to_the_next() {
+    fn a_line_whose_writer_panics_does_not_stop_the_next() {
         let (written, lines) = mpsc::channel();
         let log = Lines::new(move |line| match line {
-            "one" => panic!("as the test wants it"),
+            "one" => panic!("the writer panics"),
             _ => written.send(line.to_string()).unwrap(),
         });
         log.say("one");
@@ -1270,7 +1262,7 @@ mod report {
     }
 
     #[test]
-    fn control_characters_are_shown() {
+    fn control_characters_are_escaped() {
         assert_eq!(escaped("a\r\n\0b\u{1b}[2J\u{7f}\u{9b}"), r"a\r\n\0b\u{1b}[2J\u{7f}\u{9b}");
         assert_eq!(escaped("é\t안녕 😀 \"\\n\""), "é\t안녕 😀 \"\\n\"");
     }

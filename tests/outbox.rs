@@ -1,5 +1,5 @@
-//! What all clients of a process may have waiting together. It is used up here, so no other test runs in
-//! this process.
+//! The limit on what is queued for all clients of a process together. This test reaches it, so no other test
+//! runs in this process.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sockets_by_hand::net::outbox::{
 };
 use sockets_by_hand::net::{Outbox, Stream};
 
-/// A client that never reads, and the outbox for it.
+/// The outbox of a client that never reads, and the client.
 fn client(max_queued: usize) -> (Outbox, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -20,21 +20,21 @@ fn client(max_queued: usize) -> (Outbox, TcpStream) {
 }
 
 #[test]
-fn once_too_much_waits_for_all_together_each_may_have_the_high_water_mark() {
-    let (one, _reads_nothing) = client(MAX_QUEUED);
+fn over_the_limit_for_all_clients_each_may_queue_the_high_water_mark() {
+    let (one, _client) = client(MAX_QUEUED);
     let half: Arc<[u8]> = vec![0; HIGH_WATER_MARK / 2].into();
     (0..3).for_each(|_| one.send(half.clone()).unwrap());
 
-    let (many, also_reads_nothing) = client(usize::MAX);
-    let piece: Arc<[u8]> = vec![0; 8 << 20].into(); // one, however often it waits
-    (0..MAX_QUEUED_TOGETHER / piece.len()).for_each(|_| many.send(piece.clone()).unwrap());
+    let (many, client_of_many) = client(usize::MAX);
+    let message: Arc<[u8]> = vec![0; 8 << 20].into(); // shared, however often it is queued
+    (0..MAX_QUEUED_TOGETHER / message.len()).for_each(|_| many.send(message.clone()).unwrap());
 
     assert_eq!(one.send(half.clone()), Err(Dropped::TooSlow(HIGH_WATER_MARK)));
-    let (other, _nor_does_this_one) = client(MAX_QUEUED);
-    (0..2).for_each(|_| other.send(half.clone()).unwrap()); // so much is every client's
+    let (other, _other_client) = client(MAX_QUEUED);
+    (0..2).for_each(|_| other.send(half.clone()).unwrap()); // every client may have the high-water mark
 
-    // What does not wait any more does not count any more.
-    drop(also_reads_nothing);
+    // What is no longer queued no longer counts.
+    drop(client_of_many);
     many.wait_until_sent();
     (0..6).for_each(|_| other.send(half.clone()).unwrap());
 }

@@ -1,14 +1,14 @@
 // Node's own EventEmitter, for chapter 08.   node emitter.js
 const { EventEmitter } = require("node:events");
-const door = new EventEmitter();
+const server = new EventEmitter();
 
-const hear = (who) => console.log(`${who} is at the door`);
-door.on("knock", hear);
-door.once("knock", () => console.log("The first knock!"));
+const greet = (who) => console.log(`Hello, ${who}`);
+server.on("connection", greet);
+server.once("connection", () => console.log("The first connection!"));
 
-console.log(door.emit("knock", "Ada"));
-console.log(door.emit("knock", "Alan"));
-door.off("knock", hear);
-console.log(door.emit("knock", "Grace"));
+console.log(server.emit("connection", "Ada"));
+console.log(server.emit("connection", "Alan"));
+server.off("connection", greet);
+console.log(server.emit("connection", "Grace"));
 
-door.emit("error", new Error("The door is stuck"));
+server.emit("error", new Error("The port is in use"));

@@ -12,10 +12,10 @@ const hub = net.createServer((server) => {
       for (const other of servers) if (other !== server) other.write(frame);
     }
   });
-  server.on("error", () => {}); // it has gone: `close` follows
+  server.on("error", () => {}); // `close` follows
   server.on("close", () => servers.delete(server));
   servers.add(server);
-  server.write("\0\0\0\x02[]"); // you are in
+  server.write("\0\0\0\x02[]"); // it is in `servers`
 });
 
 const [host, port] = (process.argv[2] ?? "127.0.0.1:3000").split(":");

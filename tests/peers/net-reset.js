@@ -1,4 +1,4 @@
-// A server that listens, and then hangs up without a goodbye (chapter 02).   node net-reset.js [HOST:PORT]
+// A server that resets each connection at its first bytes (chapter 02).   node net-reset.js [HOST:PORT]
 const net = require("node:net");
 const [host, port] = (process.argv[2] ?? "127.0.0.1:3000").split(":");
 

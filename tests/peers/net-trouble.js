@@ -1,4 +1,4 @@
-// The troubles of chapter 03 on Node's own net: makes them happen, and ends.   node net-trouble.js
+// The faults of chapter 03 on Node's own net: makes them happen, and ends.   node net-trouble.js
 const net = require("node:net");
 const { once } = require("node:events");
 
@@ -14,19 +14,19 @@ server.on("connection", (client) => {
 
 server.listen(0, "127.0.0.1", async () => {
   const { address, port } = server.address();
-  const come = () => net.connect(port, address).resume();
+  const connect = () => net.connect(port, address).resume();
 
   const second = net.createServer().listen(port, address);
   const [taken] = await once(second, "error");
   console.log(`A second server: ${taken.code}`);
 
-  const [neighbour, victim] = [come(), come()];
-  for (const client of [neighbour, victim]) {
+  const [other, resetting] = [connect(), connect()];
+  for (const client of [other, resetting]) {
     client.write("Hello from client");
     await once(client, "data");
   }
-  await once(come(), "close");
-  victim.resetAndDestroy();
+  await once(connect(), "close");
+  resetting.resetAndDestroy();
   server.close();
-  neighbour.end();
+  other.end();
 });

@@ -3,7 +3,7 @@ const net = require("node:net");
 const server = net.createServer();
 
 server.on("connection", (client) => {
-  while (client.write("news ".repeat(200))) {
+  while (client.write("text ".repeat(200))) {
     // true: go on
   }
   console.log(`write says false, and keeps the rest: ${client.writableLength > 0}`);

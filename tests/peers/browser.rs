@@ -3,9 +3,9 @@
 use super::node::Peer;
 use super::npm_socketio::Host;
 
-/// Drives the page of the server that `start` starts on an address, twice.
+/// Drives the page of a server, which `start` starts twice on one address.
 fn drive(start: impl Fn(&str) -> Peer) {
-    // SCREENSHOTS may name a folder that gets pictures of the page.
+    // SCREENSHOTS may name a folder for pictures of the page.
     let folder = std::env::var("SCREENSHOTS").unwrap_or_default();
     let server = start("127.0.0.1:0");
     let line = server.line();
@@ -35,7 +35,7 @@ fn drive(start: impl Fn(&str) -> Peer) {
 
 #[test]
 #[ignore = "needs Chromium; .ci/run runs it"]
-fn the_page_talks_and_says_that_our_server_has_gone_and_is_back() {
+fn the_page_echoes_and_shows_that_our_server_ended_and_restarted() {
     drive(|address| Peer::ours("ws-server", &[address]));
 }
 
@@ -45,10 +45,10 @@ fn the_page_does_the_same_with_npms_server() {
     drive(|address| Peer::node("ws-page.js", &[address]));
 }
 
-/// Drives the page of our chat in two tabs, and takes its server away for a while.
+/// Drives the page of our chat in two tabs, and restarts its server.
 #[test]
 #[ignore = "needs Chromium; .ci/run runs it"]
-fn the_chats_page_hears_its_room_and_comes_back_into_it() {
+fn the_chats_page_receives_its_room_and_rejoins_it_after_reconnecting() {
     let folder = std::env::var("SCREENSHOTS").unwrap_or_default();
     let server = Peer::ours("socketio-server", &["127.0.0.1:0"]);
     let line = server.line();
@@ -59,8 +59,8 @@ fn the_chats_page_hears_its_room_and_comes_back_into_it() {
     let sees = |lines: &[&str]| lines.iter().for_each(|line| assert_eq!(tabs.line(), *line));
     sees(&["Ann: connected", "Bob: connected"]);
     sees(&["Ann: in the room tea", "Bob: in the room news", "Bob: in no room"]);
-    sees(&["Ann has heard: The water boils, Hello, all rooms"]);
-    sees(&["Bob has heard: It rains, Hello, all rooms"]);
+    sees(&["Ann received: The water boils, Hello, all rooms"]);
+    sees(&["Bob received: It rains, Hello, all rooms"]);
     sees(&["Bob: in the room news"]);
 
     drop(server);
@@ -68,45 +68,45 @@ fn the_chats_page_hears_its_room_and_comes_back_into_it() {
 
     let _server = Peer::ours("socketio-server", &[&address]);
     sees(&["Ann: in the room coffee", "Bob: in the room news"]);
-    sees(&["Ann has heard: 안녕하세요, coffee", "Bob has heard: It has stopped"]);
+    sees(&["Ann received: 안녕하세요, coffee", "Bob received: It has stopped"]);
     assert_eq!(
         tabs.finish(),
         ["of 360 pixels it takes 360", "all parts are in view: true,true,true,true,true"]
     );
 }
 
-/// A page with the official client in it, over servers that `start` starts.
+/// Drives a page with the official client, against servers that `start` starts.
 fn drive_socketio(start: impl Fn(&str, &str) -> Host) {
     let any = "127.0.0.1:0";
-    let home = start(any, "{}");
-    let url = home.url().to_string();
+    let same_origin = start(any, "{}");
+    let url = same_origin.url().to_string();
     let cors = format!(r#"{{"cors": {{"origin": ["{url}"], "credentials": true}}}}"#);
-    let (open, shut) = (start(any, &cors), start(any, "{}"));
-    let page = Peer::node("sio-page.js", &[&url, open.url(), shut.url()]);
+    let (allowing, refusing) = (start(any, &cors), start(any, "{}"));
+    let page = Peer::node("sio-page.js", &[&url, allowing.url(), refusing.url()]);
     for line in [
         "connected by polling",
         "upgraded to websocket",
-        "heard [1,\"안녕\"], answered [1,\"안녕\"]",
+        "echo [1,\"안녕\"], answered [1,\"안녕\"]",
         "bytes: ArrayBuffer 1,2,3 and ArrayBuffer 255",
         "another origin, polling: connected",
         "another origin, websocket: connected",
         "another origin, by upgrade: websocket",
-        "an origin that knows us not, polling: xhr poll error",
-        "an origin that knows us not, websocket: connected",
+        "an origin that is not allowed, polling: xhr poll error",
+        "an origin that is not allowed, websocket: connected",
         "disconnected: transport close",
     ] {
         assert_eq!(page.line(), line);
     }
-    home.ended();
+    same_origin.ended();
     assert_eq!(page.line(), "no server");
-    let _home = start(url.strip_prefix("http://").unwrap(), "{}");
+    let _same_origin = start(url.strip_prefix("http://").unwrap(), "{}");
     assert_eq!(page.line(), "connected again");
-    assert_eq!(page.finish(), ["what was emitted meanwhile came back: 1,2,3"]);
+    assert_eq!(page.finish(), ["echoes of what was emitted while disconnected: 1,2,3"]);
 }
 
 #[test]
 #[ignore = "needs Chromium; .ci/run runs it"]
-fn the_official_client_in_a_browser_talks_to_our_server_and_comes_back() {
+fn the_official_client_in_a_browser_uses_our_server_and_reconnects() {
     drive_socketio(Host::ours);
 }
 

@@ -1,5 +1,5 @@
 // Drives the page of socketio-server in two tabs.   node chat.js URL [FOLDER FOR SCREENSHOTS]
-// It prints each thing that it has seen; whoever started it stops and starts the server meanwhile.
+// It prints what it observes; the test stops and restarts the server meanwhile.
 const { chromium } = require("playwright-core");
 const [url, folder] = process.argv.slice(2);
 
@@ -9,10 +9,10 @@ const args = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
-// What others have said, and what was said in this tab.
-const said = ".heard, .mine";
+// The messages of others, and those of this tab.
+const messages = ".heard, .mine";
 
-// What a user sees and does in one tab.
+// One user's tab.
 class Tab {
   constructor(page, name) {
     [this.page, this.name] = [page, name];
@@ -34,19 +34,19 @@ class Tab {
     await this.becomes(room ? `in the room ${room}` : "in no room");
   }
 
-  async says(line) {
+  async send(line) {
     await this.text.fill(line);
     await this.button.click();
   }
 
-  async hears(line) {
-    await this.page.locator(said).getByText(line, { exact: true }).waitFor();
+  async receives(line) {
+    await this.page.locator(messages).getByText(line, { exact: true }).waitFor();
   }
 
-  // All that it has heard since the last time.
-  async heard() {
-    const lines = await this.page.locator(said).allTextContents();
-    console.log(`${this.name} has heard: ${lines.slice(this.before).join(", ")}`);
+  // Prints all that it has received since the last time.
+  async printReceived() {
+    const lines = await this.page.locator(messages).allTextContents();
+    console.log(`${this.name} received: ${lines.slice(this.before).join(", ")}`);
     this.before = lines.length;
   }
 
@@ -74,37 +74,37 @@ async function main() {
 
   await ann.goesTo("tea");
   await bob.goesTo("news");
-  await ann.says("The water boils");
-  await ann.hears("The water boils");
-  await bob.says("It rains");
-  await bob.hears("It rains");
+  await ann.send("The water boils");
+  await ann.receives("The water boils");
+  await bob.send("It rains");
+  await bob.receives("It rains");
   await bob.goesTo("");
-  await bob.says("Hello, all rooms"); // once this is heard, nothing said before is still on its way
-  for (const tab of [ann, bob]) await tab.hears("Hello, all rooms");
+  await bob.send("Hello, all rooms"); // once this has arrived, all before it has
+  for (const tab of [ann, bob]) await tab.receives("Hello, all rooms");
   await ann.shoot("chat-light");
-  for (const tab of [ann, bob]) await tab.heard();
+  for (const tab of [ann, bob]) await tab.printReceived();
   await bob.goesTo("news");
 
   for (const tab of [ann, bob]) await tab.becomes("no server");
   console.log(`the buttons are disabled: ${await ann.button.isDisabled()}, ${await bob.button.isDisabled()}`);
-  await ann.room.fill("coffee"); // nobody to tell: it counts when the server is back
+  await ann.room.fill("coffee"); // joined when the client reconnects
   await ann.shoot("chat-no-server");
   await ann.becomes("in the room coffee");
   await bob.becomes("in the room news");
-  await ann.says("안녕하세요, coffee");
-  await ann.hears("안녕하세요, coffee");
-  await bob.says("It has stopped");
-  await bob.hears("It has stopped");
-  for (const tab of [ann, bob]) await tab.heard();
+  await ann.send("안녕하세요, coffee");
+  await ann.receives("안녕하세요, coffee");
+  await bob.send("It has stopped");
+  await bob.receives("It has stopped");
+  for (const tab of [ann, bob]) await tab.printReceived();
 
   const { page } = ann;
   await page.emulateMedia({ colorScheme: "dark" });
   await ann.shoot("chat-dark");
   await page.setViewportSize({ width: 360, height: 640 });
-  for (let i = 1; i <= 20; i++) await ann.says(`line ${i}`);
+  for (let i = 1; i <= 20; i++) await ann.send(`line ${i}`);
   const long = "https://example.com/" + "a-word-that-does-not-end-".repeat(4);
-  await ann.says(long);
-  await ann.hears(long);
+  await ann.send(long);
+  await ann.receives(long);
   console.log(`of 360 pixels it takes ${await page.evaluate(() => document.documentElement.scrollWidth)}`);
   const parts = [ann.state, page.locator("#log li").last(), ann.room, ann.text, ann.button];
   console.log(`all parts are in view: ${await Promise.all(parts.map((part) => inView(page, part)))}`);

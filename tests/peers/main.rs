@@ -1,5 +1,8 @@
-//! Ours against the originals, in all pairings. They need Node.js and what `package.json` asks npm
-//! for, so `cargo test` leaves these tests out; `.ci/run` runs them all.
+//! Our programs against Node's and npm's, in all pairings. These tests need Node.js and the packages of
+//! `package.json`, so `cargo test` ignores them; `.ci/run` runs them all.
+
+#[path = "../common/mod.rs"]
+mod common;
 
 mod browser;
 mod node;
@@ -12,15 +15,15 @@ use node::Peer;
 /// The document's conversation, word for word on both sides.
 #[track_caller]
 fn converse(server: &Peer, client: Peer) {
-    let heard = [
+    let printed = [
         "Connected to server",
         "Received from server: Hello from server",
         "Disconnected from server",
     ];
-    assert_eq!(client.finish(), heard);
-    let heard =
+    assert_eq!(client.finish(), printed);
+    let printed =
         ["Client connected", "Received data from client: Hello from client", "Client disconnected"];
-    assert_eq!(heard.map(|_| server.line()), heard);
+    assert_eq!(printed.map(|_| server.line()), printed);
 }
 
 #[test]
@@ -40,11 +43,11 @@ fn ours_and_nodes_hold_the_documents_conversation_over_tcp() {
 #[test]
 #[ignore = "needs Node.js; .ci/run runs it"]
 fn ours_and_nodes_hold_the_documents_conversation_over_a_unix_socket() {
-    let place = |name| {
+    let socket_path = |name| {
         let file = format!("{}-{name}.sock", std::process::id());
         std::env::temp_dir().join(file).to_str().unwrap().to_string()
     };
-    let (ours, nodes) = (place("ours"), place("nodes"));
+    let (ours, nodes) = (socket_path("ours"), socket_path("nodes"));
     let servers = [
         (&ours, Peer::ours("ipc-server", &[&ours])),
         (&nodes, Peer::node("net-server.js", &[&nodes])),
@@ -54,6 +57,6 @@ fn ours_and_nodes_hold_the_documents_conversation_over_a_unix_socket() {
         converse(&server, Peer::ours("ipc-client", &[path]));
         converse(&server, Peer::node("net-client.js", &[path]));
         drop(server);
-        std::fs::remove_file(path).unwrap(); // a program that is killed leaves it
+        std::fs::remove_file(path).unwrap(); // a program that was killed leaves it
     }
 }

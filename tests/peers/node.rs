@@ -1,5 +1,5 @@
-//! A program at the other end, ours or a script that Node runs: started, read a line at a time, and
-//! ended with the test.
+//! The program at the other end of a connection, ours or a script of Node: it is started, read a line at a
+//! time, and killed at the end of the test.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How long a line may take.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// A program that runs until it has ended, or the test has.
+/// A program that runs until it ends, or the test does.
 pub struct Peer {
     name: String,
     child: Child,
@@ -19,7 +19,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts a script of `tests/peers`; what npm installed there is at its disposal.
+    /// Starts a script of `tests/peers`, which can use the packages there.
     pub fn node(script: &str, arguments: &[&str]) -> Peer {
         let path = format!("{}/tests/peers/{script}", env!("CARGO_MANIFEST_DIR"));
         Peer::start(Command::new("node").arg(path).args(arguments))
@@ -55,17 +55,16 @@ impl Peer {
         self.lines.recv_timeout(LIMIT).unwrap_or_else(|e| panic!("no line from {}: {e}", self.name))
     }
 
-    /// Types a line.
-    #[allow(dead_code)] // for floors whose programs listen
+    /// Writes a line to its standard input.
     #[track_caller]
     pub fn say(&mut self, line: &str) {
         writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Waits until it has ended, which must be a success, and returns all that it still printed.
+    /// Waits until it has ended with success, and returns the lines that it still printed.
     #[track_caller]
     pub fn finish(mut self) -> Vec<String> {
-        self.stdin = None; // there is nothing more to type
+        self.stdin = None; // the end of its input
         let mut rest = Vec::new();
         loop {
             match self.lines.recv_timeout(LIMIT) {

@@ -1,4 +1,4 @@
-//! Our Socket.IO client, and the program that stands on it, with npm's server.
+//! Our Socket.IO client, and the program that uses it, against npm's server.
 
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
@@ -8,11 +8,10 @@ use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{Client, Options, Socket};
 use sockets_by_hand::socketio::{Args, NoAnswer, Value};
 
+use super::common::{LIMIT, next};
 use super::node::Peer;
 
-const LIMIT: Duration = Duration::from_secs(20);
-
-const WAYS: [&[&str]; 3] = [&["polling"], &["websocket"], &["polling", "websocket"]];
+const TRANSPORTS: [&[&str]; 3] = [&["polling"], &["websocket"], &["polling", "websocket"]];
 
 fn server(arguments: &[&str]) -> (Peer, String) {
     let server = Peer::node("sio-server.js", arguments);
@@ -20,16 +19,16 @@ fn server(arguments: &[&str]) -> (Peer, String) {
     (server, port)
 }
 
-fn client(port: &str, way: &[&'static str]) -> Client {
+fn client(port: &str, transports: &[&'static str]) -> Client {
     let (min, max) = (Duration::from_millis(20), Duration::from_millis(100));
     let backoff = Backoff { min, max, ..Backoff::default() };
-    let options = Options { transports: way.to_vec(), backoff, ..Options::default() };
+    let options = Options { transports: transports.to_vec(), backoff, ..Options::default() };
     Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap()
 }
 
-/// What happens to a client's connection.
-fn heard(socket: &Socket) -> Receiver<String> {
-    let (sender, heard) = mpsc::channel();
+/// Receives a line for each event about the connection of a socket.
+fn events(socket: &Socket) -> Receiver<String> {
+    let (sender, events) = mpsc::channel();
     for name in ["connect", "connect_error", "disconnect"] {
         let sender = sender.clone();
         socket.on(name, move |event| {
@@ -37,15 +36,15 @@ fn heard(socket: &Socket) -> Receiver<String> {
             _ = sender.send(format!("{name}{args}"));
         });
     }
-    heard
+    events
 }
 
-#[track_caller]
-fn next<T>(receiver: &Receiver<T>) -> T {
-    receiver.recv_timeout(LIMIT).expect("nothing came in time")
-}
-
-fn ask(socket: &Socket, name: &str, values: &[Value]) -> Receiver<Result<Args, NoAnswer>> {
+/// Emits, and returns the receiver of the ack.
+fn emit_with_ack(
+    socket: &Socket,
+    name: &str,
+    values: &[Value],
+) -> Receiver<Result<Args, NoAnswer>> {
     let (sender, answer) = mpsc::channel();
     socket.emit_with_ack(name, values, LIMIT, move |answer| _ = sender.send(answer));
     answer
@@ -53,25 +52,28 @@ fn ask(socket: &Socket, name: &str, values: &[Value]) -> Receiver<Result<Args, N
 
 #[test]
 #[ignore = "needs npm socket.io; .ci/run runs it"]
-fn our_client_talks_with_npms_server_over_each_transport() {
+fn our_client_uses_npms_server_over_each_transport() {
     let (mut server, port) = server(&[]);
-    for (way, transport) in WAYS.iter().zip(["polling", "websocket", "websocket"]) {
-        let client = client(&port, way);
-        let heard = heard(&client);
+    for (transports, transport) in TRANSPORTS.iter().zip(["polling", "websocket", "websocket"]) {
+        let client = client(&port, transports);
+        let events = events(&client);
         client.on("who?", |event| event.ack([json!("Ada"), event.args[0].clone()]));
-        client.emit("kept", [json!("until it is there")]);
+        client.emit("kept", [json!("until connected")]);
         client.emit_volatile("not kept", []);
         client.open();
-        assert_eq!(next(&heard), "connect");
+        assert_eq!(next(&events), "connect");
         assert_eq!(server.line(), "in /");
-        assert_eq!(server.line(), r#"kept "until it is there""#);
-        assert_eq!(next(&ask(&client, "transport", &[])), Ok(Args(vec![json!(transport)])));
+        assert_eq!(server.line(), r#"kept "until connected""#);
+        assert_eq!(
+            next(&emit_with_ack(&client, "transport", &[])),
+            Ok(Args(vec![json!(transport)]))
+        );
         assert_eq!(server.line(), "transport");
 
         let bytes = Value::Binary(vec![1, 2, 255]);
         let deep = Value::Object(vec![("a".into(), Value::Array(vec![bytes.clone(), json!("b")]))]);
         let values = [json!("안녕"), bytes, deep];
-        assert_eq!(next(&ask(&client, "echo", &values)), Ok(Args(values.to_vec())));
+        assert_eq!(next(&emit_with_ack(&client, "echo", &values)), Ok(Args(values.to_vec())));
         let (sender, back) = mpsc::channel();
         client.on("back", move |event| _ = sender.send(event.args.clone()));
         client.emit("back", &values);
@@ -84,18 +86,18 @@ fn our_client_talks_with_npms_server_over_each_transport() {
         assert_eq!(next(&answer), Err(NoAnswer::Timeout));
         assert_eq!(server.line(), "silence");
         server.say("ask");
-        let answers = r#"answers: ["Ada"]"#; // the server takes the first value alone
+        let answers = r#"answers: ["Ada"]"#; // the server takes the first value only
         assert_eq!(server.line(), answers);
 
-        let (sender, said) = mpsc::channel();
+        let (sender, messages) = mpsc::channel();
         client.on("said", move |event| _ = sender.send(event.args[0].clone()));
         for room in ["tea", "tea", "coffee"] {
             client.emit("tell", [json!(room), json!(format!("to {room}"))]);
             client.emit("join", [json!(room)]);
         }
-        assert_eq!(next(&said), json!("to tea")); // the second: it was in by then
-        assert_eq!(next(&ask(&client, "echo", &[])), Ok(Args::default()));
-        assert!(said.try_recv().is_err());
+        assert_eq!(next(&messages), json!("to tea")); // the second: it had joined by then
+        assert_eq!(next(&emit_with_ack(&client, "echo", &[])), Ok(Args::default()));
+        assert!(messages.try_recv().is_err());
         client.disconnect();
         while server.line() != "left: client namespace disconnect" {}
     }
@@ -103,25 +105,25 @@ fn our_client_talks_with_npms_server_over_each_transport() {
 
 #[test]
 #[ignore = "needs npm socket.io; .ci/run runs it"]
-fn npms_middleware_refuses_our_client_and_lets_it_in_with_another_auth() {
+fn npms_middleware_refuses_our_client_and_accepts_another_auth() {
     let (server, port) = server(&[]);
-    for way in WAYS {
-        let client = client(&port, way);
+    for transports in TRANSPORTS {
+        let client = client(&port, transports);
         let (admin, nowhere) = (client.of("admin", Value::Null), client.of("nowhere", Value::Null));
-        let (main, heard, lost) = (heard(&client), heard(&admin), heard(&nowhere));
+        let (main, admin_events, refusals) = (events(&client), events(&admin), events(&nowhere));
         client.open();
         admin.open();
         nowhere.open();
-        assert_eq!(next(&heard), r#"connect_error {"message":"Not you","data":{"code":7}}"#);
-        assert_eq!(next(&lost), r#"connect_error {"message":"Invalid namespace"}"#);
+        assert_eq!(next(&admin_events), r#"connect_error {"message":"Not you","data":{"code":7}}"#);
+        assert_eq!(next(&refusals), r#"connect_error {"message":"Invalid namespace"}"#);
         admin.set_auth(json!({"token": "right"}));
         admin.open();
-        assert_eq!(next(&heard), "connect");
+        assert_eq!(next(&admin_events), "connect");
         assert_eq!(next(&main), "connect");
         assert_eq!([server.line(), server.line()], ["in /", "in /admin"]);
         client.disconnect();
         assert_eq!(server.line(), "left: client namespace disconnect");
-        assert_eq!(next(&ask(&admin, "echo", &[json!(1)])), Ok(Args(vec![json!(1)])));
+        assert_eq!(next(&emit_with_ack(&admin, "echo", &[json!(1)])), Ok(Args(vec![json!(1)])));
         assert_eq!(server.line(), "echo 1");
         drop(client);
         assert_eq!(server.line(), "left: client namespace disconnect");
@@ -130,19 +132,21 @@ fn npms_middleware_refuses_our_client_and_lets_it_in_with_another_auth() {
 
 #[test]
 #[ignore = "needs npm socket.io; .ci/run runs it"]
-fn npms_server_disconnects_our_client_which_stays_away_until_it_is_opened() {
+fn npms_server_disconnects_our_client_until_open_is_called() {
     let (mut server, port) = server(&[]);
-    for (way, word) in WAYS.into_iter().flat_map(|way| [(way, "out"), (way, "all out")]) {
-        let client = client(&port, way);
-        let heard = heard(&client);
+    for (transports, word) in
+        TRANSPORTS.into_iter().flat_map(|transports| [(transports, "out"), (transports, "all out")])
+    {
+        let client = client(&port, transports);
+        let events = events(&client);
         client.open();
-        assert_eq!(next(&heard), "connect");
+        assert_eq!(next(&events), "connect");
         assert_eq!(server.line(), "in /");
         server.say(word);
-        assert_eq!(next(&heard), r#"disconnect "io server disconnect""#);
+        assert_eq!(next(&events), r#"disconnect "io server disconnect""#);
         assert_eq!(server.line(), "left: server namespace disconnect");
         client.open();
-        assert_eq!(next(&heard), "connect");
+        assert_eq!(next(&events), "connect");
         assert_eq!(server.line(), "in /");
         drop(client);
         assert_eq!(server.line(), "left: client namespace disconnect");
@@ -151,10 +155,10 @@ fn npms_server_disconnects_our_client_which_stays_away_until_it_is_opened() {
 
 #[test]
 #[ignore = "needs npm socket.io; .ci/run runs it"]
-fn npms_middleware_asks_our_client_which_answers_once_it_is_in() {
+fn npms_middleware_emits_to_our_client_which_acknowledges_once_connected() {
     let (server, port) = server(&[]);
-    for way in WAYS {
-        let client = client(&port, way);
+    for transports in TRANSPORTS {
+        let client = client(&port, transports);
         let curious = client.of("curious", Value::Null);
         curious.on("who?", |event| event.ack([json!(event.socket.is_connected())]));
         curious.open();
@@ -162,7 +166,7 @@ fn npms_middleware_asks_our_client_which_answers_once_it_is_in() {
     }
 }
 
-/// Whatever the server has printed: events that our client emitted, each once and in order.
+/// The numbers of the events that the server has printed: each once, and in order.
 fn in_order(server: &Peer) -> Vec<usize> {
     let mut numbers: Vec<usize> = Vec::new();
     loop {
@@ -181,25 +185,27 @@ fn in_order(server: &Peer) -> Vec<usize> {
 
 #[test]
 #[ignore = "needs npm socket.io; .ci/run runs it"]
-fn npms_server_is_killed_in_the_middle_and_nothing_is_lost_unsaid() {
-    for (end, way, sent) in [
-        ("upgrade", WAYS[2], false),
-        ("poll", WAYS[0], false),
-        ("binary", WAYS[0], true),
-        ("binary", WAYS[1], true),
+fn npms_server_is_killed_and_no_event_is_lost_without_an_error() {
+    for (end, transports, sent) in [
+        ("upgrade", TRANSPORTS[2], false),
+        ("poll", TRANSPORTS[0], false),
+        ("binary", TRANSPORTS[0], true),
+        ("binary", TRANSPORTS[1], true),
     ] {
         let (server, port) = server(&["0", end]);
-        let client = client(&port, way);
+        let client = client(&port, transports);
         let answers: Vec<_> = (0..30)
-            .map(|n| ask(&client, "echo", &[json!(n), Value::Binary(vec![n as u8; 1000])]))
+            .map(|n| {
+                emit_with_ack(&client, "echo", &[json!(n), Value::Binary(vec![n as u8; 1000])])
+            })
             .collect();
         client.emit("end", []);
-        let heard = heard(&client);
+        let events = events(&client);
         client.open();
-        while !next(&heard).starts_with(if sent { "disconnect" } else { "connect_error" }) {}
+        while !next(&events).starts_with(if sent { "disconnect" } else { "connect_error" }) {}
         drop(server);
         let (server, _) = self::server(&[&port]);
-        while next(&heard) != "connect" {}
+        while next(&events) != "connect" {}
         client.emit("end", []);
         let arrived = in_order(&server);
         for (n, answer) in answers.iter().enumerate() {
@@ -214,7 +220,7 @@ fn npms_server_is_killed_in_the_middle_and_nothing_is_lost_unsaid() {
 
 #[test]
 #[ignore = "needs npm socket.io; .ci/run runs it"]
-fn our_chat_talks_with_npms_server_and_comes_back_when_that_was_killed() {
+fn our_chat_uses_npms_server_and_reconnects_when_that_was_killed() {
     let (server, port) = server(&[]);
     let mut chat = Peer::ours("socketio-client", &[&format!("http://127.0.0.1:{port}")]);
     assert_eq!(chat.line(), "Connected to server");
@@ -225,12 +231,12 @@ fn our_chat_talks_with_npms_server_and_comes_back_when_that_was_killed() {
     assert_eq!(chat.line(), "two lumps, please");
     drop(server); // killed
     assert_eq!(chat.line(), "Disconnected from server (transport close)");
-    chat.say("kept");
+    chat.say("buffered");
     let (_server, _) = self::server(&[&port]);
     while chat.line() != "Connected to server" {}
-    assert_eq!(chat.line(), "kept");
+    assert_eq!(chat.line(), "buffered");
     chat.say("/tell tea still there?");
-    assert_eq!(chat.line(), "still there?"); // it is in its room again
+    assert_eq!(chat.line(), "still there?"); // it has joined its room again
     chat.say("bye");
     assert_eq!(chat.finish(), ["bye", "Disconnected from server (io client disconnect)"]);
 }

@@ -1,5 +1,5 @@
-//! npm's `socket.io-client` as a client of ours. Each conversation is held with npm's own server too,
-//! and both must be heard to say the same.
+//! npm's `socket.io-client` against our server. Each test runs against npm's own server too, and the client
+//! must observe the same.
 
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -18,7 +18,7 @@ const OLD: &str = "socket.io-client-4.0";
 const UPGRADE: &str = "polling,websocket";
 const TRANSPORTS: [&str; 3] = ["polling", "websocket", UPGRADE];
 
-/// A server of ours, or npm's, that does what `sio-host.js` says.
+/// A server of ours, or npm's, with the listeners of `sio-host.js`.
 pub enum Host {
     Ours(String, Receiver<String>, Receiver<()>),
     Npms(String, Peer),
@@ -35,22 +35,22 @@ impl Host {
         Host::Npms(url(&peer), peer)
     }
 
-    /// It runs until a client closes it, or the tests have ended.
+    /// Serves until a client closes it, or the tests end.
     pub fn ours(address: &str, options: &str) -> Host {
-        let (say, lines) = mpsc::channel();
-        let say = move |line: String| _ = say.send(line);
+        let (sender, lines) = mpsc::channel();
+        let print = move |line: String| _ = sender.send(line);
         let server = Server::bind(address, translate(options)).unwrap();
         let url = format!("http://{}", server.address().unwrap());
         let (io, handle) = (server.io(), server.handle());
         for name in ["/", "/news", "/이름 with spaces?x=1", "/locked"] {
-            let (say, handle) = (say.clone(), handle.clone());
+            let (print, handle) = (print.clone(), handle.clone());
             io.of(name).on_connection(move |socket| {
-                attend(&socket, say.clone());
+                add_listeners(&socket, print.clone());
                 let handle = handle.clone();
-                socket.on("close the house", move |_| handle.close());
+                socket.on("close the server", move |_| handle.close());
             });
         }
-        lock(&io.of("/locked"));
+        require_password(&io.of("/locked"));
         let (done, end) = mpsc::channel();
         thread::spawn(move || {
             server.serve();
@@ -65,7 +65,7 @@ impl Host {
         }
     }
 
-    /// Waits until it has ended, after a client has closed it.
+    /// Waits until it has ended: a client closes it.
     pub fn ended(self) {
         match self {
             Host::Ours(_, _, end) => end.recv_timeout(LIMIT).unwrap(),
@@ -73,7 +73,7 @@ impl Host {
         }
     }
 
-    /// The next line that the server said.
+    /// The next line that the server prints.
     #[track_caller]
     fn line(&self) -> String {
         match self {
@@ -82,13 +82,13 @@ impl Host {
         }
     }
 
-    /// What a client saw that did this, over these transports.
+    /// Runs a client that does this over these transports, and returns what it observed.
     #[track_caller]
-    fn tell(&self, module: &str, transports: &str, what: &[&str]) -> Vec<String> {
-        let mut heard = client(self.url(), module, transports, what).finish();
-        assert_eq!(heard.pop().as_deref(), Some("done"), "{heard:?}");
-        assert!(!heard.iter().any(|line| line.starts_with("error:")), "{heard:?}");
-        heard
+    fn run_client(&self, module: &str, transports: &str, what: &[&str]) -> Vec<String> {
+        let mut seen = client(self.url(), module, transports, what).finish();
+        assert_eq!(seen.pop().as_deref(), Some("done"), "{seen:?}");
+        assert!(!seen.iter().any(|line| line.starts_with("error:")), "{seen:?}");
+        seen
     }
 }
 
@@ -138,16 +138,16 @@ fn texts(values: &[Value]) -> Vec<&str> {
     values.iter().filter_map(Value::as_str).collect()
 }
 
-fn attend(socket: &Socket, say: impl Fn(String) + Clone + Send + Sync + 'static) {
+fn add_listeners(socket: &Socket, print: impl Fn(String) + Clone + Send + Sync + 'static) {
     socket.on("echo", |event| {
-        event.socket.emit("heard", &event.args);
+        event.socket.emit("echoed", &event.args);
         event.ack(&event.args);
-        event.ack(["a second answer, which nobody should get".into()]);
+        event.ack(["a second ack, which must not arrive".into()]);
     });
     socket.on("1", |event| event.ack(&event.args));
-    let also = say.clone();
+    let also = print.clone();
     socket.on("ask", move |event| {
-        let (socket, say) = (event.socket.clone(), also.clone());
+        let (socket, print) = (event.socket.clone(), also.clone());
         let limit = Duration::from_millis(event.args[0].as_f64().unwrap() as u64);
         event.socket.emit_with_ack(
             "question",
@@ -155,7 +155,7 @@ fn attend(socket: &Socket, say: impl Fn(String) + Clone + Send + Sync + 'static)
             limit,
             move |answer| match answer {
                 Ok(values) => socket.emit("answered", values),
-                Err(why) => say(format!("no answer: {why}")),
+                Err(why) => print(format!("no answer: {why}")),
             },
         );
     });
@@ -173,18 +173,18 @@ fn attend(socket: &Socket, say: impl Fn(String) + Clone + Send + Sync + 'static)
         event.ack([]);
     });
     socket.on("tell", |event| {
-        let [whom, rooms, text] = &event.args[..] else { return };
-        let mut whom = match whom.as_str() {
+        let [target, rooms, text] = &event.args[..] else { return };
+        let mut target = match target.as_str() {
             Some("io") => event.socket.namespace().everyone(),
             _ => event.socket.broadcast(),
         };
         for room in texts(rooms["to"].as_array().unwrap_or_default()) {
-            whom = whom.to(room);
+            target = target.to(room);
         }
         for room in texts(rooms["except"].as_array().unwrap_or_default()) {
-            whom = whom.except(room);
+            target = target.except(room);
         }
-        whom.emit("said", [text.clone()]);
+        target.emit("said", [text.clone()]);
     });
     socket.on("say", |event| event.socket.namespace().emit("said", &event.args));
     socket.on("tick", |event| event.socket.emit_volatile("tick", [1.into()]));
@@ -200,25 +200,25 @@ fn attend(socket: &Socket, say: impl Fn(String) + Clone + Send + Sync + 'static)
             }
         });
     });
-    socket.on("throw me out", |event| event.socket.disconnect(event.args[0] == true.into()));
-    socket.on("throw me out, with words", |event| {
-        for word in [1.into(), Value::Binary(b"2".to_vec()), 3.into()] {
-            event.socket.emit("word", [word]);
+    socket.on("disconnect me", |event| event.socket.disconnect(event.args[0] == true.into()));
+    socket.on("disconnect me after events", |event| {
+        for value in [1.into(), Value::Binary(b"2".to_vec()), 3.into()] {
+            event.socket.emit("last", [value]);
         }
         event.socket.disconnect(true);
     });
-    socket.on("throw everybody out", |event| {
+    socket.on("disconnect the room", |event| {
         let room = event.args[0].as_str().unwrap();
         event.socket.namespace().to(room).disconnect_sockets(true);
     });
-    let also = say.clone();
+    let also = print.clone();
     socket.on("disconnecting", move |event| {
         let socket = &event.socket;
         also(format!("{} still in {} rooms", socket.namespace().name(), socket.rooms().len()));
     });
     socket.on("disconnect", move |event| {
         let reason = event.args[0].as_str().unwrap();
-        say(format!("{} {reason}", event.socket.namespace().name()));
+        print(format!("{} {reason}", event.socket.namespace().name()));
     });
 }
 
@@ -231,26 +231,30 @@ fn who(event: &Event) {
     event.ack([Value::Object(query), flavour.into(), auth, data]);
 }
 
-fn lock(namespace: &Namespace) {
+fn require_password(namespace: &Namespace) {
     namespace.use_middleware(|socket| {
         let password = socket.handshake().auth["password"].clone();
-        let Some(word) = password.as_str() else { return Err("Who are you?".into()) };
-        socket.set_data(json!({"password": word}));
-        if word == "Sesame" {
+        let Some(given) = password.as_str() else { return Err("Who are you?".into()) };
+        socket.set_data(json!({"password": given}));
+        if given == "Sesame" {
             return Ok(());
         }
-        let data = Some(json!({"given": word, "hints": ["seeds", null]}));
+        let data = Some(json!({"given": given, "hints": ["seeds", null]}));
         Err(ConnectError { message: "Wrong password".to_string(), data })
     });
 }
 
-/// What a client sees that does this is the same with both servers, over all transports.
+/// Asserts that a client that does this observes the same with both servers, over all transports.
 #[track_caller]
 fn alike(module: &str, options: &str, what: &[&str]) {
     let [ours, npms] = Host::both(options);
     for transports in TRANSPORTS {
-        let expected = npms.tell(module, transports, what);
-        assert_eq!(ours.tell(module, transports, what), expected, "{what:?} over {transports}");
+        let expected = npms.run_client(module, transports, what);
+        assert_eq!(
+            ours.run_client(module, transports, what),
+            expected,
+            "{what:?} over {transports}"
+        );
     }
 }
 
@@ -266,9 +270,9 @@ fn a_burst_on_connection_arrives_over_each_transport_and_through_an_upgrade() {
     thread::spawn(|| server.serve());
     for module in [NEW, OLD] {
         for transports in TRANSPORTS {
-            let heard = client(&url, module, transports, &["burst"]).finish();
+            let seen = client(&url, module, transports, &["burst"]).finish();
             let all = "5000 in order: true images: [ 400000, 400000, 400000, 400000, 400000 ]";
-            assert_eq!(heard, [all, "done"], "{module} {transports}");
+            assert_eq!(seen, [all, "done"], "{module} {transports}");
         }
     }
 }
@@ -282,18 +286,18 @@ fn values_come_back_as_from_npms_server() {
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn bytes_come_back_from_wherever_they_were_among_the_values() {
+fn binary_comes_back_from_anywhere_among_the_arguments() {
     alike(NEW, "{}", &["binary"]);
     alike(OLD, "{}", &["binary"]);
 }
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn both_ends_get_answers_or_know_that_none_came_in_time() {
+fn both_sides_get_an_ack_or_a_timeout() {
     let [ours, npms] = Host::both("{}");
     for transports in TRANSPORTS {
-        let expected = npms.tell(NEW, transports, &["acks"]);
-        assert_eq!(ours.tell(NEW, transports, &["acks"]), expected, "{transports}");
+        let expected = npms.run_client(NEW, transports, &["acks"]);
+        assert_eq!(ours.run_client(NEW, transports, &["acks"]), expected, "{transports}");
         assert_eq!(ours.line(), "no answer: operation has timed out");
         assert_eq!(ours.line(), "/ still in 1 rooms");
         assert_eq!(ours.line(), "/ client namespace disconnect");
@@ -302,25 +306,25 @@ fn both_ends_get_answers_or_know_that_none_came_in_time() {
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn several_namespaces_share_a_connection_and_a_doorkeeper_says_why_not() {
+fn namespaces_share_a_connection_and_middleware_refuses_with_a_reason() {
     alike(NEW, "{}", &["namespaces"]);
     alike(OLD, "{}", &["namespaces"]);
 }
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn who_is_in_a_room_hears_what_is_said_there_and_nobody_else() {
+fn events_to_a_room_reach_its_members_only() {
     alike(NEW, "{}", &["rooms"]);
     alike(OLD, "{}", &["rooms"]);
 }
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn a_hundred_npm_clients_hear_what_is_said_in_their_room() {
+fn a_hundred_npm_clients_receive_the_events_of_their_room() {
     let host = Host::ours("127.0.0.1:0", "{}");
     for transports in TRANSPORTS {
-        let heard = host.tell(NEW, transports, &["crowd", "100"]);
-        assert_eq!(heard, ["ids: 100", "100 heard the news", "99 heard more"]);
+        let seen = host.run_client(NEW, transports, &["clients", "100"]);
+        assert_eq!(seen, ["ids: 100", "100 received the first", "99 received more"]);
     }
 }
 
@@ -335,7 +339,7 @@ fn listeners_for_any_event_and_volatile_events_do_as_with_npms_server() {
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn an_event_may_be_as_long_as_max_payload_and_not_a_byte_longer() {
+fn an_event_may_have_max_payload_bytes_and_not_one_more() {
     let small = r#"{"maxHttpBufferSize": 2001}"#;
     for module in [NEW, OLD] {
         alike(module, small, &["large", "2001"]);
@@ -346,14 +350,14 @@ fn an_event_may_be_as_long_as_max_payload_and_not_a_byte_longer() {
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn events_both_ways_all_through_an_upgrade_arrive_once_and_in_order() {
+fn events_in_both_directions_during_an_upgrade_arrive_once_and_in_order() {
     let [ours, npms] = Host::both("{}");
     for module in [NEW, OLD] {
-        let heard = ours.tell(module, UPGRADE, &["flood"]);
-        assert_eq!(heard[0], "from polling to websocket");
-        assert_eq!(heard, npms.tell(module, UPGRADE, &["flood"]));
-        assert_eq!(heard[1], "the server counted to 1000 in order: true");
-        assert_eq!(heard[2], "all came back: true in order: true");
+        let seen = ours.run_client(module, UPGRADE, &["flood"]);
+        assert_eq!(seen[0], "from polling to websocket");
+        assert_eq!(seen, npms.run_client(module, UPGRADE, &["flood"]));
+        assert_eq!(seen[1], "the server counted to 1000 in order: true");
+        assert_eq!(seen[2], "all came back: true in order: true");
     }
 }
 
@@ -366,87 +370,91 @@ fn query_headers_and_auth_reach_the_server() {
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn requests_that_make_no_sense_are_refused_in_the_same_words() {
+fn invalid_requests_get_the_same_errors_as_from_npms_server() {
     alike(NEW, "{}", &["wrong path"]);
     alike(NEW, "{}", &["wrong version"]);
 }
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn browsers_are_told_the_same_of_other_origins() {
-    // (By itself npm's would name methods that nobody needs here.)
+fn cors_headers_are_those_of_npms_server() {
+    // (By default npm's would name methods that Engine.IO does not use.)
     let some = r#"{"cors": {"origin": ["http://good.example"], "credentials": true, "methods": ["GET", "POST"]}}"#;
     let all = r#"{"cors": {"origin": ["*"]}}"#;
     alike(NEW, some, &["cors"]);
-    let star = Host::ours("127.0.0.1:0", all).tell(NEW, UPGRADE, &["cors"]);
+    let star = Host::ours("127.0.0.1:0", all).run_client(NEW, UPGRADE, &["cors"]);
     assert_eq!(star[1], "  access-control-allow-origin *");
 }
 
-/// What client and server see of an end is what they see with npm's server.
+/// Asserts that client and server observe a disconnection as with npm's server.
 #[track_caller]
 fn end_alike(options: &str, module: &str, transports: &str, what: &[&str]) {
     let hosts = Host::both(options);
     let [ours, npms] = hosts.map(|host| {
-        let mut heard = host.tell(module, transports, what);
-        heard.extend([host.line(), host.line()]);
-        heard
+        let mut seen = host.run_client(module, transports, what);
+        seen.extend([host.line(), host.line()]);
+        seen
     });
     assert_eq!(ours, npms, "{what:?} over {transports}");
 }
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn both_ends_know_who_has_ended_it_and_how() {
+fn both_sides_get_the_disconnect_reasons_of_npms() {
     for transports in TRANSPORTS {
-        for what in
-            ["leaves", "the engine leaves", "is thrown out", "hears the last words", "door slams"]
-        {
+        for what in [
+            "disconnects",
+            "closes the engine",
+            "is disconnected",
+            "receives the last events",
+            "is cut off",
+        ] {
             end_alike("{}", NEW, transports, &[what]);
         }
-        end_alike("{}", NEW, transports, &["is thrown out", "closed"]);
-        end_alike("{}", OLD, transports, &["is thrown out"]);
+        end_alike("{}", NEW, transports, &["is disconnected", "closed"]);
+        end_alike("{}", OLD, transports, &["is disconnected"]);
     }
     for transports in ["websocket", UPGRADE] {
-        end_alike("{}", NEW, transports, &["sees the house close"]);
+        end_alike("{}", NEW, transports, &["sees the server close"]);
     }
-    // (npm's server forgets those who poll: they get an error, and it a timeout.)
+    // (npm's server does not tell a polling client: that one gets an error, and the server a ping timeout.)
     let ours = Host::ours("127.0.0.1:0", "{}");
-    let heard = ours.tell(NEW, "polling", &["sees the house close"]);
-    assert_eq!(heard, ["transport close true"]);
+    let seen = ours.run_client(NEW, "polling", &["sees the server close"]);
+    assert_eq!(seen, ["transport close true"]);
     assert_eq!([ours.line(), ours.line()], ["/ still in 1 rooms", "/ server shutting down"]);
 }
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn both_ends_notice_when_the_line_goes_quiet() {
+fn both_sides_notice_a_stalled_network_by_the_heartbeat() {
     let pings = r#"{"pingInterval": 300, "pingTimeout": 5000}"#;
     for transports in TRANSPORTS {
-        end_alike(pings, NEW, transports, &["line goes quiet", "2000"]);
+        end_alike(pings, NEW, transports, &["stalls", "2000"]);
     }
 }
 
-/// A client whose server is stopped and started again, on the same port.
+/// Runs a client whose server is stopped and restarted on the same port.
 #[track_caller]
-fn come_back(module: &str, transports: &str, start: impl Fn(&str) -> Peer) {
+fn reconnect(module: &str, transports: &str, start: impl Fn(&str) -> Peer) {
     let server = start("127.0.0.1:0");
     let url = url(&server);
-    let client = client(&url, module, transports, &["comeback"]);
+    let client = client(&url, module, transports, &["reconnects"]);
     assert_eq!(client.line(), "connected");
     drop(server);
-    let gone = client.line();
-    assert!(["transport close true", "transport error true"].contains(&&*gone), "{gone}");
-    assert_eq!(client.line(), "gone");
+    let reason = client.line();
+    assert!(["transport close true", "transport error true"].contains(&&*reason), "{reason}");
+    assert_eq!(client.line(), "reconnecting");
     let _server = start(url.strip_prefix("http://").unwrap());
-    assert_eq!(client.line(), "back [ 'an answer after all' ]");
+    assert_eq!(client.line(), "back [ 'an ack after all' ]");
     assert_eq!(client.finish(), ["100 once and in order: true", "done"]);
 }
 
 #[test]
 #[ignore = "needs npm socket.io-client; .ci/run runs it"]
-fn what_was_emitted_while_the_server_was_away_arrives_once_and_in_order() {
+fn events_emitted_while_disconnected_arrive_once_and_in_order() {
     for transports in TRANSPORTS {
-        come_back(NEW, transports, |address| Peer::ours("socketio-server", &[address]));
-        come_back(NEW, transports, |address| Peer::node("sio-host.js", &[address]));
+        reconnect(NEW, transports, |address| Peer::ours("socketio-server", &[address]));
+        reconnect(NEW, transports, |address| Peer::node("sio-host.js", &[address]));
     }
-    come_back(OLD, UPGRADE, |address| Peer::ours("socketio-server", &[address]));
+    reconnect(OLD, UPGRADE, |address| Peer::ours("socketio-server", &[address]));
 }

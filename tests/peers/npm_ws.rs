@@ -12,7 +12,7 @@ use super::node::Peer;
 
 const SIZES: [usize; 9] = [0, 1, 125, 126, 127, 65535, 65536, 65537, 5 * 1024 * 1024];
 
-/// What both ends may say at a good end, and the empty reason.
+/// Close codes and reasons that both sides may send, and an empty close frame (1005).
 const CODES: [(u16, &str); 5] =
     [(1000, ""), (1001, "moving out"), (3000, ""), (4999, "안녕히"), (1005, "")];
 
@@ -20,7 +20,7 @@ fn close(code: u16, reason: &str) -> Close {
     Close { code, reason: reason.to_string() }
 }
 
-/// A line that says so in JavaScript.
+/// The line that a script prints for it.
 fn closed(code: u16, reason: &str) -> String {
     format!("closed {code} {reason}").trim_end().to_string()
 }
@@ -37,7 +37,7 @@ fn bind_with(options: Options) -> Server {
     server
 }
 
-/// Lets the server run until the tests have ended, and returns its URL.
+/// Serves on a thread until the tests end, and returns the URL.
 fn serve<H>(server: Server, handler: H) -> String
 where
     H: Fn(Socket) -> Result<(), Error> + Send + Sync + 'static,
@@ -58,8 +58,8 @@ fn echo(mut socket: Socket) -> Result<(), Error> {
     Ok(())
 }
 
-/// A server that reads what one client says to its end, and how that end came about.
-fn server_that_watches(server: Server) -> (String, Receiver<Close>) {
+/// The URL of a server that reads to the end of each connection, and the receiver of how they ended.
+fn reporting(server: Server) -> (String, Receiver<Close>) {
     let (sender, ends) = mpsc::channel();
     let url = serve(server, move |mut socket| {
         let read = loop {
@@ -98,12 +98,12 @@ fn npms_client_gets_every_size_back_and_its_compression_is_declined() {
 fn npms_client_and_our_server_join_each_others_fragments() {
     let url = serve(bind(), |mut socket| {
         while let Some(message) = socket.read()? {
-            socket.send_fragmented(message, 2)?; // in the middle of its characters
+            socket.send_fragmented(message, 2)?; // splits its characters
         }
         Ok(())
     });
-    let heard = client(&url, &["fragments"]).finish();
-    assert_eq!(heard, ["pong: between", "message: 안녕하세요", "closed 1000"]);
+    let seen = client(&url, &["fragments"]).finish();
+    assert_eq!(seen, ["pong: between", "message: 안녕하세요", "closed 1000"]);
 }
 
 #[test]
@@ -113,32 +113,32 @@ fn npms_client_and_our_server_answer_each_others_pings() {
         socket.ping(b"are you there?")?;
         echo(socket)
     });
-    let heard = client(&url, &["ping", "yes, and you?"]).finish();
-    assert_eq!(heard, ["ping: are you there?", "pong: yes, and you?", "closed 1000"]);
+    let seen = client(&url, &["ping", "yes, and you?"]).finish();
+    assert_eq!(seen, ["ping: are you there?", "pong: yes, and you?", "closed 1000"]);
 }
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn the_heartbeat_cuts_off_an_npm_client_that_answers_no_ping_and_no_other() {
+fn the_heartbeat_terminates_an_npm_client_without_pongs_and_no_other() {
     let server =
         bind_with(Options { heartbeat: Some(Duration::from_secs(2)), ..Options::default() });
-    let everyone = server.clients();
-    let (sender, arrivals) = mpsc::channel();
+    let clients = server.clients();
+    let (sender, connections) = mpsc::channel();
     let url = serve(server, move |socket| {
         _ = sender.send(());
         echo(socket)
     });
     let alive = client(&url, &["listen"]);
-    arrivals.recv().unwrap();
-    assert_eq!(client(&url, &["deaf"]).finish().last().unwrap(), "closed 1006");
-    everyone.broadcast("still there?");
+    connections.recv().unwrap();
+    assert_eq!(client(&url, &["no-pong"]).finish().last().unwrap(), "closed 1006");
+    clients.broadcast("still there?");
     assert_eq!(alive.line(), "message: still there?");
 }
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn our_server_hears_the_goodbye_of_npms_client_and_returns_it() {
-    let (url, ends) = server_that_watches(bind());
+fn our_server_returns_the_close_frame_of_npms_client() {
+    let (url, ends) = reporting(bind());
     for (code, reason) in CODES {
         let number = code.to_string();
         let what: &[&str] = if code == 1005 { &["close"] } else { &["close", &number, reason] };
@@ -149,7 +149,7 @@ fn our_server_hears_the_goodbye_of_npms_client_and_returns_it() {
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn npms_client_hears_the_goodbye_of_our_server_and_returns_it() {
+fn npms_client_returns_the_close_frame_of_our_server() {
     for (code, reason) in CODES {
         let (sender, ends) = mpsc::channel();
         let url = serve(bind(), move |mut socket| {
@@ -165,9 +165,9 @@ fn npms_client_hears_the_goodbye_of_our_server_and_returns_it() {
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn a_handler_that_returns_or_panics_says_goodbye_to_npms_client() {
+fn a_handler_that_returns_or_panics_closes_the_connection_of_npms_client() {
     let url = serve(bind(), |mut socket| match socket.read()? {
-        Some(Message::Text(text)) if text == "panic" => panic!("on purpose"),
+        Some(Message::Text(text)) if text == "panic" => panic!("the handler panics"),
         _ => Ok(()),
     });
     assert_eq!(client(&url, &["send", "return"]).finish(), ["closed 1000"]);
@@ -176,25 +176,24 @@ fn a_handler_that_returns_or_panics_says_goodbye_to_npms_client() {
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn an_npm_client_that_breaks_the_rules_is_told_which() {
-    let (url, ends) =
-        server_that_watches(bind_with(Options { max_payload: 10, ..Options::default() }));
+fn an_npm_client_that_breaks_a_rule_gets_its_close_code_and_reason() {
+    let (url, ends) = reporting(bind_with(Options { max_payload: 10, ..Options::default() }));
     for (what, code, reason) in [
         (["raw", "810161"], 1002, "a client sent a frame without a mask"),
         (["raw", "818100000000ff"], 1007, "not UTF-8"),
         (["send", "eleven char"], 1009, "10 bytes"),
     ] {
-        let heard = client(&url, &what).finish();
-        assert_eq!(heard.len(), 1, "{heard:?}");
-        assert!(heard[0].starts_with(&closed(code, "")), "{heard:?}");
-        assert!(heard[0].contains(reason), "{heard:?}");
+        let seen = client(&url, &what).finish();
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert!(seen[0].starts_with(&closed(code, "")), "{seen:?}");
+        assert!(seen[0].contains(reason), "{seen:?}");
         assert_eq!(ends.recv().unwrap(), close(1006, ""));
     }
 }
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn our_server_hears_that_its_message_was_too_big_for_npms_client() {
+fn our_server_gets_1009_for_a_message_too_big_for_npms_client() {
     let (sender, ends) = mpsc::channel();
     let url = serve(bind(), move |mut socket| {
         socket.send("x".repeat(101))?;
@@ -202,8 +201,8 @@ fn our_server_hears_that_its_message_was_too_big_for_npms_client() {
         _ = sender.send(socket.closed().unwrap().clone());
         Ok(())
     });
-    let heard = client(&url, &["small-payload"]).finish();
-    assert_eq!(heard[0], "error: Max payload size exceeded");
+    let seen = client(&url, &["small-payload"]).finish();
+    assert_eq!(seen[0], "error: Max payload size exceeded");
     assert_eq!(ends.recv().unwrap(), close(1009, ""));
 }
 
@@ -211,25 +210,25 @@ fn our_server_hears_that_its_message_was_too_big_for_npms_client() {
 #[ignore = "needs npm ws; .ci/run runs it"]
 fn npms_client_gets_the_subprotocol_that_our_server_chose() {
     let url = serve(bind(), echo);
-    let heard = client(&url, &["protocols", "tea", "coffee"]).finish();
-    assert_eq!(heard, ["protocol: tea", "closed 1000"]);
+    let seen = client(&url, &["protocols", "tea", "coffee"]).finish();
+    assert_eq!(seen, ["protocol: tea", "closed 1000"]);
     assert_eq!(client(&url, &["protocols"]).finish(), ["protocol: none", "closed 1000"]);
 
     let mut server = bind();
     server.options.handle_protocols = Box::new(|offered, _| offered.last().map(|p| p.to_string()));
     let url = serve(server, echo);
-    let heard = client(&url, &["protocols", "tea", "coffee"]).finish();
-    assert_eq!(heard, ["protocol: coffee", "closed 1000"]);
+    let seen = client(&url, &["protocols", "tea", "coffee"]).finish();
+    assert_eq!(seen, ["protocol: coffee", "closed 1000"]);
 
     let none = Options { handle_protocols: Box::new(|_, _| None), ..Options::default() };
     let url = serve(bind_with(none), echo);
-    let heard = client(&url, &["protocols", "tea"]).finish();
-    assert_eq!(heard, ["error: Server sent no subprotocol", "closed 1006"]);
+    let seen = client(&url, &["protocols", "tea"]).finish();
+    assert_eq!(seen, ["error: Server sent no subprotocol", "closed 1006"]);
 }
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn npms_client_reads_why_it_may_not_come_in() {
+fn npms_client_gets_the_status_and_body_that_refuse_it() {
     let mut server = bind();
     server.options.verify_client = Box::new(|_| Err(Response::text(401, "Who are you?")));
     let url = serve(server, echo);
@@ -237,27 +236,27 @@ fn npms_client_reads_why_it_may_not_come_in() {
 
     let url =
         serve(bind_with(Options { path: Some("/chat".to_string()), ..Options::default() }), echo);
-    let heard = client(&format!("{url}chat"), &["close", "1000"]).finish();
-    assert_eq!(heard, ["closed 1000"]);
+    let seen = client(&format!("{url}chat"), &["close", "1000"]).finish();
+    assert_eq!(seen, ["closed 1000"]);
     assert_eq!(client(&url, &["listen"]).finish(), ["426 Upgrade Required"]);
 }
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn a_hundred_npm_clients_hear_the_news_and_the_goodbye() {
+fn a_hundred_npm_clients_receive_a_broadcast_and_a_close_frame() {
     let server = bind();
-    let (everyone, crowd) = (server.clients(), server.clients());
-    let arrived = AtomicUsize::new(0);
+    let (all, clients) = (server.clients(), server.clients());
+    let connected = AtomicUsize::new(0);
     let url = serve(server, move |socket| {
-        if arrived.fetch_add(1, Relaxed) == 99 {
-            everyone.broadcast("the news");
+        if connected.fetch_add(1, Relaxed) == 99 {
+            all.broadcast("to all");
         }
         echo(socket)
     });
-    let client = client(&url, &["crowd", "100"]);
-    assert_eq!(client.line(), "100 heard the news");
-    crowd.all().iter().for_each(|member| member.close(1001, "").unwrap());
-    assert_eq!(client.finish(), ["100 were told 1001"]);
+    let client = client(&url, &["clients", "100"]);
+    assert_eq!(client.line(), "100 received to all");
+    clients.all().iter().for_each(|member| member.close(1001, "").unwrap());
+    assert_eq!(client.finish(), ["100 were closed with 1001"]);
 }
 
 // ---- npm's ws as a server ----
@@ -267,7 +266,7 @@ fn server() -> (Peer, String) {
     (server, url)
 }
 
-/// The same, and the URL of one that has pages and no WebSockets.
+/// The same, and the URL of a server without WebSockets.
 fn servers() -> (Peer, String, String) {
     let server = Peer::node("ws-server.js", &[]);
     let ports = server.line();
@@ -327,7 +326,7 @@ fn our_client_and_npms_server_answer_each_others_pings() {
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn our_client_hears_the_goodbye_of_npms_server_and_returns_it() {
+fn our_client_returns_the_close_frame_of_npms_server() {
     let (server, url) = server();
     for (code, reason) in CODES {
         let path =
@@ -345,7 +344,7 @@ fn our_client_hears_the_goodbye_of_npms_server_and_returns_it() {
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn npms_server_hears_the_goodbye_of_our_client_and_returns_it() {
+fn npms_server_returns_the_close_frame_of_our_client() {
     let (server, url) = server();
     for (code, reason) in CODES {
         let mut socket = connect(&format!("{url}/wait")).unwrap();
@@ -359,26 +358,26 @@ fn npms_server_hears_the_goodbye_of_our_client_and_returns_it() {
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn an_npm_server_that_breaks_the_rules_is_told_which() {
+fn an_npm_server_that_breaks_a_rule_gets_its_close_code_and_reason() {
     let (server, url) = server();
-    let picky = Client { max_payload: 10, ..Client::default() };
+    let limited = Client { max_payload: 10, ..Client::default() };
     for (hex, code, reason) in [
         ("81810000000061", 1002, "a server sent a frame with a mask"),
         ("8101ff", 1007, "not UTF-8"),
         ("810b", 1009, "10 bytes"),
     ] {
-        let mut socket = picky.connect(&format!("{url}/raw/{hex}")).unwrap();
+        let mut socket = limited.connect(&format!("{url}/raw/{hex}")).unwrap();
         assert_eq!(socket.read().unwrap_err().close_code(), Some(code));
         drop(socket);
-        let heard = server.line();
-        assert!(heard.starts_with(&closed(code, "")), "{heard:?}");
-        assert!(heard.contains(reason), "{heard:?}");
+        let seen = server.line();
+        assert!(seen.starts_with(&closed(code, "")), "{seen:?}");
+        assert!(seen.contains(reason), "{seen:?}");
     }
 }
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn our_client_hears_that_its_message_was_too_big_for_npms_server() {
+fn our_client_gets_1009_for_a_message_too_big_for_npms_server() {
     let (server, url) = server();
     let mut socket = connect(&format!("{url}/echo")).unwrap();
     socket.send("x".repeat(7 * 1024 * 1024)).unwrap();
@@ -403,11 +402,11 @@ fn our_client_gets_the_subprotocol_that_npms_server_chose() {
 
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
-fn our_client_reads_why_it_may_not_come_in() {
+fn our_client_gets_the_status_and_body_that_refuse_it() {
     let (_server, url, pages) = servers();
-    let mut stranger = Client::default();
-    stranger.headers.push("Authorization", "wrong");
-    let why = stranger.connect(&format!("{url}/echo")).map(|_| ()).unwrap_err().to_string();
+    let mut unauthorized = Client::default();
+    unauthorized.headers.push("Authorization", "wrong");
+    let why = unauthorized.connect(&format!("{url}/echo")).map(|_| ()).unwrap_err().to_string();
     assert_eq!(why, "the server refused the handshake with status 403: Not you");
 
     let why = connect(&pages).map(|_| ()).unwrap_err().to_string();

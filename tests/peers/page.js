@@ -1,5 +1,5 @@
 // Drives the page of ws-server in Chromium.   node page.js URL [FOLDER FOR SCREENSHOTS]
-// It prints each thing that it has seen; whoever started it stops and starts the server meanwhile.
+// It prints what it observes; the test stops and restarts the server meanwhile.
 const { chromium } = require("playwright-core");
 const [url, folder] = process.argv.slice(2);
 

@@ -1,4 +1,4 @@
-// npm's socket.io-client, doing one thing and saying what it saw.
+// npm's socket.io-client, which does one thing and prints what it observes.
 //   node sio-client.js URL LIBRARY TRANSPORTS WHAT …     (TRANSPORTS: polling, websocket, or both with a comma)
 const { connect, createServer } = require("node:net");
 const { inspect } = require("node:util");
@@ -10,8 +10,8 @@ const show = (value) =>
 const say = (...values) => console.log(values.map(show).join(" "));
 const sockets = [];
 
-// A socket over a connection of its own, which stays away once it has gone.
-function dial(path = "", options = {}, address = url) {
+// A socket with a connection of its own, which does not reconnect.
+function create(path = "", options = {}, address = url) {
   const defaults = { transports: transports.split(","), reconnection: false, forceNew: true };
   const socket = io(address + path, { ...defaults, ...options });
   sockets.push(socket);
@@ -20,18 +20,18 @@ function dial(path = "", options = {}, address = url) {
 
 // The values of the next event of that name.
 const next = (socket, name) => new Promise((resolve) => socket.once(name, (...values) => resolve(values)));
-// The values of the answer to an event.
+// The values of the ack of an event.
 const ask = (socket, ...values) => new Promise((resolve) => socket.emit(...values, (...answer) => resolve(answer)));
-// The reason of its end.
+// The reason of the socket's disconnection.
 const end = (socket) => next(socket, "disconnect").then(([reason]) => reason);
 
-// The same where the server refuses a POST: over polling the client hears of that twice, from the answer to
-// the POST (`transport error`) and from the one to its GET (`transport close`), whichever comes first.
+// The same where the server refuses a POST: over polling the client gets two responses, to the POST
+// (`transport error`) and to its GET (`transport close`), in either order.
 const refused = (socket) => end(socket).then((reason) => transports === "polling" ? "disconnected" : reason);
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Connected, and by the best of the transports.
+// Waits until the socket is connected and upgraded to its last transport.
 async function settled(socket) {
   if (!socket.connected) await next(socket, "connect");
   const { engine } = socket.io;
@@ -39,43 +39,43 @@ async function settled(socket) {
   return socket;
 }
 
-// All that belongs to an upgrade is over as well.
-async function seated(address) {
+// A socket that is also past the last packet of its upgrade.
+async function idle(address) {
   const socket = await settle("", {}, address);
   await ask(socket, "echo");
-  await pause(100); // for its next GET to be there
+  await pause(100); // until the server has its next GET
   return socket;
 }
 
-const settle = (...where) => settled(dial(...where));
+const settle = (...where) => settled(create(...where));
 
-// A door through which the server is reached, and which can be slammed or go quiet. WebSockets wait before it
-// for what it is given.
-async function door(websockets) {
+// A proxy to the server, which can cut its connections or stop forwarding. It forwards a WebSocket's request
+// when the promise `websockets` resolves.
+async function startProxy(websockets) {
   const pipes = [];
-  let quiet = false;
+  let stalled = false;
   const server = createServer((inside) => {
     const outside = connect(new URL(url).port, "127.0.0.1");
     inside.once("data", async (head) => {
       if (head.includes("transport=websocket")) await websockets;
-      if (quiet) return;
+      if (stalled) return;
       outside.write(head);
       inside.pipe(outside).pipe(inside);
     });
-    // Whether a GET has gone to the server that it has not answered yet.
-    inside.on("data", (chunk) => (inside.waits = chunk.toString("latin1").startsWith("GET")));
-    outside.on("data", () => (inside.waits = false));
+    // Whether the server holds a GET of this connection.
+    inside.on("data", (chunk) => (inside.holdsGet = chunk.toString("latin1").startsWith("GET")));
+    outside.on("data", () => (inside.holdsGet = false));
     pipes.push(inside, outside);
     [inside, outside].forEach((pipe) => pipe.on("error", () => {}));
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     address: `http://127.0.0.1:${server.address().port}`,
-    silence: () => ((quiet = true), pipes.forEach((pipe) => (pipe.unpipe(), pipe.pause()))),
+    stall: () => ((stalled = true), pipes.forEach((pipe) => (pipe.unpipe(), pipe.pause()))),
     async held() {
-      while (!pipes.some((pipe) => pipe.waits)) await pause(5);
+      while (!pipes.some((pipe) => pipe.holdsGet)) await pause(5);
     },
-    slam: () => (server.close(), pipes.forEach((pipe) => pipe.destroy())),
+    cut: () => (server.close(), pipes.forEach((pipe) => pipe.destroy())),
   };
 }
 
@@ -89,11 +89,11 @@ const things = {
   async values() {
     const socket = await settle();
     for (const values of [[], [1], VALUES, ...VALUES.map((value) => [value])]) {
-      const heard = next(socket, "heard");
-      say(await ask(socket, "echo", ...values), await heard);
+      const received = next(socket, "echoed");
+      say(await ask(socket, "echo", ...values), await received);
     }
     for (const name of ["echo", "이름", "", "message", "error", "with space\n"]) socket.emit(name, name);
-    say(await next(socket, "heard"));
+    say(await next(socket, "echoed"));
   },
 
   async binary() {
@@ -103,8 +103,8 @@ const things = {
     const nested = { a: [bytes.subarray(1, 3), { b: bytes.subarray(0, 1) }], n: 1, c: [null, [Buffer.from("x")]] };
     const ten = Array.from({ length: 10 }, (_, i) => Buffer.alloc(i, i));
     for (const values of [...views.map((view) => [view]), [nested, "text", views[3]], [ten]]) {
-      const heard = next(socket, "heard");
-      say(await ask(socket, "echo", ...values), await heard);
+      const received = next(socket, "echoed");
+      say(await ask(socket, "echo", ...values), await received);
     }
     socket.on("question", (...values) => values.pop()(...values.reverse()));
     socket.emit("ask", 5000, nested, 1, bytes);
@@ -113,7 +113,7 @@ const things = {
     say((await ask(socket, "echo", big))[0].equals(big));
     socket.emit("echo", [...ten, Buffer.from("one too many")]);
     await end(socket);
-    say("one too many, and out");
+    say("one too many: disconnected");
   },
 
   async acks() {
@@ -122,9 +122,9 @@ const things = {
     const limited = (limit, ...values) =>
       new Promise((resolve) => socket.timeout(limit).emit(...values, (...answer) => resolve(answer)));
     say(await limited(5000, "echo", "in time"));
-    say((await limited(50, "nobody answers this")).map((error) => error.message));
+    say((await limited(50, "not acknowledged")).map((error) => error.message));
     say(await socket.emitWithAck("echo", "a promise", 2));
-    say(await socket.timeout(50).emitWithAck("nor this").catch((error) => error.message));
+    say(await socket.timeout(50).emitWithAck("nor is this").catch((error) => error.message));
     socket.once("question", (...values) => values.pop()("an answer", values));
     socket.emit("ask", 5000, "a question", { n: 1 });
     say(await next(socket, "answered"));
@@ -159,44 +159,44 @@ const things = {
     say((await ask(locked, "who am I?")).slice(2));
 
     say(await Promise.all([socket, news, locked].map((one, i) => ask(one, "echo", i))));
-    news.emit("say", "the news");
-    socket.on("said", () => say("HEARD ELSEWHERE"));
+    news.emit("say", "to all");
+    socket.on("said", () => say("RECEIVED ELSEWHERE"));
     say(await next(news, "said"));
     news.disconnect();
     say("left:", news.connected, socket.connected, await ask(locked, "echo", "still here"));
     say("and back:", (await settled(news.connect())).connected, await ask(news, "echo", "again"));
-    locked.emit("throw me out", false);
+    locked.emit("disconnect me", false);
     say(await end(locked), socket.connected, locked.active);
-    news.emit("throw me out", true);
+    news.emit("disconnect me", true);
     say(await Promise.all([socket, news, odd].map((one) => end(one))));
   },
 
-  // Who is in which rooms, and who hears what. What each has heard is known once all have had an
-  // answer: what was sent before it has come by then.
+  // The members of rooms, and which events each receives. Each has received all events when it has got an
+  // ack that the server sent after them.
   async rooms() {
     const names = ["ann", "bob", "cho", "dan"];
     const all = await Promise.all(names.map(() => settle()));
     const [ann, bob, cho] = all;
-    const heard = {};
-    all.forEach((socket, i) => socket.on("said", (text) => ((heard[text] ??= []), heard[text].push(names[i]))));
+    const received = {};
+    all.forEach((socket, i) => socket.on("said", (text) => ((received[text] ??= []), received[text].push(names[i]))));
     say(await ask(ann, "join", "tea", "tea"), await ask(bob, "join", "tea", "news"), await ask(cho, "join", "news"));
     const tells = [
       ["io", {}, "all"], ["broadcast", {}, "all but Ann"], ["io", { to: ["tea"] }, "tea"],
       ["io", { to: ["tea", "news"] }, "tea or news"], ["broadcast", { to: ["tea"] }, "tea but Ann"],
       ["io", { except: ["news"] }, "not news"], ["io", { to: ["tea"], except: ["news"] }, "tea, not news"],
-      ["broadcast", { except: ["tea"] }, "not tea, nor Ann"], ["io", { to: ["nobody"] }, "nobody"],
+      ["broadcast", { except: ["tea"] }, "not tea, nor Ann"], ["io", { to: ["an empty room"] }, "no one"],
       ["io", { to: [bob.id] }, "Bob"], ["io", { except: [bob.id, cho.id] }, "neither Bob nor Cho"],
     ];
     tells.forEach((tell) => ann.emit("tell", ...tell));
     await ask(ann, "leave", "tea");
-    await ask(ann, "leave", "a room that she was never in");
+    await ask(ann, "leave", "a room that she did not join");
     ann.emit("tell", "io", { to: ["tea"] }, "tea without Ann");
     for (const socket of all) await ask(socket, "echo");
     await pause(50);
-    for (const text of Object.keys(heard).sort()) say(text + ":", heard[text].sort().join(" "));
-    const gone = Promise.all([end(bob), end(cho)]);
-    ann.emit("throw everybody out", "news");
-    say(await gone, ann.connected);
+    for (const text of Object.keys(received).sort()) say(text + ":", received[text].sort().join(" "));
+    const reason = Promise.all([end(bob), end(cho)]);
+    ann.emit("disconnect the room", "news");
+    say(await reason, ann.connected);
   },
 
   async any() {
@@ -205,44 +205,44 @@ const things = {
     socket.onAnyOutgoing?.((...event) => say("outgoing:", event.filter((value) => typeof value !== "function")));
     say(await ask(socket, "echo", 1, [2]));
     socket.offAny();
-    say(await ask(socket, "echo", "nobody listens"));
+    say(await ask(socket, "echo", "no listener"));
     say(await ask(socket, 1, "a number's name"));
   },
 
   async volatile() {
-    const early = dial();
+    const early = create();
     early.volatile.emit("echo", "lost"); // there is no connection yet
     early.emit("echo", "kept");
-    say(await next(early, "heard"));
-    const socket = await seated();
+    say(await next(early, "echoed"));
+    const socket = await idle();
     socket.volatile.emit("tick");
     say(await next(socket, "tick"));
   },
 
-  async crowd() {
-    const crowd = await Promise.all(Array.from({ length: Number(more[0]) }, () => settle()));
-    await Promise.all(crowd.map((socket) => ask(socket, "join", "square")));
-    say("ids:", new Set(crowd.map((socket) => socket.id)).size);
-    const heard = Promise.all(crowd.map((socket) => next(socket, "said")));
-    crowd[0].emit("tell", "io", { to: ["square"] }, "the news");
-    say((await heard).filter(([text]) => text === "the news").length, "heard the news");
-    const thrice = Promise.all(crowd.slice(1).map((socket) => Promise.all([1, 2, 3].map(() => next(socket, "said")))));
-    crowd.slice(-3).forEach((socket) => socket.emit("tell", "io", { to: ["square"] }, "more"));
-    say((await thrice).length, "heard more");
+  async clients() {
+    const clients = await Promise.all(Array.from({ length: Number(more[0]) }, () => settle()));
+    await Promise.all(clients.map((socket) => ask(socket, "join", "square")));
+    say("ids:", new Set(clients.map((socket) => socket.id)).size);
+    const received = Promise.all(clients.map((socket) => next(socket, "said")));
+    clients[0].emit("tell", "io", { to: ["square"] }, "to all");
+    say((await received).filter(([text]) => text === "to all").length, "received the first");
+    const thrice = Promise.all(clients.slice(1).map((socket) => Promise.all([1, 2, 3].map(() => next(socket, "said")))));
+    clients.slice(-3).forEach((socket) => socket.emit("tell", "io", { to: ["square"] }, "more"));
+    say((await thrice).length, "received more");
   },
 
-  // The longest event that is taken, and one that is a byte too long. (`42["echo",""]` are 13.)
+  // The longest event that is accepted, and one that is a byte too long. (`42["echo",""]` are 13.)
   async large() {
     const limit = Number(more[0]);
     const socket = await settle();
     const [answer] = await new Promise((resolve) => {
-      socket.once("heard", (...values) => resolve(values));
+      socket.once("echoed", (...values) => resolve(values));
       socket.emit("echo", "x".repeat(limit - 13));
     });
     say("came back:", answer.length);
-    const heard = next(socket, "heard");
+    const received = next(socket, "echoed");
     socket.emit("echo", "é".repeat((limit - 13) / 2)); // counted in bytes
-    say("came back:", (await heard)[0].length);
+    say("came back:", (await received)[0].length);
     socket.emit("echo", "x".repeat(limit - 12));
     say(await refused(socket));
   },
@@ -260,12 +260,12 @@ const things = {
   async flood() {
     const [numbers, echoes] = [[], []];
     let upgrade;
-    const way = await door(new Promise((resolve) => (upgrade = resolve)));
-    const socket = dial("", {}, way.address);
+    const proxy = await startProxy(new Promise((resolve) => (upgrade = resolve)));
+    const socket = create("", {}, proxy.address);
     await next(socket, "connect");
     const before = socket.io.engine.transport.name;
     socket.on("number", (n) => numbers.push(n));
-    socket.on("heard", (n) => echoes.push(n));
+    socket.on("echoed", (n) => echoes.push(n));
     socket.emit("count", 1000);
     let [sent, after] = [0, 0];
     while (after < 200) {
@@ -280,12 +280,12 @@ const things = {
     say("from", before, "to", socket.io.engine.transport.name);
     say("the server counted to", numbers.length, "in order:", ordered(numbers));
     say("all came back:", echoes.pop() === "last" && echoes.length === sent, "in order:", ordered(echoes));
-    way.slam();
+    proxy.cut();
   },
 
-  // What a server says to a newcomer: a history, and some images.
+  // What a server emits on connection: a history, and some images.
   async burst() {
-    const socket = dial();
+    const socket = create();
     const [strokes, images] = [[], []];
     socket.on("stroke", (n) => strokes.push(n));
     await new Promise((resolve) => {
@@ -303,11 +303,11 @@ const things = {
     say("an id of", socket.id.length, "and a session of", socket.io.engine.id.length);
     const options = { transports: ["websocket"], protocols: ["chat.v2", "chat.v1"] };
     const one = await settle("", options);
-    say("speaks", one.io.engine.transport.ws.protocol);
+    say("protocol:", one.io.engine.transport.ws.protocol);
   },
 
   async "wrong path"() {
-    const socket = dial("", { path: "/elsewhere/" });
+    const socket = create("", { path: "/elsewhere/" });
     const [error] = await next(socket, "connect_error");
     say(error.message, typeof error.description, error.type);
   },
@@ -319,7 +319,7 @@ const things = {
     }
   },
 
-  // What a browser would look at before it lets a page see an answer.
+  // What a browser checks before a page may read a response.
   async cors() {
     const names = ["origin", "credentials", "methods", "headers"].map((name) => `access-control-allow-${name}`);
     const look = async (method, origin, headers = {}) => {
@@ -328,74 +328,74 @@ const things = {
       for (const name of names) say(" ", name, response.headers.get(name));
       say(" ", "vary", response.headers.get("vary")?.startsWith("Origin"));
     };
-    const asks = { "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-flavour,content-type" };
+    const preflight = { "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-flavour,content-type" };
     for (const origin of ["http://good.example", "http://bad.example"]) {
       await look("GET", origin);
-      await look("OPTIONS", origin, asks);
+      await look("OPTIONS", origin, preflight);
       await look("OPTIONS", origin);
     }
   },
 
-  // The ends of a socket, one a run.
-  async leaves() {
-    const socket = await seated();
+  // The ways in which a socket is disconnected, one a run.
+  async disconnects() {
+    const socket = await idle();
     await ask(socket, "join", "tea");
     socket.disconnect();
   },
 
-  async "the engine leaves"() {
-    const socket = await seated();
-    const gone = end(socket);
+  async "closes the engine"() {
+    const socket = await idle();
+    const reason = end(socket);
     socket.io.engine.close();
-    say(await gone);
+    say(await reason);
   },
 
-  async "is thrown out"() {
-    const socket = await seated();
-    const gone = end(socket);
-    socket.emit("throw me out", more[0] === "closed");
-    say(await gone, socket.active);
+  async "is disconnected"() {
+    const socket = await idle();
+    const reason = end(socket);
+    socket.emit("disconnect me", more[0] === "closed");
+    say(await reason, socket.active);
   },
 
-  async "hears the last words"() {
-    const socket = await seated();
-    const words = [];
-    socket.onAny((...word) => words.push(word));
-    const gone = end(socket);
-    socket.emit("throw me out, with words");
-    say(await gone, words);
+  async "receives the last events"() {
+    const socket = await idle();
+    const events = [];
+    socket.onAny((...event) => events.push(event));
+    const reason = end(socket);
+    socket.emit("disconnect me after events");
+    say(await reason, events);
   },
 
-  async "sees the house close"() {
-    const socket = await seated();
-    const gone = end(socket);
-    socket.emit("close the house");
-    say(await gone, socket.active);
+  async "sees the server close"() {
+    const socket = await idle();
+    const reason = end(socket);
+    socket.emit("close the server");
+    say(await reason, socket.active);
   },
 
-  async "door slams"() {
-    const way = await door();
-    const socket = await seated(way.address);
-    if (transports === "polling") await way.held(); // else only the heartbeat tells the server
-    const gone = end(socket);
-    way.slam();
-    say(await gone);
+  async "is cut off"() {
+    const proxy = await startProxy();
+    const socket = await idle(proxy.address);
+    if (transports === "polling") await proxy.held(); // else the server notices at its next heartbeat only
+    const reason = end(socket);
+    proxy.cut();
+    say(await reason);
   },
 
-  async "line goes quiet"() {
-    const way = await door();
-    const socket = await seated(way.address);
-    const gone = end(socket);
+  async "stalls"() {
+    const proxy = await startProxy();
+    const socket = await idle(proxy.address);
+    const reason = end(socket);
     await pause(Number(more[0])); // some pings are answered
     say(socket.connected);
-    way.silence();
-    say(await gone);
-    await pause(Number(more[0])); // until the server has noticed as well
-    way.slam();
+    proxy.stall();
+    say(await reason);
+    await pause(Number(more[0])); // until the server has noticed too
+    proxy.cut();
   },
 
-  // Whoever started this stops and starts the server meanwhile.
-  async comeback() {
+  // The test stops and restarts the server meanwhile.
+  async reconnects() {
     const fast = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100 };
     const socket = await settle("", fast);
     const said = [];
@@ -403,9 +403,9 @@ const things = {
     say("connected");
     say(await end(socket), socket.active);
     for (let i = 1; i <= 100; i++) socket.emit("say", i);
-    const answer = ask(socket, "echo", "an answer after all");
+    const answer = ask(socket, "echo", "an ack after all");
     await new Promise((resolve) => socket.io.once("reconnect_attempt", resolve));
-    say("gone");
+    say("reconnecting");
     await next(socket, "connect");
     say("back", await answer);
     await settled(socket);

@@ -1,5 +1,5 @@
-// npm's socket.io as a server, which does what the one in npm_socketio.rs does: a script that talks
-// to both must see the same.   node sio-host.js HOST:PORT OPTIONS
+// npm's socket.io as a server with the listeners of the one in npm_socketio.rs: a client must observe the
+// same with both.   node sio-host.js HOST:PORT OPTIONS
 const { createServer } = require("node:http");
 const { readFileSync } = require("node:fs");
 const { Server } = require("socket.io");
@@ -17,12 +17,12 @@ const http = createServer((request, response) => {
 });
 const io = new Server(http, { ...JSON.parse(options ?? "{}"), serveClient: false });
 
-function attend(socket) {
+function addListeners(socket) {
   socket.on("echo", (...values) => {
     const ack = typeof values.at(-1) === "function" ? values.pop() : () => {};
-    socket.emit("heard", ...values);
+    socket.emit("echoed", ...values);
     ack(...values);
-    ack("a second answer, which nobody should get");
+    ack("a second ack, which must not arrive");
   });
   socket.on("1", (value, ack) => ack(value));
   socket.on("ask", (limit, ...values) => {
@@ -39,8 +39,8 @@ function attend(socket) {
     socket.leave(room);
     ack();
   });
-  socket.on("tell", (whom, { to = [], except = [] }, text) => {
-    const all = { io, broadcast: socket.broadcast }[whom];
+  socket.on("tell", (target, { to = [], except = [] }, text) => {
+    const all = { io, broadcast: socket.broadcast }[target];
     all.to(to).except(except).emit("said", text);
   });
   socket.on("say", (text) => socket.nsp.emit("said", text));
@@ -56,19 +56,19 @@ function attend(socket) {
       if (i % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     }
   });
-  socket.on("throw me out", (close) => socket.disconnect(close));
-  socket.on("throw me out, with words", () => {
-    for (const word of [1, Buffer.from("2"), 3]) socket.emit("word", word);
+  socket.on("disconnect me", (close) => socket.disconnect(close));
+  socket.on("disconnect me after events", () => {
+    for (const value of [1, Buffer.from("2"), 3]) socket.emit("last", value);
     socket.disconnect(true);
   });
-  socket.on("throw everybody out", (room) => io.in(room).disconnectSockets(true));
-  socket.on("close the house", () => io.close());
+  socket.on("disconnect the room", (room) => io.in(room).disconnectSockets(true));
+  socket.on("close the server", () => io.close());
   socket.on("disconnecting", () => say(socket.nsp.name, "still in", socket.rooms.size, "rooms"));
   socket.on("disconnect", (reason) => say(socket.nsp.name, reason));
 }
 
-for (const name of ["/", "/news", "/이름 with spaces?x=1"]) io.of(name).on("connection", attend);
-io.of("/locked").on("connection", attend);
+for (const name of ["/", "/news", "/이름 with spaces?x=1"]) io.of(name).on("connection", addListeners);
+io.of("/locked").on("connection", addListeners);
 io.of("/locked").use((socket, next) => {
   const { password } = socket.handshake.auth;
   if (password === undefined) return next(new Error("Who are you?"));

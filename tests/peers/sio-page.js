@@ -1,8 +1,8 @@
 // Drives socket.io-client's own bundle in Chromium, on a page of the server at URL.
 //   node sio-page.js URL "A SERVER THAT ALLOWS THIS ORIGIN" "ONE THAT DOES NOT"
-// It prints each thing that it has seen. It closes the server at URL; whoever started it starts another.
+// It prints what it observes. It closes the server at URL; the test starts another.
 const { chromium } = require("playwright-core");
-const [url, open, shut] = process.argv.slice(2);
+const [url, allowing, refusing] = process.argv.slice(2);
 
 const executablePath = "/usr/bin/chromium";
 const args = [
@@ -11,7 +11,7 @@ const args = [
 ];
 
 // What is done in the page, where `io` and `say` are.
-async function visit({ open, shut }) {
+async function visit({ allowing, refusing }) {
   const next = (socket, name) => new Promise((resolve) => socket.once(name, (...values) => resolve(values)));
   const ask = (socket, ...values) => new Promise((resolve) => socket.emit(...values, (...answer) => resolve(answer)));
   const show = (bytes) => `${bytes.constructor.name} ${[...new Uint8Array(bytes)]}`;
@@ -22,40 +22,40 @@ async function visit({ open, shut }) {
   await say("connected by polling");
   await say(`upgraded to ${(await upgraded).name}`);
 
-  let heard = next(socket, "heard");
+  let received = next(socket, "echoed");
   const answer = await ask(socket, "echo", 1, "안녕");
-  await say(`heard ${JSON.stringify(await heard)}, answered ${JSON.stringify(answer)}`);
+  await say(`echo ${JSON.stringify(await received)}, answered ${JSON.stringify(answer)}`);
   const [bytes, { more }] = await ask(socket, "echo", Uint8Array.of(1, 2, 3).buffer, { more: Uint8Array.of(255) });
   await say(`bytes: ${show(bytes)} and ${show(more)}`);
 
-  const abroad = (url, transports) => io(url, { transports, withCredentials: true, reconnection: false, forceNew: true });
+  const crossOrigin = (url, transports) => io(url, { transports, withCredentials: true, reconnection: false, forceNew: true });
   const outcome = (socket) =>
     Promise.race([
       next(socket, "connect").then(() => "connected"),
       next(socket, "connect_error").then(([error]) => error.message),
     ]).finally(() => socket.disconnect());
-  await say(`another origin, polling: ${await outcome(abroad(open, ["polling"]))}`);
-  await say(`another origin, websocket: ${await outcome(abroad(open, ["websocket"]))}`);
-  const both = abroad(open, ["polling", "websocket"]);
+  await say(`another origin, polling: ${await outcome(crossOrigin(allowing, ["polling"]))}`);
+  await say(`another origin, websocket: ${await outcome(crossOrigin(allowing, ["websocket"]))}`);
+  const both = crossOrigin(allowing, ["polling", "websocket"]);
   const [transport] = await new Promise((resolve) => both.io.on("open", () => next(both.io.engine, "upgrade").then(resolve)));
   await say(`another origin, by upgrade: ${transport.name}`);
   both.disconnect();
-  await say(`an origin that knows us not, polling: ${await outcome(abroad(shut, ["polling"]))}`);
-  await say(`an origin that knows us not, websocket: ${await outcome(abroad(shut, ["websocket"]))}`);
+  await say(`an origin that is not allowed, polling: ${await outcome(crossOrigin(refusing, ["polling"]))}`);
+  await say(`an origin that is not allowed, websocket: ${await outcome(crossOrigin(refusing, ["websocket"]))}`);
 
-  socket.emit("close the house");
+  socket.emit("close the server");
   await say(`disconnected: ${(await next(socket, "disconnect"))[0]}`);
   await next(socket.io, "reconnect_error");
   const back = [];
-  socket.on("heard", (value) => back.push(value));
+  socket.on("echoed", (value) => back.push(value));
   for (const value of [1, 2, 3]) socket.emit("echo", value);
-  // Listened for before the line: whoever reads it starts a server, and the socket connects at once.
+  // Before the line is printed: its reader starts a server, and the socket connects at once.
   const reconnected = next(socket, "connect");
   await say("no server");
   await reconnected;
   await say("connected again");
   await ask(socket, "echo", "last");
-  await say(`what was emitted meanwhile came back: ${back.slice(0, 3)}`);
+  await say(`echoes of what was emitted while disconnected: ${back.slice(0, 3)}`);
 }
 
 async function main() {
@@ -65,7 +65,7 @@ async function main() {
   page.on("pageerror", (error) => console.log(`error: ${error.message}`));
   await page.exposeFunction("say", (line) => console.log(line));
   await page.goto(url);
-  await page.evaluate(visit, { open, shut });
+  await page.evaluate(visit, { allowing, refusing });
   await browser.close();
 }
 

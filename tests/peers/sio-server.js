@@ -1,5 +1,5 @@
-// npm's socket.io as a server for our client: a chat that is told on its standard input what to do, or
-// after what to die.   node sio-server.js [PORT] [upgrade|poll|binary]
+// npm's socket.io as a server for our client: a chat that obeys commands on its standard input, or kills
+// itself at an event.   node sio-server.js [PORT] [upgrade|poll|binary]
 const { createServer } = require("node:http");
 const { createInterface } = require("node:readline");
 const { Server } = require("socket.io");
@@ -11,12 +11,12 @@ const server = createServer();
 const io = new Server(server);
 
 if (end === "poll") server.on("request", (request) => request.url.includes("sid=") && die());
-io.engine.on("connection", (line) => {
-  if (end === "upgrade") line.on("upgrading", die);
-  if (end === "binary") line.on("packet", ({ data }) => data instanceof Buffer && die());
+io.engine.on("connection", (connection) => {
+  if (end === "upgrade") connection.on("upgrading", die);
+  if (end === "binary") connection.on("packet", ({ data }) => data instanceof Buffer && die());
 });
 
-const chat = (socket) => {
+const addListeners = (socket) => {
   say("in", socket.nsp.name);
   socket.onAny((name, ...args) => {
     const values = args.filter((value) => typeof value !== "function");
@@ -31,8 +31,8 @@ const chat = (socket) => {
   socket.on("tell", (room, text) => io.to(room).emit("said", text));
   socket.on("disconnect", (reason) => say("left:", reason));
 };
-io.on("connection", chat);
-const admin = io.of("/admin").on("connection", chat);
+io.on("connection", addListeners);
+const admin = io.of("/admin").on("connection", addListeners);
 admin.use((socket, next) => {
   if (socket.handshake.auth.token === "right") return next();
   next(Object.assign(new Error("Not you"), { data: { code: 7 } }));

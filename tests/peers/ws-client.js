@@ -1,18 +1,18 @@
-// npm's ws as a client of ours, doing one thing and saying what it saw.   node ws-client.js URL WHAT …
+// npm's ws as a client of ours, which does one thing and prints what it observes.   node ws-client.js URL WHAT …
 const WebSocket = require("ws");
 const [url, what, ...more] = process.argv.slice(2);
 const say = (...words) => console.log(words.join(" ").trim());
 const SIZES = [0, 1, 125, 126, 127, 65535, 65536, 65537, 5 * 1024 * 1024];
 
-// What has to be told when the socket is made.
+// The options of the socket.
 const options = {
   "small-payload": { maxPayload: 100 },
-  deaf: { autoPong: false },
+  "no-pong": { autoPong: false },
 }[what];
 const protocols = what === "protocols" ? more : [];
 
 const socket = new WebSocket(url, protocols, options);
-if (what !== "crowd") socket.on("close", (code, reason) => say("closed", code, reason));
+if (what !== "clients") socket.on("close", (code, reason) => say("closed", code, reason));
 socket.on("error", (error) => say("error:", error.message));
 socket.on("unexpected-response", (request, response) => {
   response.on("data", (body) => say(response.statusCode, body));
@@ -20,7 +20,7 @@ socket.on("unexpected-response", (request, response) => {
 });
 
 const things = {
-  // Every size as text and as bytes, all of them before the first answer.
+  // Every size as text and as bytes, all of them before the first echo.
   sizes() {
     say("extensions:", socket.extensions || "none");
     const text = (size) => "é".repeat(size / 2) + "x".repeat(size % 2);
@@ -34,7 +34,7 @@ const things = {
     });
   },
 
-  // A message in four frames, one of them empty, with a ping between.
+  // A message in four fragments, one of them empty, with a ping between.
   fragments() {
     socket.send("안녕", { fin: false });
     socket.send("", { fin: false });
@@ -62,7 +62,7 @@ const things = {
     code ? socket.close(Number(code), reason) : socket.close();
   },
 
-  // Bytes that npm's ws would never send by itself.
+  // Bytes that npm's ws never sends by itself.
   raw() {
     socket._socket.write(Buffer.from(more[0], "hex"));
   },
@@ -80,19 +80,19 @@ const things = {
     socket.close(1000);
   },
 
-  // Many of them in one program: how many have heard the news?
-  crowd() {
-    const crowd = [socket];
-    while (crowd.length < Number(more[0])) crowd.push(new WebSocket(url));
+  // Many clients in one program: how many receive a broadcast?
+  clients() {
+    const clients = [socket];
+    while (clients.length < Number(more[0])) clients.push(new WebSocket(url));
     const closed = {};
-    let heard = 0;
-    for (const member of crowd) {
+    let received = 0;
+    for (const member of clients) {
       member.on("message", (data) => {
-        if (++heard === crowd.length) say(heard, "heard", data);
+        if (++received === clients.length) say(received, "received", data);
       });
       member.on("close", (code) => {
         closed[code] = (closed[code] ?? 0) + 1;
-        if (closed[code] === crowd.length) say(crowd.length, "were told", code);
+        if (closed[code] === clients.length) say(clients.length, "were closed with", code);
       });
     }
   },

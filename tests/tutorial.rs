@@ -1,13 +1,13 @@
-//! The book cannot drift from the code: every block of every chapter is compared, compiled or run.
+//! Keeps the book and the code the same: every block of every chapter is compared, compiled or run.
 //!
 //! | in a chapter | what is checked |
 //! | --- | --- |
-//! | ```` ```rust file=PATH ````, or any other language with `file=` | stands in that file, to the letter, up to indentation |
+//! | ```` ```rust file=PATH ````, or any other language with `file=` | is in that file, letter for letter, up to indentation |
 //! | ```` ```rust compile_fail=E0382 ```` | does not compile, for that reason |
 //! | ```` ```console terminal=NAME ```` | is typed into a shell, which answers as shown (`needs=node`: by an ignored test) |
 //! | ```` ```console run=ci ```` | is what `.ci/run` runs, in README.md alone: a test cannot run the tests |
 //! | any other block | is an error: nothing in the book goes unchecked |
-//! | a link or a picture | leads to a file that is there |
+//! | a link or a picture | leads to a file that exists |
 //! | an exercise | links a solution that is compiled and tested |
 
 #[path = "tutorial_checker/blocks.rs"]
@@ -18,7 +18,7 @@ mod terminal;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-/// What a reader sees, relative to the package's folder: the chapters and the README.
+/// The pages that a reader sees, relative to the package's folder: the chapters and the README.
 fn pages() -> Vec<String> {
     let mut pages: Vec<String> = fs::read_dir("tutorial")
         .unwrap()
@@ -31,7 +31,7 @@ fn pages() -> Vec<String> {
     pages
 }
 
-/// The chapters: the pages of the book that teach.
+/// The chapters: the pages with a number.
 fn chapters() -> Vec<String> {
     pages().into_iter().filter(|page| page[9..].starts_with(|c: char| c.is_ascii_digit())).collect()
 }
@@ -52,7 +52,7 @@ fn every_block_link_and_exercise_of_every_page_holds() {
 }
 
 #[test]
-fn every_chapter_is_of_a_length_to_be_read_at_once() {
+fn every_chapter_has_700_to_1500_words() {
     for chapter in chapters() {
         let words = blocks::words(&read(&chapter));
         assert!((700..=1500).contains(&words), "{chapter} has {words} words of prose");
@@ -107,7 +107,7 @@ fn every_terminal_answers_as_shown() {
     assert_none(type_all(None));
 }
 
-/// Runs itself again where SIGINT is ignored, as in a background job of a script.
+/// Runs itself again with SIGINT ignored, as in a background job of a script.
 #[cfg(unix)]
 #[test]
 fn control_c_ends_a_program_where_sigint_is_ignored() {
@@ -120,16 +120,16 @@ fn control_c_ends_a_program_where_sigint_is_ignored() {
             .env("SIGINT_IS_IGNORED", "1")
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
         return;
     }
     let page = "```console terminal=a\n$ cargo run --bin server\nServer listening on port 3000\n^C\n\
                 $ echo $?\n130\n```\n";
     let problems = terminal::problems(page, "page.md", None);
-    // Where `env` cannot undo it, that is said at once.
-    let said = problems.iter().any(|problem| problem.contains("SIGINT is ignored here"));
-    assert!(problems.is_empty() || said, "{problems:?}");
+    // Where `env` cannot undo it, that is reported at once.
+    let reported = problems.iter().any(|problem| problem.contains("SIGINT is ignored here"));
+    assert!(problems.is_empty() || reported, "{problems:?}");
 }
 
 #[cfg(unix)]
@@ -139,10 +139,10 @@ fn every_terminal_with_node_answers_as_shown() {
     assert_none(type_all(Some("node")));
 }
 
-/// What `.ci/run` will run of the README; here it only says so.
+/// `.ci/run --readme` prints the commands of the README that it would run.
 #[cfg(unix)]
 #[test]
-fn the_commands_that_no_test_can_type_are_run_by_ci() {
+fn the_commands_of_readme_are_run_by_ci() {
     let ci = std::process::Command::new(".ci/run").arg("--readme").output().unwrap();
     let marked = |page: &str| -> String {
         let blocks = blocks::split(&read(page)).1;
@@ -153,7 +153,7 @@ fn the_commands_that_no_test_can_type_are_run_by_ci() {
     assert_eq!(pages().iter().map(|page| marked(page)).collect::<String>(), marked("README.md"));
 }
 
-/// The checker itself: a page with one thing wrong, and what must be said of it.
+/// The checker itself: pages with one problem each, and the message that they must get.
 mod a_page_is_refused {
     use super::*;
 
@@ -165,7 +165,7 @@ mod a_page_is_refused {
     }
 
     #[test]
-    fn when_a_line_of_code_was_changed() {
+    fn when_a_line_of_code_differs_from_its_file() {
         let right = "```rust file=src/bin/server.rs\nlet n = socket.read(&mut buffer)?;\nif n == 0 {\n    return Ok(());\n}\n```\n";
         assert_none(blocks::problems(right, "tutorial/page.md"));
         because("src/bin/server.rs has no such lines", &right.replace("n == 0", "n == 1"));
@@ -179,7 +179,7 @@ mod a_page_is_refused {
     }
 
     #[test]
-    fn when_what_ci_runs_is_not_marked_so() {
+    fn when_a_run_block_is_not_marked_ci() {
         assert_none(blocks::problems("```console run=ci\n$ true\n```\n", "tutorial/page.md"));
         because("says run=ci", "```console run=yes\n$ true\n```\n");
         because("says run=ci", "```console run=ci\n$ echo one\none\n```\n");
@@ -224,7 +224,7 @@ mod a_page_is_refused {
 
     #[cfg(unix)]
     #[test]
-    fn when_a_terminal_answers_otherwise() {
+    fn when_a_terminal_prints_something_else() {
         let right = "```console\n$ echo one; echo two\none\ntwo\n```\n";
         assert_none(terminal::problems(right, "tutorial/page.md", None));
         when_typed("printed \"one\", where the page says \"won\"", "$ echo one\nwon");
@@ -235,7 +235,7 @@ mod a_page_is_refused {
 
     #[cfg(unix)]
     #[test]
-    fn when_a_program_hears_what_is_typed_otherwise() {
+    fn when_a_program_reads_other_input() {
         let right =
             "```console\n$ read line; echo \"You said $line\"\n» Hello\nYou said Hello\n```\n";
         assert_none(terminal::problems(right, "tutorial/page.md", None));
@@ -248,7 +248,7 @@ mod a_page_is_refused {
 
     #[cfg(unix)]
     #[test]
-    fn when_a_program_answers_otherwise() {
+    fn when_a_program_prints_something_else() {
         let right = "```console terminal=server\n$ cargo run\nServer listening on port 3000\n```\n\
                      ```console\n$ cargo run --bin client | head -1\nConnected to server\n```\n\
                      ```console terminal=server\n…\nClient disconnected\n^C\n```\n";

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path, process, process::Command};
 
-/// A fenced block: what stands behind the three back quotes, and the lines between them.
+/// A fenced block: its info string, and its lines.
 pub struct Block {
     pub line: usize,
     pub language: String,
@@ -18,7 +18,7 @@ impl Block {
     }
 }
 
-/// A page taken apart: its prose (with an empty line for each line of a block) and its blocks.
+/// Splits a page into its prose (with an empty line for each line of a block) and its blocks.
 pub fn split(page: &str) -> (Vec<&str>, Vec<Block>) {
     let (mut prose, mut blocks) = (Vec::new(), Vec::<Block>::new());
     for (i, line) in page.lines().enumerate() {
@@ -47,15 +47,15 @@ pub fn split(page: &str) -> (Vec<&str>, Vec<Block>) {
     (prose, blocks)
 }
 
-/// How many words of prose a page has.
+/// The number of words of a page's prose.
 pub fn words(page: &str) -> usize {
     split(page).0.iter().map(|line| line.split_whitespace().count()).sum()
 }
 
-/// Where a page's links and pictures lead, those to the web left out.
+/// The targets of a page's links and pictures, without those on the web.
 pub fn links(page: &str) -> impl Iterator<Item = String> {
     let prose = split(page).0.join("\n");
-    // What stands between back quotes is code, not a link.
+    // Text between back quotes is code, and has no links.
     let text: String = prose.split('`').step_by(2).collect();
     let after: Vec<String> = text.split("](").skip(1).map(str::to_string).collect();
     after
@@ -89,7 +89,7 @@ pub fn exercises(page: &str) -> Vec<String> {
     exercises
 }
 
-/// All that is wrong with a page, one line each. `path` is where it stands, for its links.
+/// The problems of a page, one line each. Its links are relative to `path`.
 pub fn problems(page: &str, path: &str) -> Vec<String> {
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let mut problems = Vec::new();
@@ -122,7 +122,7 @@ fn check(block: &Block) -> Result<(), String> {
         return Err("this block never ends".to_string());
     }
     if let Some(file) = block.mark("file") {
-        return stands_in(file, &block.lines);
+        return is_in_file(file, &block.lines);
     }
     match (block.language.as_str(), block.mark("compile_fail")) {
         ("rust", Some(code)) => fails_to_compile(&block.lines, code),
@@ -135,8 +135,8 @@ fn check(block: &Block) -> Result<(), String> {
     }
 }
 
-/// Whether `lines` stand in `file`, one after the other, whatever their common indentation.
-fn stands_in(file: &str, lines: &[String]) -> Result<(), String> {
+/// Checks that `file` has these lines, one after the other, whatever their common indentation.
+fn is_in_file(file: &str, lines: &[String]) -> Result<(), String> {
     let text = fs::read_to_string(file).map_err(|e| format!("{file} cannot be read: {e}"))?;
     let text: Vec<&str> = text.lines().collect();
     let wanted = dedent(&lines.iter().map(String::as_str).collect::<Vec<_>>());
@@ -153,7 +153,7 @@ fn dedent(lines: &[&str]) -> Vec<String> {
 }
 
 fn fails_to_compile(lines: &[String], code: &str) -> Result<(), String> {
-    // A file for each block: tests run side by side.
+    // A file for each block: tests run in parallel.
     let id = lines.as_ptr() as usize;
     let source = env::temp_dir().join(format!("block-{}-{id}.rs", process::id()));
     fs::write(&source, lines.join("\n")).map_err(|e| e.to_string())?;
@@ -167,12 +167,12 @@ fn fails_to_compile(lines: &[String], code: &str) -> Result<(), String> {
         .map_err(|e| format!("rustc does not start: {e}"))?;
     _ = fs::remove_file(&source);
     _ = fs::remove_file(source.with_extension("rmeta"));
-    let said = String::from_utf8_lossy(&output.stderr);
+    let errors = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         return Err("this block must not compile, but it compiles".to_string());
     }
-    match said.contains(&format!("error[{code}]")) {
+    match errors.contains(&format!("error[{code}]")) {
         true => Ok(()),
-        false => Err(format!("this block does not compile, but not for {code}:\n{said}")),
+        false => Err(format!("this block does not compile, but not for {code}:\n{errors}")),
     }
 }

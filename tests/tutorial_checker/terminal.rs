@@ -1,13 +1,13 @@
-//! Types a page's console blocks into real shells, and compares what comes back.
+//! Types the console blocks of a page into real shells, and compares what they print.
 //!
-//! `terminal=NAME` says in which window a block stands: a program that still runs at the end of a
-//! block goes on, and a later block of the same window shows what it printed meanwhile. In a block,
-//! `$ …` is typed, and `» …` into the program that runs; `^C` is pressed, `…` stands for any number
-//! of lines, and all else is expected.
-//! A page leaves nothing running: what does not end by itself must be ended by `^C`.
+//! `terminal=NAME` names the terminal of a block: a program that still runs at the end of a block goes on,
+//! and a later block of the same terminal shows what it has printed since. In a block, `$ …` is typed into
+//! the shell, and `» …` into the running program; `^C` is pressed, `…` matches any number of lines, and all
+//! other lines are expected output.
+//! A page leaves nothing running: a program that does not end by itself must be ended by `^C`.
 //!
-//! What differs from machine to machine is swapped: `cargo run` starts the program that is built
-//! already; the ports 3000 and 8080 are free ones; the temporary folder is one of the page's own.
+//! What differs from machine to machine is replaced: `cargo run` starts the program that is already built;
+//! the ports 3000 and 8080 become free ones; the temporary folder is one for this page alone.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -22,14 +22,14 @@ use std::{fs, process, thread};
 
 use super::blocks::{self, Block};
 
-/// How long a line may take that the page promises.
+/// How long an expected line may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// Marks the beginning and the end of a command; no program prints them.
 const READ: &str = "\u{1}read";
 const DONE: &str = "\u{1}done";
 
-/// What each shell knows before the reader types: where the programs are, and their addresses.
+/// What each shell runs first: it defines `cargo` and `node` with the built programs and their addresses.
 const PRELUDE: &str = r#"
 exec 2>&1
 trap : INT
@@ -57,7 +57,7 @@ node() {
 }
 "#;
 
-/// What the page says otherwise than its terminals, one line each; of the blocks that need `needs`.
+/// Where a page differs from its terminals, one line each, in the blocks with `needs`.
 pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
     let blocks: Vec<Block> = blocks::split(page).1;
     let typed = |b: &&Block| b.language == "console" && b.mark("run").is_none();
@@ -65,22 +65,22 @@ pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
     if let Some(problem) = no_interrupt() {
         return vec![format!("{path}: {problem}")];
     }
-    let scene = Scene::new(path);
+    let environment = Environment::new(path);
     let mut terminals = HashMap::<&str, Terminal>::new();
     let mut problems = Vec::new();
     'blocks: for block in blocks {
         let name = block.mark("terminal").unwrap_or_default();
-        let terminal = terminals.entry(name).or_insert_with(|| Terminal::open(&scene));
+        let terminal = terminals.entry(name).or_insert_with(|| Terminal::open(&environment));
         for (i, line) in block.lines.iter().enumerate() {
-            if let Err(problem) = terminal.play(line, &scene) {
+            if let Err(problem) = terminal.play(line, &environment) {
                 problems.push(format!("{path}:{}: {problem}", block.line + 1 + i));
-                break 'blocks; // what follows would only follow from this
+                break 'blocks; // the rest depends on this line
             }
         }
     }
     if problems.is_empty() {
         for terminal in terminals.values_mut() {
-            if let Err(problem) = terminal.end_of_command(&scene) {
+            if let Err(problem) = terminal.end_of_command(&environment) {
                 problems.push(format!("{path}: at its end, {problem}"));
             }
         }
@@ -91,31 +91,31 @@ pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
 /// The ports that pages name.
 const PORTS: [&str; 2] = ["3000", "8080"];
 
-/// A port that no other page gets, and that no system gives to connections that go out (they have
-/// those above 32767): between now and the program that listens there, nobody takes it away.
+/// A port that no other page gets, and that no system gives to outgoing connections (theirs are above
+/// 32767): no one takes it before the page's program listens there.
 fn free_port() -> u16 {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     let ports = std::iter::repeat_with(|| {
         let tried = process::id() % 50_000 * 97 + TRIED.fetch_add(1, Relaxed);
         26_001 + (tried % 5_999) as u16
     });
-    // Not a number that a program might print for another reason, such as 30000 ms, and none in which
-    // a port of the pages stands, as in 28080.
+    // Not a number that a program might print for another reason, such as 30000 ms, and none that contains
+    // a port of the pages, as 28080 does.
     let holds_one = |port: &u16| PORTS.iter().any(|page| port.to_string().contains(page));
     let plain = |port: &u16| port % 1000 != 0 && !holds_one(port);
-    // (Not bound, to see: a shell that another page starts at this moment would hold it a little longer.)
+    // (Tested without `bind`: a shell that another page starts at this moment would hold the port longer.)
     let free = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_err();
     ports.take(5_999).filter(plain).find(free).expect("there is no free port")
 }
 
-/// What one page's terminals share.
-struct Scene {
+/// What the terminals of a page share.
+struct Environment {
     ports: [(&'static str, String); 2],
     folder: PathBuf,
 }
 
-impl Scene {
-    fn new(page: &str) -> Scene {
+impl Environment {
+    fn new(page: &str) -> Environment {
         let name = format!("book-{}-{}", process::id(), page.replace(['/', '.'], "-"));
         let thread =
             format!("{:?}", thread::current().id()).replace(|c: char| !c.is_alphanumeric(), "");
@@ -123,53 +123,53 @@ impl Scene {
         let folder = Path::new("/tmp").join(name + &thread);
         fs::create_dir_all(&folder).unwrap();
         let ports = PORTS.map(|port| (port, free_port().to_string()));
-        Scene { ports, folder }
+        Environment { ports, folder }
     }
 
-    /// What is really typed where the page says `line`.
+    /// What is typed for a line of the page: with the free ports.
     fn typed(&self, line: &str) -> String {
         self.ports.iter().fold(line.to_string(), |line, (port, free)| line.replace(port, free))
     }
 
-    /// What the page must say where `line` was really printed.
+    /// What the page must show for a line that was printed: with the page's ports and folder.
     fn shown(&self, line: &str) -> String {
         let line = line.replace(&*self.folder.to_string_lossy(), "/tmp");
         self.ports.iter().fold(line, |line, (port, free)| line.replace(free, port))
     }
 }
 
-impl Drop for Scene {
+impl Drop for Environment {
     fn drop(&mut self) {
         _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// One shell, which types and prints like a window on the screen.
+/// One shell, with its input and output.
 struct Terminal {
     shell: Child,
-    keyboard: ChildStdin,
-    screen: Receiver<String>,
+    stdin: ChildStdin,
+    lines: Receiver<String>,
     running: bool,
-    /// The page said `…`: lines may be skipped until the next one that it shows.
+    /// After a `…`: lines may be skipped up to the next expected one.
     skipping: bool,
 }
 
 impl Terminal {
-    fn open(scene: &Scene) -> Terminal {
+    fn open(environment: &Environment) -> Terminal {
         let server = Path::new(env!("CARGO_BIN_EXE_server"));
         let mut shell = interruptible_shell()
             .env("BINS", server.parent().unwrap())
-            .env("TMPDIR", &scene.folder)
-            .envs(scene.ports.iter().map(|(port, free)| (format!("PORT_{port}"), free)))
+            .env("TMPDIR", &environment.folder)
+            .envs(environment.ports.iter().map(|(port, free)| (format!("PORT_{port}"), free)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)
             .spawn()
             .unwrap();
-        let mut keyboard = shell.stdin.take().unwrap();
-        keyboard.write_all(PRELUDE.as_bytes()).unwrap();
+        let mut stdin = shell.stdin.take().unwrap();
+        stdin.write_all(PRELUDE.as_bytes()).unwrap();
         let output = BufReader::new(shell.stdout.take().unwrap());
-        let (sender, screen) = mpsc::channel();
+        let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in output.split(b'\n').map_while(Result::ok) {
                 if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
@@ -177,55 +177,55 @@ impl Terminal {
                 }
             }
         });
-        Terminal { shell, keyboard, screen, running: false, skipping: false }
+        Terminal { shell, stdin, lines, running: false, skipping: false }
     }
 
-    /// Does what one line of a block says, or compares it with what was printed.
-    fn play(&mut self, line: &str, scene: &Scene) -> Result<(), String> {
+    /// Types one line of a block, or compares it with the output.
+    fn play(&mut self, line: &str, environment: &Environment) -> Result<(), String> {
         if let Some(command) = line.strip_prefix("$ ") {
-            self.end_of_command(scene)?;
-            let command = scene.typed(command);
+            self.end_of_command(environment)?;
+            let command = environment.typed(command);
             let typed =
                 format!("printf '{READ}\\n'; (exit $s); {command}; s=$?; printf '{DONE}\\n'\n");
             self.running = true;
-            self.keyboard.write_all(typed.as_bytes()).map_err(|e| e.to_string())?;
-            // From now on what is typed is the program's: shells read ahead, some of them.
-            match self.screen.recv_timeout(LIMIT).as_deref() {
+            self.stdin.write_all(typed.as_bytes()).map_err(|e| e.to_string())?;
+            // From now on the input belongs to the program: some shells read ahead.
+            match self.lines.recv_timeout(LIMIT).as_deref() {
                 Ok(READ) => Ok(()),
                 other => Err(format!("the shell printed {other:?} before the command began")),
             }
         } else if let Some(line) = line.strip_prefix("» ") {
             match self.running {
-                true => writeln!(self.keyboard, "{line}").map_err(|e| e.to_string()),
+                true => writeln!(self.stdin, "{line}").map_err(|e| e.to_string()),
                 false => Err(format!("no program runs that could read {line:?}")),
             }
         } else if line == "^C" {
             self.signal("INT");
-            self.end_of_command(scene)
+            self.end_of_command(environment)
         } else if line == "…" {
             self.skipping = true;
             Ok(())
         } else {
-            self.compare(Some(line), scene)
+            self.compare(Some(line), environment)
         }
     }
 
-    /// Waits until the command has ended, which must print nothing more.
-    fn end_of_command(&mut self, scene: &Scene) -> Result<(), String> {
-        if self.running { self.compare(None, scene) } else { Ok(()) }
+    /// Waits until the command has ended, and fails if it prints more.
+    fn end_of_command(&mut self, environment: &Environment) -> Result<(), String> {
+        if self.running { self.compare(None, environment) } else { Ok(()) }
     }
 
-    /// Takes the next line, which must be `expected`, or the end of the command where that is `None`.
-    fn compare(&mut self, expected: Option<&str>, scene: &Scene) -> Result<(), String> {
+    /// Compares the next line with `expected`; `None` expects the end of the command.
+    fn compare(&mut self, expected: Option<&str>, environment: &Environment) -> Result<(), String> {
         let says = expected.map_or("nothing".to_string(), |line| format!("{line:?}"));
         loop {
             if !self.running {
                 return Err(format!("the terminal printed nothing, where the page says {says}"));
             }
-            let line = self.screen.recv_timeout(LIMIT).map_err(|_| {
+            let line = self.lines.recv_timeout(LIMIT).map_err(|_| {
                 format!("the terminal printed no more for {LIMIT:?}, where the page says {says}")
             })?;
-            let shown = (line != DONE).then(|| scene.shown(&line));
+            let shown = (line != DONE).then(|| environment.shown(&line));
             self.running &= shown.is_some();
             if shown.as_deref().map(without_error_number) == expected.map(without_error_number) {
                 self.skipping = false;
@@ -238,7 +238,7 @@ impl Terminal {
         }
     }
 
-    /// Signals all that runs in this terminal. (`std` has no `kill`; the shell has.)
+    /// Signals all programs of this terminal. (`std` has no `kill`; the shell has.)
     fn signal(&self, signal: &str) {
         let kill = format!("kill -{signal} -{}", self.shell.id());
         _ = Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status();
@@ -256,7 +256,7 @@ fn interruptible_shell() -> Command {
     env
 }
 
-/// Why no `^C` can be typed, if that is so.
+/// The reason why `^C` has no effect, if there is one.
 fn no_interrupt() -> Option<String> {
     let works = interruptible_shell().args(["-c", ":"]).stderr(Stdio::null()).status();
     (!works.is_ok_and(|status| status.success())).then(|| {
@@ -266,8 +266,8 @@ fn no_interrupt() -> Option<String> {
 
 /// Whether this process, and so each shell that it starts, ignores SIGINT.
 fn sigint_is_ignored() -> bool {
-    let survives = Command::new("sh").args(["-c", "kill -INT $$; exit 0"]).status();
-    survives.is_ok_and(|status| status.success())
+    let status = Command::new("sh").args(["-c", "kill -INT $$; exit 0"]).status();
+    status.is_ok_and(|status| status.success())
 }
 
 impl Drop for Terminal {
@@ -277,7 +277,7 @@ impl Drop for Terminal {
     }
 }
 
-/// The same error has another number on another system.
+/// A line without its error number, which differs between systems.
 fn without_error_number(line: &str) -> String {
     match line.split_once("(os error ") {
         Some((before, after)) => {

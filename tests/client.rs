@@ -1122,7 +1122,7 @@ fn listeners_may_emit_disconnect_and_open() {
         let server = TestServer::new(Options::default());
         let lines = server.lines();
         let client = client(&server.url(), transports);
-        client.on("connect", |event| event.socket.emit("hello", []));
+        client.on("connect", |event| event.socket.emit("greeting", []));
         let (sender, done) = mpsc::channel();
         let sessions = AtomicUsize::new(0);
         client.on("disconnect", move |event| match sessions.fetch_add(1, Relaxed) {
@@ -1130,7 +1130,7 @@ fn listeners_may_emit_disconnect_and_open() {
             _ => _ = sender.send(()),
         });
         server.io.on_connection(|socket| {
-            socket.on("hello", |event| event.socket.emit("welcome", []));
+            socket.on("greeting", |event| event.socket.emit("welcome", []));
         });
         client.on("welcome", |event| event.socket.disconnect());
         client.open();
@@ -1138,7 +1138,7 @@ fn listeners_may_emit_disconnect_and_open() {
         server.assert_empty_soon();
         let received: Vec<String> = lines.try_iter().collect();
         assert_eq!(received.len(), 8, "{received:?}");
-        assert_eq!(received.iter().filter(|line| *line == "hello").count(), 4, "{received:?}");
+        assert_eq!(received.iter().filter(|line| *line == "greeting").count(), 4, "{received:?}");
     }
 }
 

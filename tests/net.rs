@@ -274,7 +274,7 @@ mod server {
     fn an_invalid_address_and_one_in_use_are_different_errors() {
         let taken = bind();
         let kind = |address: &str| Server::bind(address).err().unwrap().kind();
-        assert_eq!(kind("nonsense"), ErrorKind::InvalidInput);
+        assert_eq!(kind("invalid"), ErrorKind::InvalidInput);
         assert_eq!(kind(&taken.address().unwrap().to_string()), ErrorKind::AddrInUse);
     }
 
@@ -528,7 +528,7 @@ mod stream {
         let kind = |result: io::Result<Stream>| result.unwrap_err().kind();
         assert_eq!(kind(Stream::connect(address)), ErrorKind::ConnectionRefused);
         assert_eq!(kind(Stream::connect_within(address, LIMIT)), ErrorKind::ConnectionRefused);
-        assert_eq!(kind(Stream::connect("nonsense")), ErrorKind::InvalidInput);
+        assert_eq!(kind(Stream::connect("invalid")), ErrorKind::InvalidInput);
     }
 }
 

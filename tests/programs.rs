@@ -151,20 +151,20 @@ fn help_prints_the_usage_of_each_program() {
 #[test]
 fn a_bad_argument_is_one_line_and_status_2() {
     let commands: [(&str, &[&str]); 18] = [
-        ("server", &["nonsense"]),
+        ("server", &["invalid"]),
         ("server", &["127.0.0.1:99999"]),
         ("server", &["127.0.0.1:0", "more"]),
         ("client", &[""]),
         ("client", &["--port"]),
         ("client", &["127.0.0.1:1", "more"]),
-        ("socketio-server", &["nonsense"]),
+        ("socketio-server", &["invalid"]),
         ("socketio-server", &["--port"]),
         ("socketio-server", &["127.0.0.1:0", "more"]),
         ("ipc-server", &["--path"]),
         ("ipc-client", &["one", "more"]),
         ("socketio-client", &["--url"]),
         ("socketio-client", &["http://127.0.0.1:1", "more"]),
-        ("ws-server", &["nonsense"]),
+        ("ws-server", &["invalid"]),
         ("ws-server", &["127.0.0.1:99999"]),
         ("ws-server", &["--port"]),
         ("ws-client", &["ws://127.0.0.1:1/", "more"]),
@@ -385,7 +385,7 @@ fn ws_client_without_input_closes_with_1000() {
 
 #[test]
 fn an_invalid_url_for_ws_client_is_one_line_and_status_2() {
-    for url in ["nonsense", "http://127.0.0.1/", "wss://127.0.0.1/", "ws://", "ws://127.0.0.1/#a"] {
+    for url in ["invalid", "http://127.0.0.1/", "wss://127.0.0.1/", "ws://", "ws://127.0.0.1/#a"] {
         let line = starts_with("ws-client: ").and(contains("usage: ws-client [URL]"));
         ws_client(url, "").code(2).stdout("").stderr(line.and(contains("\n").count(1)));
     }
@@ -565,7 +565,7 @@ fn an_unmasked_frame_to_ws_server_disturbs_no_other_client() {
 
 #[test]
 fn an_invalid_url_for_socketio_client_is_one_line_and_status_2() {
-    for url in ["nonsense", "https://localhost", "http://", "http://localhost:99999"] {
+    for url in ["invalid", "https://localhost", "http://", "http://localhost:99999"] {
         let line =
             starts_with("socketio-client: ").and(contains("usage: ")).and(contains("\n").count(1));
         program("socketio-client").arg(url).assert().code(2).stdout("").stderr(line);

@@ -31,7 +31,7 @@ fn broadcast_reaches_every_client() {
     let server = server();
     let clients = server.clients();
     let server = serve(server, echo);
-    clients.broadcast("to nobody");
+    clients.broadcast("to no client");
     let mut peers: Vec<Peer> = (0..5).map(|_| open_and_echo(server)).collect();
     assert_eq!(clients.all().len(), 5);
     clients.broadcast("to all");

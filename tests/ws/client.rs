@@ -106,7 +106,7 @@ fn a_url_without_a_path_asks_for_the_root() {
 fn an_invalid_websocket_url_is_an_error() {
     for url in [
         "",
-        "nonsense",
+        "invalid",
         "ws:",
         "ws:/",
         "ws://",

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::until;
+use common::{POLLING, WEBSOCKET, until};
 use peer::*;
 use sockets_by_hand::engineio::{self, Event};
 use sockets_by_hand::http::{MAX_HEAD, Request};
@@ -55,9 +55,6 @@ fn assert_echoes(server: SocketAddr) {
     next.send(TEXT, "still there?");
     next.expect(TEXT, "still there?");
 }
-
-const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
-const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
 /// A Socket.IO server; its handle counts the sessions.
 fn io_server() -> (SocketAddr, engineio::Handle) {
@@ -118,7 +115,7 @@ fn decoded(messages: &[Message]) -> Result<Option<socketio::codec::Decoded>, Non
 }
 
 /// `ws`, 2016 (CVE-2016-10518): a ping was answered out of a buffer that had the length of its payload
-/// and old memory in it. Here a `Vec` is filled before it can be read, and a pong carries what came.
+/// and old memory in it. Here a `Vec` is filled before it can be read, and a pong carries the payload of its ping.
 #[test]
 fn cve_2016_10518_a_pong_carries_what_the_ping_carried() {
     let server = echo_server();
@@ -179,9 +176,9 @@ fn cve_2021_32640_spaces_among_subprotocols_cost_no_time() {
     assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
 }
 
-/// `tungstenite`, 2023 (CVE-2023-43669): a head was parsed anew after each piece of it that came, and
+/// `tungstenite`, 2023 (CVE-2023-43669): a head was parsed again after each piece of it that arrived, and
 /// could be as long as it liked: minutes for one that is millions of bytes long. Here each byte is looked
-/// at as it comes, and no more than 16 KiB of them.
+/// at as it arrives, and no more than 16 KiB of them.
 #[test]
 fn cve_2023_43669_a_head_is_read_once_and_has_an_end() {
     struct Endless(usize);
@@ -232,9 +229,9 @@ fn cve_2026_45736_a_close_frame_has_its_reason_and_nothing_else() {
     assert!(Close { code: 1000, reason: "a".repeat(124) }.encode().is_err());
 }
 
-/// `ws`, 2026 (CVE-2026-48779, GHSA-96hv-2xvq-fx4p): each piece of a message was kept as an object of
-/// its own, and an object is much larger than the byte that was in it. Here pieces are joined as they
-/// come: what is kept is one `Vec`, and an empty piece adds nothing to it.
+/// `ws`, 2026 (CVE-2026-48779, GHSA-96hv-2xvq-fx4p): each fragment of a message was kept as an object of
+/// its own, and an object is much larger than the byte that was in it. Here fragments are joined as they
+/// arrive in one `Vec`, and an empty one adds nothing to it.
 #[test]
 fn cve_2026_48779_tiny_fragments_take_no_more_than_their_bytes() {
     const PIECES: usize = 50_000;
@@ -432,7 +429,7 @@ fn cve_2024_38355_an_error_event_without_a_listener_is_an_event_like_another() {
 }
 
 /// `socket.io-parser`, 2026 (CVE-2026-33151): a packet could announce any number of attachments, and
-/// all that came were kept. Here it is ten.
+/// all that arrived were kept. Here it is ten.
 #[test]
 fn cve_2026_33151_a_packet_has_at_most_ten_attachments() {
     let (server, _) = io_server();
@@ -536,7 +533,7 @@ fn engine_io_6_6_13_a_body_that_is_late_or_too_long_ends_its_session() {
 }
 
 /// `engine.io` 6.6.13 (2026): each piece of a body that arrived was kept as an object of its own, with
-/// no limit on how many. Here pieces are joined as they come, in one `Vec`.
+/// no limit on how many. Here the bytes are joined as they arrive, in one `Vec`.
 #[test]
 fn engine_io_6_6_13_a_body_in_tiny_chunks_takes_no_more_than_its_bytes() {
     const PIECES: usize = 50_000;

@@ -13,7 +13,7 @@ use predicates::str::{contains, starts_with};
 use sockets_by_hand::ws::Message;
 
 mod common;
-use common::{LIMIT, until};
+use common::LIMIT;
 
 fn program(name: &str) -> Program {
     Program::cargo_bin(name).unwrap()
@@ -514,7 +514,7 @@ fn a_full_stderr_blocks_no_client_threads() {
         let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap();
         threads.trim().parse().unwrap()
     };
-    until(|| threads() <= 10);
+    common::until(|| threads() <= 10);
     ws_client(&format!("ws://{}/", server.address), "still there?")
         .success()
         .stdout("still there?\n");

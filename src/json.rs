@@ -5,8 +5,8 @@
 //! array, a string, a number or one of three words; an array is values between brackets. A function
 //! for each. It takes exactly what the grammar allows: no comments, no comma at the end, no `01`.
 //!
-//! What comes from outside has limits: [`MAX_DEPTH`] levels of nesting, and at most some 24 bytes of
-//! memory for each byte of text (`[[[0]]]` is the worst). Time grows with the length alone.
+//! What comes from outside has limits: [`MAX_DEPTH`] levels of nesting, and at most some 24 bytes
+//! of memory for each byte of text (`[[[0]]]` is the worst). Time grows with the length alone.
 //!
 //! Chapter 15 of the book.
 
@@ -145,12 +145,12 @@ impl error::Error for Error {}
 const LETTERS: &[u8; 8] = b"\"\\/bfnrt";
 const MEANINGS: &[u8; 8] = b"\"\\/\x08\x0c\n\r\t";
 
-/// Whether a byte cannot stand for itself within a string (§7).
+/// Whether a byte must be escaped within a string (§7).
 fn is_special(byte: u8) -> bool {
     byte < b' ' || byte == b'"' || byte == b'\\'
 }
 
-/// A finger on the text. It only ever moves past whole characters.
+/// A position in the text. It only ever moves past whole characters.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -323,17 +323,17 @@ impl<'a> Reader<'a> {
     }
 
     fn four_digits(&mut self) -> Result<u16, Error> {
-        let digits = self.text.get(self.at..self.at + 4).unwrap_or_default();
-        // `from_str_radix` alone would take a sign.
-        let digits = if digits.starts_with('+') { "" } else { digits };
-        let unit = u16::from_str_radix(digits, 16)
-            .map_err(|_| self.expected("four hexadecimal digits"))?;
+        // (`from_str_radix` alone would take a sign.)
+        let digits = self.text.get(self.at..self.at + 4).filter(|digits| !digits.starts_with('+'));
+        let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
+        let unit = unit.ok_or(self.expected("four hexadecimal digits"))?;
         self.at += 4;
         Ok(unit)
     }
 }
 
-/// §4 leaves open what a name means that comes twice: here the last value, in the first one's place.
+/// §4 leaves open what a name means that comes twice: here the last value, in the first one's
+/// place.
 fn last_wins(mut members: Vec<(String, Value)>) -> Value {
     let twice = |i: usize| members[..i].iter().any(|member| member.0 == members[i].0);
     if members.len() <= 16 && !(1..members.len()).any(twice) {
@@ -469,8 +469,8 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 
 /// A [`Value`] written as JSON, with expressions where values may stand.
 ///
-/// (It finds the type as `crate::json::Value`, whatever is in scope: whoever copies this file makes it
-/// the module `json` of their crate.)
+/// (It finds the type as `crate::json::Value`, whatever is in scope: whoever copies this file makes
+/// it the module `json` of their crate.)
 ///
 /// ```
 /// use sockets_by_hand::json;

@@ -18,7 +18,7 @@ use common::{POLLING, WEBSOCKET, until};
 use peer::*;
 use sockets_by_hand::engineio::{self, Event};
 use sockets_by_hand::http::{MAX_HEAD, Request};
-use sockets_by_hand::socketio::codec::{Decoder, MAX_ATTACHMENTS, Nonsense};
+use sockets_by_hand::socketio::codec::{DecodeError, Decoder, MAX_ATTACHMENTS};
 use sockets_by_hand::socketio::{self, Value};
 use sockets_by_hand::ws::message::{Incoming, Reader};
 use sockets_by_hand::ws::{self, Close, Message};
@@ -105,7 +105,7 @@ fn in_a_session(server: SocketAddr, frames: &[(u8, &[u8])]) -> Vec<(u8, Vec<u8>)
     std::iter::from_fn(|| peer.frame()).collect()
 }
 
-fn decoded(messages: &[Message]) -> Result<Option<socketio::codec::Decoded>, Nonsense> {
+fn decoded(messages: &[Message]) -> Result<Option<socketio::codec::Decoded>, DecodeError> {
     let mut decoder = Decoder::default();
     let (last, before) = messages.split_last().unwrap();
     for message in before {
@@ -297,7 +297,7 @@ fn cve_2020_36049_long_numbers_and_names_are_not_copied() {
         format!("2{slashes}"),
         format!("2/a,{digits}"),
     ] {
-        assert_eq!(decoded(&[Message::from(&*text)]), Err(Nonsense), "{}…", &text[..10]);
+        assert_eq!(decoded(&[Message::from(&*text)]), Err(DecodeError), "{}…", &text[..10]);
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
     let (server, _) = io_server();
@@ -345,7 +345,7 @@ fn cve_2022_2421_a_placeholder_has_the_number_of_an_attachment() {
     for number in ["\"splice\"", "\"0\"", "null", "-1", "0.5", "1", "1e300", "[0]", "{}", "true"] {
         let text = format!(r#"51-["x",{{"_placeholder":true,"num":{number}}}]"#);
         let bytes = Message::Binary(vec![1]);
-        assert_eq!(decoded(&[Message::from(text), bytes]), Err(Nonsense), "{number}");
+        assert_eq!(decoded(&[Message::from(text), bytes]), Err(DecodeError), "{number}");
     }
     let text = r#"51-["x",{"_placeholder":true,"num":0},{"_placeholder":1,"num":7}]"#;
     let whole = decoded(&[Message::from(text), Message::Binary(vec![1])]).unwrap().unwrap();
@@ -411,7 +411,7 @@ fn cve_2023_32695_the_name_of_an_event_is_a_string() {
     let (server, _) = io_server();
     for name in [r#"{"toString":1}"#, "{}", "[]", "null", "true", r#"["say"]"#, ""] {
         let text = format!("2[{name}]");
-        assert_eq!(decoded(&[Message::from(&*text)]), Err(Nonsense), "{name}");
+        assert_eq!(decoded(&[Message::from(&*text)]), Err(DecodeError), "{name}");
         let text = format!("4{text}");
         assert_eq!(in_a_session(server, &[(TEXT, text.as_bytes())]).last().unwrap().0, CLOSE);
     }
@@ -435,7 +435,7 @@ fn cve_2026_33151_a_packet_has_at_most_ten_attachments() {
     let (server, _) = io_server();
     for count in [MAX_ATTACHMENTS + 1, 1_000_000, usize::MAX] {
         let text = format!(r#"5{count}-["x"]"#);
-        assert_eq!(decoded(&[Message::from(&*text)]), Err(Nonsense), "{count}");
+        assert_eq!(decoded(&[Message::from(&*text)]), Err(DecodeError), "{count}");
         let text = format!("4{text}");
         assert_eq!(in_a_session(server, &[(TEXT, text.as_bytes())]).last().unwrap().0, CLOSE);
     }
@@ -559,7 +559,7 @@ fn engine_io_6_6_13_a_body_in_tiny_chunks_takes_no_more_than_its_bytes() {
 fn cve_2026_69185_a_packet_with_no_attachments_does_not_say_that_it_has_some() {
     let (server, _) = io_server();
     for text in [r#"50-["x"]"#, r#"60-1["x"]"#, r#"5-["x"]"#, r#"500-["x"]"#] {
-        assert_eq!(decoded(&[Message::from(text)]), Err(Nonsense), "{text}");
+        assert_eq!(decoded(&[Message::from(text)]), Err(DecodeError), "{text}");
         let text = format!("4{text}");
         let frames: [(u8, &[u8]); 3] = [(TEXT, text.as_bytes()), (BINARY, b"1"), (BINARY, b"2")];
         assert_eq!(in_a_session(server, &frames).last().unwrap().0, CLOSE);
@@ -576,7 +576,7 @@ fn an_attachment_has_one_placeholder() {
     let bytes = Message::Binary(vec![1]);
     for text in [format!(r#"51-["x",{place},{place}]"#), format!(r#"51-["x",[{place},[{place}]]]"#)]
     {
-        assert_eq!(decoded(&[Message::from(text), bytes.clone()]), Err(Nonsense));
+        assert_eq!(decoded(&[Message::from(text), bytes.clone()]), Err(DecodeError));
     }
     let (server, _) = io_server();
     let text = format!("451-[\"x\",{}]", [place; 30_000].join(","));

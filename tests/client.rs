@@ -10,11 +10,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sockets_by_hand::engineio::Handle;
+use sockets_by_hand::engineio::{Handle, client as engine};
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{self, Client};
-use sockets_by_hand::socketio::{Args, ConnectError, Io, NoAnswer, Options, Server, Value};
+use sockets_by_hand::socketio::{
+    AckError, Args, ClientSocket, ConnectError, Event, Io, Options, Server, Value,
+};
 use sockets_by_hand::{json, ws};
 
 mod common;
@@ -214,7 +216,7 @@ fn closed_address() -> SocketAddr {
 fn options(transports: &[&'static str]) -> client::Options {
     let (min, max) = (Duration::from_millis(5), Duration::from_millis(20));
     client::Options {
-        transports: transports.to_vec(),
+        engine: engine::Options { transports: transports.to_vec(), ..engine::Options::default() },
         backoff: Backoff { min, max, ..Backoff::default() },
         ..client::Options::default()
     }
@@ -275,7 +277,7 @@ fn cut_until_noticed(network: &Network, events: &Receiver<String>) -> String {
     panic!("the client does not notice that its connection was cut");
 }
 
-type Answer = Result<Args, NoAnswer>;
+type Answer = Result<Args, AckError>;
 
 /// Emits, and returns the receiver of the ack.
 fn emit_with_ack(
@@ -324,7 +326,7 @@ const CONNECT: &str = r#"40{"sid":"b"}"#;
 
 #[test]
 fn a_websocket_server_that_pings_and_reads_no_pongs_is_disconnected() {
-    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
     let url = format!("http://{}", server.address().unwrap());
     let handle = server.handle();
     let server = thread::spawn(move || {
@@ -577,8 +579,8 @@ fn open_after_disconnect_connects_without_a_reconnection_delay() {
 #[test]
 fn open_in_a_listener_after_a_short_session_waits_for_the_reconnection_delay() {
     let delay = Duration::from_millis(200);
-    let open: fn(&client::Event) = |event| event.socket.open();
-    let open_elsewhere: fn(&client::Event) = |event| {
+    let open: fn(&Event<ClientSocket>) = |event| event.socket.open();
+    let open_elsewhere: fn(&Event<ClientSocket>) = |event| {
         let socket = event.socket.clone();
         _ = thread::spawn(move || socket.open());
     };
@@ -688,12 +690,12 @@ fn each_ack_callback_gets_one_ack_or_one_error() {
         let client = client(&network.url(), transports);
         let short = Duration::from_millis(50);
         // Its time is over before the client connects: it is never sent.
-        assert_eq!(next(&emit_with_ack(&client, "early", &[], short)), Err(NoAnswer::Timeout));
+        assert_eq!(next(&emit_with_ack(&client, "early", &[], short)), Err(AckError::Timeout));
         client.open();
         settle(&client);
         assert_eq!(next(&lines), "echo 1");
         // The server has no listener that acknowledges it.
-        assert_eq!(next(&emit_with_ack(&client, "silence", &[], short)), Err(NoAnswer::Timeout));
+        assert_eq!(next(&emit_with_ack(&client, "silence", &[], short)), Err(AckError::Timeout));
         let events = events(&client);
         let lost = emit_with_ack(&client, "silence", &[], LIMIT);
         skip_to(&lines, "silence");
@@ -704,13 +706,13 @@ fn each_ack_callback_gets_one_ack_or_one_error() {
             _ = sender.send(emit_with_ack(&socket, "echo", &[json!("buffered")], LIMIT));
         });
         cut_until_noticed(&network, &events);
-        assert_eq!(next(&lost), Err(NoAnswer::Disconnected));
+        assert_eq!(next(&lost), Err(AckError::Disconnected));
         assert_eq!(next(&next(&buffered)), Ok(Args(vec![json!("buffered")])));
         // No server will acknowledge it any more.
         client.disconnect();
         let never = emit_with_ack(&client, "echo", &[], LIMIT);
         drop(client);
-        assert_eq!(next(&never), Err(NoAnswer::Disconnected));
+        assert_eq!(next(&never), Err(AckError::Disconnected));
     }
 }
 
@@ -747,7 +749,7 @@ fn an_ack_is_sent_once_and_in_the_session_of_its_event() {
         assert_eq!(next(&requests), "who?");
         // The client may have reconnected before the server knows that the first session has ended.
         let both = [next(&answers), next(&answers)];
-        assert!(both.contains(&Err(NoAnswer::Disconnected)), "{both:?}");
+        assert!(both.contains(&Err(AckError::Disconnected)), "{both:?}");
         assert!(both.contains(&Ok(Args(vec![json!("Ada"), json!(2.0)]))), "{both:?}");
     }
 }
@@ -777,7 +779,7 @@ fn an_event_that_is_kept_can_be_acknowledged_later() {
         socket.emit_with_ack("who?", [], LIMIT, move |answer| _ = sender.send(answer));
     });
     let client = client(&server.url(), &["websocket"]);
-    let (sender, requests) = mpsc::channel::<client::Event>();
+    let (sender, requests) = mpsc::channel::<Event<ClientSocket>>();
     client.on("who?", move |event| _ = sender.send(event.clone()));
     client.open();
     let request = next(&requests);
@@ -806,8 +808,8 @@ fn an_ack_of_an_earlier_session_is_not_taken_for_the_next() {
         event.socket.open();
     });
     client.open();
-    assert_eq!(next(&answers), Err(NoAnswer::Disconnected));
-    assert_eq!(next(&answers), Err(NoAnswer::Timeout));
+    assert_eq!(next(&answers), Err(AckError::Disconnected));
+    assert_eq!(next(&answers), Err(AckError::Timeout));
 }
 
 #[test]
@@ -958,7 +960,7 @@ fn once_off_and_on_any_work_as_on_the_server() {
     let (sender, events) = mpsc::channel();
     let logs = |what: &'static str| {
         let sender = sender.clone();
-        move |event: &client::Event| _ = sender.send(format!("{what} {}", event.name))
+        move |event: &Event<ClientSocket>| _ = sender.send(format!("{what} {}", event.name))
     };
     client.once("a", logs("once"));
     client.on("a", logs("on"));
@@ -1234,7 +1236,7 @@ fn emit_with_ack_on_a_socket_without_its_client_fails_at_once() {
     let socket = client.clone();
     drop(client);
     socket.open();
-    assert_eq!(next(&emit_with_ack(&socket, "echo", &[], 2 * LIMIT)), Err(NoAnswer::Disconnected));
+    assert_eq!(next(&emit_with_ack(&socket, "echo", &[], 2 * LIMIT)), Err(AckError::Disconnected));
 }
 
 #[test]
@@ -1245,7 +1247,7 @@ fn no_ack_callback_runs_on_the_thread_that_emits() {
         _ = sender.send((answer, thread::current().id()));
     });
     let (answer, on) = next(&called);
-    assert_eq!(answer, Err(NoAnswer::Disconnected));
+    assert_eq!(answer, Err(AckError::Disconnected));
     assert_ne!(on, thread::current().id());
 }
 
@@ -1333,7 +1335,8 @@ fn drop_does_not_wait_for_a_silent_server() {
 }
 
 fn drops_soon(url: &str, transports: &[&'static str]) {
-    let long_timeout = client::Options { timeout: 100 * LIMIT, ..options(transports) };
+    let mut long_timeout = options(transports);
+    long_timeout.engine.timeout = 100 * LIMIT;
     let client = Client::new(url, long_timeout).unwrap();
     let events = events(&client);
     client.open();
@@ -1378,7 +1381,9 @@ fn assert_connect_error_within(
     transports: &[&'static str],
     error: &str,
 ) {
-    let client = Client::new(url, client::Options { timeout, ..options(transports) }).unwrap();
+    let mut options = options(transports);
+    options.engine.timeout = timeout;
+    let client = Client::new(url, options).unwrap();
     let (sender, errors) = mpsc::channel();
     watch(&client, sender);
     client.open();
@@ -1492,7 +1497,7 @@ fn a_response_that_is_not_engine_io_is_a_connect_error() {
 
 /// The URL of a WebSocket server that sends each client the same message.
 fn sending(what: &'static str) -> String {
-    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
     let url = format!("http://{}", server.address().unwrap());
     thread::spawn(move || {
         server.serve(move |mut socket| {
@@ -1506,7 +1511,7 @@ fn sending(what: &'static str) -> String {
 
 /// The URL of a WebSocket server that answers each packet with others; and the packets that it receives.
 fn scripted(answers: fn(&str) -> &'static [&'static str]) -> (String, Receiver<String>) {
-    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
     let url = format!("http://{}", server.address().unwrap());
     let (sender, received) = mpsc::channel();
     thread::spawn(move || {
@@ -1611,12 +1616,13 @@ fn a_malformed_packet_ends_the_session_and_the_client_reconnects() {
 
 #[test]
 fn packets_after_the_open_packet_are_not_lost_in_the_upgrade() {
-    let mut server = ws::Server::bind("127.0.0.1:0").unwrap();
-    server.options.page = Box::new(|_| {
+    let page = Box::new(|_: &_| {
         let open =
             r#"0{"sid":"a","upgrades":["websocket"],"pingInterval":9999,"pingTimeout":9999}"#;
         Response::text(200, &format!("{open}\x1e42[\"early\"]"))
     });
+    let server =
+        ws::Server::bind("127.0.0.1:0", ws::Options { page, ..ws::Options::default() }).unwrap();
     let url = format!("http://{}", server.address().unwrap());
     thread::spawn(move || {
         server.serve(|mut socket| {
@@ -1639,7 +1645,7 @@ fn packets_after_the_open_packet_are_not_lost_in_the_upgrade() {
 
 #[test]
 fn an_ack_without_an_event_is_not_taken_for_an_event() {
-    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
     let url = format!("http://{}", server.address().unwrap());
     thread::spawn(move || {
         server.serve(|mut socket| {
@@ -1661,7 +1667,7 @@ fn an_ack_without_an_event_is_not_taken_for_an_event() {
 
 #[test]
 fn a_connect_packet_without_an_id_is_a_connect_error() {
-    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
     let url = format!("http://{}", server.address().unwrap());
     thread::spawn(move || {
         server.serve(|mut socket| {
@@ -1748,10 +1754,10 @@ fn query_headers_and_path_reach_the_server_whatever_they_contain() {
     });
     for transports in TRANSPORTS {
         let mut custom = options(transports);
-        custom.path = "/chat".to_string();
-        custom.query = vec![("a&b".to_string(), "c=d\r\n&sid=x 안녕".to_string())];
-        custom.extra_headers.push("X-Name", "a\r\nX-Other: b");
-        custom.extra_headers.push("host", "tea.example");
+        custom.engine.path = "/chat".to_string();
+        custom.engine.query = vec![("a&b".to_string(), "c=d\r\n&sid=x 안녕".to_string())];
+        custom.engine.extra_headers.push("X-Name", "a\r\nX-Other: b");
+        custom.engine.extra_headers.push("host", "tea.example");
         let client = Client::new(&format!("{}/in side/?x#y", server.url()), custom).unwrap();
         assert_eq!(client.namespace(), "/in side");
         client.open();
@@ -1821,7 +1827,7 @@ fn emit_through(
                 assert_eq!(values, [json!(n)]);
                 answered.push(format!("echo {n}"));
             }
-            Err(why) => assert_eq!(why, NoAnswer::Disconnected),
+            Err(why) => assert_eq!(why, AckError::Disconnected),
         }
         assert!(answer.try_recv().is_err(), "two answers");
     }
@@ -1881,7 +1887,7 @@ fn a_server_that_restarts_loses_no_event_without_an_error() {
             match next(answer) {
                 Ok(values) => assert_eq!(values, [json!(n)]),
                 Err(why) => {
-                    assert_eq!(why, NoAnswer::Disconnected);
+                    assert_eq!(why, AckError::Disconnected);
                     lost += 1;
                 }
             }
@@ -1914,7 +1920,8 @@ fn max_payload_limits_what_the_client_receives() {
         ("polling", "the server does not speak HTTP: the body is longer than is allowed here"),
         ("websocket", "a message of more than 10 bytes arrived"),
     ] {
-        let short = client::Options { max_payload: 10, ..options(&[transports]) };
+        let mut short = options(&[transports]);
+        short.engine.max_payload = 10;
         let client = Client::new(&server.url(), short).unwrap();
         let events = events(&client);
         client.open();
@@ -1926,7 +1933,8 @@ fn max_payload_limits_what_the_client_receives() {
 fn a_timeout_of_duration_max_is_accepted() {
     let server = TestServer::new(Options::default());
     for transports in TRANSPORTS {
-        let long_timeout = client::Options { timeout: Duration::MAX, ..options(transports) };
+        let mut long_timeout = options(transports);
+        long_timeout.engine.timeout = Duration::MAX;
         let client = Client::new(&server.url(), long_timeout).unwrap();
         client.open();
         settle(&client);

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sockets_by_hand::net::server::Handle;
-use sockets_by_hand::net::{Server, Stream};
+use sockets_by_hand::net::{Options, Server, Stream};
 
 mod common;
 use common::{LIMIT, next, until};
@@ -81,7 +81,11 @@ mod server {
     }
 
     fn bind() -> Server {
-        Server::bind("127.0.0.1:0").unwrap()
+        bind_with(Options::default())
+    }
+
+    fn bind_with(options: Options) -> Server {
+        Server::bind("127.0.0.1:0", options).unwrap()
     }
 
     fn connect(address: SocketAddr) -> Stream {
@@ -106,8 +110,7 @@ mod server {
 
     #[test]
     fn a_client_over_max_connections_is_closed_at_once_and_the_others_stay_connected() {
-        let mut server = bind();
-        server.max_connections = 2;
+        let server = bind_with(Options { max_connections: 2, ..Options::default() });
         let (address, handle, serving) = start(server, echo);
         let (mut first, second) = (served(address), served(address));
         assert_eq!(handle.connections(), 2);
@@ -126,8 +129,9 @@ mod server {
 
     #[test]
     fn a_client_over_max_connections_gets_the_overload_response() {
-        let mut server = bind();
-        (server.max_connections, server.farewell) = (0, b"Full");
+        let overload_response = b"Full";
+        let options = Options { max_connections: 0, overload_response, ..Options::default() };
+        let server = bind_with(options);
         let (address, handle, serving) = start(server, echo);
         let mut received = String::new();
         connect(address).read_to_string(&mut received).unwrap();
@@ -145,7 +149,7 @@ mod server {
 
         let refused = Stream::connect(address).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-        drop(Server::bind(address).expect("the port is free"));
+        drop(Server::bind(address, Options::default()).expect("the port is free"));
         assert!(echoes(&mut client));
         assert_eq!(handle.connections(), 1);
         assert!(!serving.is_finished(), "it serves until the last client has disconnected");
@@ -192,7 +196,7 @@ mod server {
         let server = bind();
         let (address, handle) = (server.address().unwrap(), server.handle());
         handle.close();
-        drop(Server::bind(address).expect("the port is free"));
+        drop(Server::bind(address, Options::default()).expect("the port is free"));
         assert_eq!(server.address(), Some(address));
         handle.wait();
     }
@@ -202,15 +206,15 @@ mod server {
         let server = bind();
         let (address, handle) = (server.address().unwrap(), server.handle());
         drop(server);
-        drop(Server::bind(address).expect("the port is free"));
+        drop(Server::bind(address, Options::default()).expect("the port is free"));
         assert!(handle.is_closed());
         handle.wait();
     }
 
     #[test]
     fn connections_left_after_the_close_timeout_are_destroyed() {
-        let mut server = bind();
-        server.close_timeout = Duration::from_millis(50);
+        let close_timeout = Duration::from_millis(50);
+        let server = bind_with(Options { close_timeout, ..Options::default() });
         let (address, handle, serving) = start(server, echo);
         let mut clients = [served(address), served(address)];
         handle.close();
@@ -273,7 +277,7 @@ mod server {
     #[test]
     fn an_invalid_address_and_one_in_use_are_different_errors() {
         let taken = bind();
-        let kind = |address: &str| Server::bind(address).err().unwrap().kind();
+        let kind = |address: &str| Server::bind(address, Options::default()).err().unwrap().kind();
         assert_eq!(kind("invalid"), ErrorKind::InvalidInput);
         assert_eq!(kind(&taken.address().unwrap().to_string()), ErrorKind::AddrInUse);
     }
@@ -297,7 +301,7 @@ mod server {
 
             /// Serves there until it is closed.
             fn serve(&self) -> (Handle, JoinHandle<()>) {
-                let server = Server::bind_path(&self.0).unwrap();
+                let server = Server::bind_path(&self.0, Options::default()).unwrap();
                 assert_eq!(server.address(), None);
                 (server.handle(), thread::spawn(move || server.serve(echo)))
             }
@@ -323,7 +327,7 @@ mod server {
             assert!(!file.0.exists());
             serving.join().unwrap();
 
-            drop(Server::bind_path(&file.0).unwrap()); // a server that never served removes it too
+            drop(Server::bind_path(&file.0, Options::default()).unwrap()); // a server that never served removes it too
             assert!(!file.0.exists());
         }
 
@@ -342,7 +346,7 @@ mod server {
         fn the_file_of_a_live_server_is_not_touched() {
             let file = SocketFile::new("live");
             let (handle, serving) = file.serve();
-            let taken = Server::bind_path(&file.0).err().unwrap();
+            let taken = Server::bind_path(&file.0, Options::default()).err().unwrap();
             assert_eq!(taken.kind(), ErrorKind::AddrInUse);
             assert_serves(&file.0);
             handle.close();
@@ -381,7 +385,9 @@ mod server {
             let _clients: Vec<Stream> =
                 iter::from_fn(|| clients.recv_timeout(Duration::from_millis(500)).ok()).collect();
             let path = file.0.clone();
-            let bound = run_on_thread(move || Server::bind_path(path).err().unwrap().kind());
+            let bound = run_on_thread(move || {
+                Server::bind_path(path, Options::default()).err().unwrap().kind()
+            });
             assert_eq!(bound.recv_timeout(LIMIT), Ok(ErrorKind::AddrInUse));
         }
 
@@ -389,7 +395,7 @@ mod server {
         fn a_file_that_is_no_socket_is_not_touched() {
             let file = SocketFile::new("file");
             fs::write(&file.0, "years of work").unwrap();
-            let taken = Server::bind_path(&file.0).err().unwrap();
+            let taken = Server::bind_path(&file.0, Options::default()).err().unwrap();
             assert_eq!(taken.kind(), ErrorKind::AddrInUse);
             assert_eq!(fs::read_to_string(&file.0).unwrap(), "years of work");
         }
@@ -398,7 +404,10 @@ mod server {
         fn a_missing_folder_and_a_missing_server_are_errors() {
             let file = SocketFile::new("none");
             let below = file.0.join("socket");
-            assert_eq!(Server::bind_path(below).err().unwrap().kind(), ErrorKind::NotFound);
+            assert_eq!(
+                Server::bind_path(below, Options::default()).err().unwrap().kind(),
+                ErrorKind::NotFound
+            );
             let refused = Stream::connect_path(&file.0).unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::NotFound);
             drop(UnixListener::bind(&file.0).unwrap());
@@ -1228,7 +1237,7 @@ mod report {
         let (written, lines) = mpsc::channel();
         let log = Lines::new(move |line| written.send(line.to_string()).unwrap());
         for i in 0..1000 {
-            log.say(&i.to_string());
+            log.write(&i.to_string());
             assert_eq!(lines.try_recv(), Ok(i.to_string()));
         }
     }
@@ -1241,11 +1250,11 @@ mod report {
             may_write.recv().unwrap();
             _ = written.send(line.to_string());
         });
-        (0..1000).for_each(|i| log.say(&i.to_string()));
+        (0..1000).for_each(|i| log.write(&i.to_string()));
         (0..1000).for_each(|_| write.send(()).unwrap());
         let first: Vec<String> = (0..256).map(|_| next(&lines)).collect();
         assert!(first.iter().enumerate().all(|(i, line)| *line == i.to_string()), "{first:?}");
-        log.say("again");
+        log.write("again");
         while next(&lines) != "again" {}
     }
 
@@ -1256,8 +1265,8 @@ mod report {
             "one" => panic!("the writer panics"),
             _ => written.send(line.to_string()).unwrap(),
         });
-        log.say("one");
-        log.say("two");
+        log.write("one");
+        log.write("two");
         assert_eq!(lines.recv_timeout(LIMIT).as_deref(), Ok("two"));
     }
 

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
 use sockets_by_hand::net::outbox::{
-    DEADLINE, Dropped, HIGH_WATER_MARK, MAX_QUEUED, MAX_QUEUED_TOGETHER,
+    DEADLINE, Dropped, HIGH_WATER_MARK, MAX_QUEUED, MAX_QUEUED_TOTAL,
 };
 use sockets_by_hand::net::{Outbox, Stream};
 
@@ -27,7 +27,7 @@ fn over_the_limit_for_all_clients_each_may_queue_the_high_water_mark() {
 
     let (many, client_of_many) = client(usize::MAX);
     let message: Arc<[u8]> = vec![0; 8 << 20].into(); // shared, however often it is queued
-    (0..MAX_QUEUED_TOGETHER / message.len()).for_each(|_| many.send(message.clone()).unwrap());
+    (0..MAX_QUEUED_TOTAL / message.len()).for_each(|_| many.send(message.clone()).unwrap());
 
     assert_eq!(one.send(half.clone()), Err(Dropped::TooSlow(HIGH_WATER_MARK)));
     let (other, _other_client) = client(MAX_QUEUED);

@@ -436,7 +436,7 @@ fn ws_client_prints_in_one_line_why_the_connection_failed_or_ended() {
         ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_string(), "status 200"),
         ("220 mail.example ESMTP\r\n\r\n".to_string(), "not HTTP/1.1"),
         (OPENED.replace("KEY", "wrong"), "not the answer to our key"),
-        (OPENED.to_string(), "left without a goodbye"),
+        (OPENED.to_string(), "left without a close frame"),
         (format!("{OPENED}\u{1}"), "lost the server"),
         (format!("{OPENED}\u{3}\0"), "opcode is reserved"),
     ] {
@@ -686,7 +686,7 @@ fn ws_client_escapes_control_characters() {
     let close = [&[0x88, FORGED.len() as u8 + 2, 0x0f, 0xa0][..], FORGED.as_bytes()].concat();
     let url = answering_with([OPENED.as_bytes(), &message, &close].concat());
     let client = program("ws-client").arg(url).assert().code(1).stdout(format!("{SHOWN}\n"));
-    client.stderr(format!("ws-client: the server has ended: 4000 {SHOWN}\n"));
+    client.stderr(format!("ws-client: the server has closed: 4000 {SHOWN}\n"));
 }
 
 #[test]

@@ -244,7 +244,7 @@ const LONG: Duration = Duration::from_secs(25);
 
 #[test]
 fn a_panic_in_a_net_handler_ends_its_own_connection() {
-    let server = net::Server::bind("127.0.0.1:0").unwrap();
+    let server = net::Server::bind("127.0.0.1:0", net::Options::default()).unwrap();
     let (address, handle) = (server.address().unwrap(), server.handle());
     let serving = thread::spawn(|| {
         server.serve(|mut stream| {
@@ -270,8 +270,7 @@ fn a_panic_in_a_net_handler_ends_its_own_connection() {
 
 #[test]
 fn a_panic_in_a_ws_handler_closes_its_own_connection_with_1011() {
-    let mut server = ws::Server::bind("127.0.0.1:0").unwrap();
-    server.options = ws::Options {
+    let options = ws::Options {
         page: Box::new(|request| panic!("a page that panics, {}", request.path())),
         verify_client: Box::new(|request| {
             assert_ne!(request.path(), "/verify", "the handler panics");
@@ -283,6 +282,7 @@ fn a_panic_in_a_ws_handler_closes_its_own_connection_with_1011() {
         }),
         ..ws::Options::default()
     };
+    let server = ws::Server::bind("127.0.0.1:0", options).unwrap();
     let (address, handle, clients) = (server.address().unwrap(), server.handle(), server.clients());
     let serving = thread::spawn(|| {
         server.serve(|mut socket| {
@@ -604,7 +604,7 @@ fn text(payload: &str) -> Vec<u8> {
 
 #[test]
 fn a_ws_client_may_end_at_every_byte_of_its_handshake() {
-    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
     let (address, handle, clients) = (server.address().unwrap(), server.handle(), server.clients());
     let serving = thread::spawn(|| server.serve(peer::echo));
     for reset in [false, true] {
@@ -692,7 +692,7 @@ fn assert_refuses(address: SocketAddr) {
 
 #[test]
 fn a_closed_net_server_lets_its_clients_finish() {
-    let server = net::Server::bind("127.0.0.1:0").unwrap();
+    let server = net::Server::bind("127.0.0.1:0", net::Options::default()).unwrap();
     let (address, handle) = (server.address().unwrap(), server.handle());
     let serving = thread::spawn(|| {
         server.serve(|mut stream| {
@@ -724,7 +724,7 @@ fn a_closed_net_server_lets_its_clients_finish() {
 #[test]
 fn a_closed_ws_server_serves_until_its_clients_have_been_closed() {
     const MESSAGES: usize = 200;
-    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
     let (address, handle, clients) = (server.address().unwrap(), server.handle(), server.clients());
     let serving = thread::spawn(|| server.serve(peer::echo));
     let mut silent = Peer::open(address); // never returns a close frame
@@ -820,7 +820,7 @@ fn a_closed_socketio_server_sends_what_is_queued_and_then_disconnects() {
             let mut options =
                 socketio::client::Options { reconnection: false, ..Default::default() };
             if i % 2 == 0 {
-                options.transports = vec!["websocket"];
+                options.engine.transports = vec!["websocket"];
             }
             let client = Client::new(&format!("http://{address}"), options).unwrap();
             for name in ["number", "disconnect"] {

@@ -16,10 +16,10 @@ fn main() {
 
 #[cfg(unix)]
 fn serve(path: &str) {
-    use sockets_by_hand::net::{Server, report::Lines};
+    use sockets_by_hand::net::{Options, Server, report::Lines};
     use std::io::{self, ErrorKind, Read, Write};
 
-    let server = Server::bind_path(path).unwrap_or_else(|e| match e.kind() {
+    let server = Server::bind_path(path, Options::default()).unwrap_or_else(|e| match e.kind() {
         ErrorKind::InvalidInput => terminal::fail(2, &format!("{path}: {e}; {USAGE}")),
         _ => terminal::fail(1, &format!("cannot listen on {path}: {e}")),
     });
@@ -27,10 +27,10 @@ fn serve(path: &str) {
     // Once nobody can read this, the server ends in good order, and its socket file with it.
     let write = |line: &str| writeln!(io::stdout(), "{line}");
     let lines = Lines::new(move |line| write(line).unwrap_or_else(|_| handle.close()));
-    lines.say(&format!("Server listening on {path}"));
+    lines.write(&format!("Server listening on {path}"));
 
     server.serve(move |mut stream| {
-        lines.say("Client connected");
+        lines.write("Client connected");
         let mut buffer = [0; 4096];
         loop {
             let n = stream.read(&mut buffer)?;
@@ -38,10 +38,10 @@ fn serve(path: &str) {
                 break;
             }
             let data = String::from_utf8_lossy(&buffer[..n]);
-            lines.say(&format!("Received data from client: {data}"));
+            lines.write(&format!("Received data from client: {data}"));
             stream.write_all(b"Hello from server")?;
         }
-        lines.say("Client disconnected");
+        lines.write("Client disconnected");
         Ok(())
     });
 }

@@ -8,17 +8,31 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use sockets_by_hand::json;
-use sockets_by_hand::socketio::{Client, Value};
+use sockets_by_hand::socketio::{Client, ClientOptions, Value};
 use terminal::{fail, say};
 
 const USAGE: &str = "usage: socketio-client [URL] (http://127.0.0.1:3000 if left out)";
 
 fn main() {
     let url = terminal::argument(USAGE, "http://127.0.0.1:3000");
-    let client =
-        Client::new(&url, Default::default()).unwrap_or_else(|e| fail(2, &format!("{e}; {USAGE}")));
+    let client = Client::new(&url, ClientOptions::default())
+        .unwrap_or_else(|e| fail(2, &format!("{e}; {USAGE}")));
     let rooms = Arc::new(Mutex::new(BTreeSet::<String>::new()));
+    add_listeners(&client, &rooms);
+    client.open();
+    emit_lines(&client, &rooms);
 
+    // The acknowledgement of this arrives after everything that the lines have caused.
+    let (acknowledged, done) = mpsc::channel();
+    client.emit_with_ack("echo", [], Duration::from_secs(60), move |result| {
+        _ = acknowledged.send(result);
+    });
+    if let Ok(Err(e)) = done.recv() {
+        fail(1, &format!("the server did not answer: {e}"));
+    }
+}
+
+fn add_listeners(client: &Client, rooms: &Arc<Mutex<BTreeSet<String>>>) {
     client.on("connect", |_| say("Connected to server"));
     client.on("said", |event| match event.args.first() {
         Some(Value::String(text)) => say(text),
@@ -30,7 +44,7 @@ fn main() {
     });
     let joined = rooms.clone();
     client.on("disconnect", move |event| {
-        // A new connection is in no room: this is the first that it will be told.
+        // After a new connection the client is in no room. These events are buffered until then.
         for room in joined.lock().unwrap().iter() {
             event.socket.emit("join", [json!(room)]);
         }
@@ -43,8 +57,10 @@ fn main() {
     client.io().on("reconnect_pause", |pause| {
         say(&format!("Trying again in {:.1} s", pause.as_f64().unwrap_or_default()));
     });
-    client.open();
+}
 
+/// Emits an event for each line of stdin.
+fn emit_lines(client: &Client, rooms: &Mutex<BTreeSet<String>>) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         match line.splitn(3, ' ').collect::<Vec<_>>()[..] {
             ["/join", room] => {
@@ -59,13 +75,5 @@ fn main() {
             [word, ..] if word.starts_with('/') => say("/join ROOM, /leave ROOM, /tell ROOM TEXT"),
             _ => client.emit("say", [json!(line)]),
         }
-    }
-    // The answer to this comes after all that came of what was typed.
-    let (answered, done) = mpsc::channel();
-    client.emit_with_ack("echo", [], Duration::from_secs(60), move |answer| {
-        _ = answered.send(answer);
-    });
-    if let Ok(Err(e)) = done.recv() {
-        fail(1, &format!("the server did not answer: {e}"));
     }
 }

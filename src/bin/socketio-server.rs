@@ -30,13 +30,13 @@ fn main() {
         _ => fail(1, &format!("cannot listen on {address}: {e}")),
     });
     let port = server.address().map_or(0, |address| address.port());
-    LINES.say(&format!("Server listening on port {port}"));
+    LINES.write(&format!("Server listening on port {port}"));
 
     server.io().on_connection(|socket| {
-        LINES.say("Client connected");
+        LINES.write("Client connected");
         chat(&socket);
         socket.on("disconnect", |event| {
-            LINES.say(&format!(
+            LINES.write(&format!(
                 "Client disconnected ({})",
                 event.args[0].as_str().unwrap_or_default()
             ));
@@ -45,13 +45,13 @@ fn main() {
     server.serve();
 }
 
-/// What a client may ask for.
+/// Adds the listeners of the chat.
 fn chat(socket: &Socket) {
     socket.on("echo", |event| event.ack(&event.args));
     socket.on("say", |event| event.socket.namespace().emit("said", &event.args));
     socket.on("join", |event| {
         let room = event.args[0].as_str().unwrap_or_default();
-        // Rooms are memory: nobody has any number of them, with names of any length.
+        // Rooms take memory: their number and the length of their names are limited.
         if (1..=MAX_NAME).contains(&room.len()) && event.socket.rooms().len() < MAX_ROOMS {
             event.socket.join(room);
         }

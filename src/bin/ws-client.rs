@@ -5,7 +5,7 @@ mod terminal;
 use std::io::{self, BufRead};
 use std::thread;
 
-use sockets_by_hand::ws::{self, Error, Message};
+use sockets_by_hand::ws::{self, Close, Error, Message};
 use terminal::{fail, say};
 
 const USAGE: &str = "usage: ws-client [URL] (ws://127.0.0.1:8080/ if left out)";
@@ -20,10 +20,10 @@ fn main() {
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
-                return; // the server has gone: the other thread says so
+                return; // the connection has ended, which the thread that reads reports
             }
         }
-        _ = sender.close(1000, "");
+        _ = sender.close(Close::NORMAL, "");
     });
     loop {
         match socket.read() {
@@ -34,10 +34,10 @@ fn main() {
         }
     }
     match socket.closed() {
-        Some(close) if close.code == 1006 => fail(1, "lost the server: it left without a goodbye"),
-        Some(close) if !matches!(close.code, 1000 | 1001 | 1005) => {
-            fail(1, &format!("the server has ended: {} {}", close.code, close.reason))
+        Some(Close { code: Close::NORMAL | Close::GOING_AWAY | Close::NO_STATUS, .. }) | None => {}
+        Some(Close { code: Close::ABNORMAL, .. }) => {
+            fail(1, "lost the server: it left without a close frame")
         }
-        _ => {}
+        Some(close) => fail(1, &format!("the server has closed: {} {}", close.code, close.reason)),
     }
 }

@@ -1,23 +1,31 @@
-//! The landing between messages and events: Engine.IO 4, a session that outlives its connections.
+//! Sessions: Engine.IO 4, server and client. A session outlives its connections.
 //!
-//! Not every network lets a WebSocket through. So a session begins with plain HTTP: a `GET` that is
-//! held until there is something to say, and a `POST` for each thing that the client says
-//! (*long-polling*). If a WebSocket can be had, the session moves over to it, and nothing is lost
-//! on the way. The server pings, so that both ends notice when the other is gone.
+//! Not every network lets a WebSocket through. So a session begins with HTTP *long-polling*: a
+//! `GET` that is held until there is something to send, and a `POST` for what the client sends. If
+//! a WebSocket can be opened, the session is upgraded to it, and no message is lost. The server
+//! pings, so that both ends notice when the other has gone.
 //!
-//! | file | idea | chapter |
+//! | file | what is in it | chapter |
 //! | --- | --- | --- |
-//! | [`packet`] | what is said, in two forms | 16 |
-//! | `polling` | a request that is held, and what waits for the next one | 16 |
-//! | [`session`] | what is one conversation, and when it is over | 16, 17 |
-//! | `serial` | one call at a time, in order, whoever asks for it | 17 |
-//! | [`server`] | whose request is it? | 16, 17 |
+//! | [`packet`] | packets, as text for HTTP and as frames for a WebSocket | 16 |
+//! | `polling` | a `GET` that is held, and the queue for the next one | 16 |
+//! | [`session`] | a session: sending, receiving, its end | 16, 17 |
+//! | `serial` | a serial queue, for the calls of a session's listener | 17 |
+//! | `sessions` | the sessions of a server, and which one a request belongs to | 16 |
+//! | `connection` | one connection of a client: requests, and the upgrade | 16, 17 |
+//! | [`server`] | binds, serves, closes | 16 |
+//! | [`client`] | the other side | 20 |
+//!
+//! `sessions` and `session` are two halves of one: each session removes itself from the list.
 
+pub mod client;
+mod connection;
 pub mod packet;
 mod polling;
 mod serial;
 pub mod server;
 pub mod session;
+mod sessions;
 
 use std::time::Duration;
 
@@ -30,39 +38,41 @@ pub use session::{Event, Session};
 
 /// What can be set, with the defaults of Socket.IO's server (its names in snake_case).
 pub struct Options {
-    /// Where the sessions are; everything else is for [`page`](Options::page). `/socket.io/`.
+    /// The path of the sessions. Requests for other paths are for [`page`](Options::page).
+    /// `/socket.io/`.
     pub path: String,
-    /// The transports that a client may use: both.
+    /// The transports that a client may use. `polling` and `websocket`.
     pub transports: Vec<&'static str>,
     /// How long after a pong the next ping is sent. 25 s.
     pub ping_interval: Duration,
-    /// How long a client may take to answer it. 20 s.
+    /// How long a client may take to answer a ping. 20 s.
     pub ping_timeout: Duration,
-    /// How long the change to a WebSocket may take. 10 s.
+    /// How long the upgrade to a WebSocket may take. 10 s.
     pub upgrade_timeout: Duration,
     /// How long the head of a request may take to arrive. 10 s.
     pub handshake_timeout: Duration,
     /// How long the body of a request may take to arrive (`httpRequestBodyTimeout`). 30 s.
     pub http_request_body_timeout: Duration,
-    /// How long a new session over requests may be left without a second one, before it is forgotten:
+    /// How long a new session over polling may be without a second request before it is removed:
     /// nothing is known yet of a client that reads. 10 s.
     pub first_request_timeout: Duration,
     /// The most bytes that a client may send at once (`maxHttpBufferSize`). 1,000,000.
     pub max_payload: usize,
-    /// A client for which more than so many bytes wait, and one more message comes, is dropped. 16 MiB,
-    /// of which 1 MiB may wait however much waits for others: see [`net::outbox`]. (Socket.IO has no
-    /// such limit, but for its memory.)
+    /// A client is dropped when one more message comes while more bytes than this wait for it. 16
+    /// MiB, of which 1 MiB may wait however much waits for others: see [`net::outbox`]. (Socket.IO
+    /// has no such limit.)
     pub max_queued: usize,
-    /// How many connections there may be at a time, and how many sessions. 10,000. One session more takes
-    /// the place of the one over requests that has had no `GET` waiting for longest, if there is one.
+    /// How many connections there may be at a time, and how many sessions. 10,000. One session more
+    /// replaces the session over polling that has been without a `GET` for longest, if there is
+    /// one.
     pub max_connections: usize,
-    /// How long connections may go on after [`Handle::close`]; 30 s at first. Then they are destroyed.
+    /// How long connections may go on after [`Handle::close`]. 30 s. Then they are destroyed.
     pub close_timeout: Duration,
-    /// The pages of other origins that may read what the server answers: none.
+    /// The pages of other origins that may read the responses. None.
     pub cors: Option<Cors>,
-    /// Whether whoever asks for a session gets one: everybody does.
+    /// Accepts or refuses each handshake. All are accepted.
     pub allow_request: Box<dyn Fn(&Request) -> bool + Send + Sync>,
-    /// What other requests get: a 404.
+    /// Answers the requests for other paths. With a 404.
     pub page: Box<dyn Fn(&Request) -> Response + Send + Sync>,
 }
 
@@ -88,17 +98,17 @@ impl Default for Options {
     }
 }
 
-/// Which pages of other origins a browser lets read the answers (Cross-Origin Resource Sharing).
+/// Which pages of other origins may read the responses (Cross-Origin Resource Sharing).
 #[derive(Clone, Debug, Default)]
 pub struct Cors {
-    /// The origins, such as `https://example.com`; a `*` among them stands for all.
+    /// The origins, such as `https://example.com`; `*` stands for all.
     pub origins: Vec<String>,
-    /// Whether cookies come along.
+    /// Whether requests may carry cookies.
     pub credentials: bool,
 }
 
 impl Options {
-    /// The headers by which a browser knows whether the page that sent `request` may see the answer.
+    /// The headers that tell a browser whether the page that sent `request` may read the response.
     fn cors(&self, request: &Request) -> Headers {
         let mut headers = Headers::default();
         let Some(cors) = &self.cors else { return headers };
@@ -124,24 +134,37 @@ impl Options {
     }
 }
 
-/// Why a request is refused: the number and the words that the protocol has for it. (A reference takes
-/// less of a thread's stack.)
-#[derive(Debug)]
-struct Refusal(&'static (u8, &'static str));
+/// Why a request is refused. The value of each is its code in the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    UnknownTransport = 0,
+    UnknownSid = 1,
+    BadHandshakeMethod = 2,
+    BadRequest = 3,
+    Forbidden = 4,
+    UnsupportedProtocolVersion = 5,
+}
 
 impl Refusal {
-    const UNKNOWN_TRANSPORT: Refusal = Refusal(&(0, "Transport unknown"));
-    const UNKNOWN_SID: Refusal = Refusal(&(1, "Session ID unknown"));
-    const BAD_HANDSHAKE_METHOD: Refusal = Refusal(&(2, "Bad handshake method"));
-    const BAD_REQUEST: Refusal = Refusal(&(3, "Bad request"));
-    const FORBIDDEN: Refusal = Refusal(&(4, "Forbidden"));
-    const UNSUPPORTED_PROTOCOL_VERSION: Refusal = Refusal(&(5, "Unsupported protocol version"));
+    fn code(self) -> u8 {
+        self as u8
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Refusal::UnknownTransport => "Transport unknown",
+            Refusal::UnknownSid => "Session ID unknown",
+            Refusal::BadHandshakeMethod => "Bad handshake method",
+            Refusal::BadRequest => "Bad request",
+            Refusal::Forbidden => "Forbidden",
+            Refusal::UnsupportedProtocolVersion => "Unsupported protocol version",
+        }
+    }
 
     fn response(self, mut headers: Headers) -> Response {
-        let (code, message) = self.0;
         headers.push("Content-Type", "application/json");
-        let body = format!(r#"{{"code":{code},"message":"{message}"}}"#);
-        let status = if self.0 == Refusal::FORBIDDEN.0 { 403 } else { 400 };
+        let body = format!(r#"{{"code":{},"message":"{}"}}"#, self.code(), self.message());
+        let status = if self == Refusal::Forbidden { 403 } else { 400 };
         Response { status, headers, body: body.into_bytes() }
     }
 }

@@ -1,8 +1,7 @@
-//! The packets of Engine.IO: one character that says what it is, and what it carries.
+//! The packets of Engine.IO: a character for the type, and data.
 //!
-//! Picture envelopes with a digit on each. Over a WebSocket every envelope is a message of its own.
-//! Over long-polling all that wait go into one bag, with a mark between each two: an HTTP body is
-//! only text here, so bytes travel in it as base64.
+//! Over a WebSocket each packet is one message. Over long-polling, several packets stand in one
+//! HTTP body, with a separator between them; the body is text, so binary data is sent as base64.
 //!
 //! Chapter 16 of the book.
 
@@ -11,30 +10,30 @@ use std::sync::{Arc, OnceLock};
 use crate::ws::frame::{Header, Opcode, apply_mask};
 use crate::ws::{Message, base64, random::random_bytes};
 
-/// What stands between two packets in one HTTP body: the record separator of ASCII.
+/// The separator of packets in one HTTP body: the record separator of ASCII.
 pub const SEPARATOR: &str = "\x1e";
 
-/// What one end tells the other (Engine.IO protocol, revision 4).
+/// A packet (Engine.IO protocol, revision 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
-    /// The server's first: the session's id and its times, as JSON.
+    /// The first packet of a server: the handshake data (id and timeouts of the session) as JSON.
     Open(String),
-    /// The session is over.
+    /// The session ends.
     Close,
-    /// Are you there? The server asks; what it carries is to be sent back.
+    /// To be answered by a pong with the same data. (The server pings.)
     Ping(String),
-    /// I am here.
+    /// The answer to a ping.
     Pong(String),
-    /// What the session is for.
+    /// A message of the application.
     Message(Message),
-    /// From now on over this WebSocket.
+    /// From now on, the session uses this WebSocket.
     Upgrade,
-    /// Nothing: it ends a request that waits.
+    /// No data: it answers a `GET` that is held.
     Noop,
 }
 
 impl Packet {
-    /// The packet that `text` is, or `None` if it is none.
+    /// Parses a packet; `None` if `text` is not one.
     ///
     /// ```
     /// use sockets_by_hand::{engineio::Packet, ws::Message};
@@ -60,7 +59,8 @@ impl Packet {
         })
     }
 
-    /// The packet that came as one message of a WebSocket. Bytes are a message as they are.
+    /// Parses a packet that came as one message of a WebSocket; `None` if it is not one. A binary
+    /// message is a packet as it is.
     pub fn from_message(message: Message) -> Option<Packet> {
         match message {
             Message::Text(mut text) if text.starts_with('4') => {
@@ -72,27 +72,29 @@ impl Packet {
         }
     }
 
-    /// The packets in the body of a request, or `None` if one of them is none.
+    /// Parses the packets of one HTTP body; `None` if one of them is not a packet.
     pub fn parse_payload(payload: &str) -> Option<Vec<Packet>> {
         payload.split(SEPARATOR).map(Packet::parse).collect()
     }
 
-    /// Writes the packet at the end of `payload`, and a mark before it if it is not the first.
+    /// Appends the packet to `payload`, behind a separator if it is not the first.
     pub fn write(&self, payload: &mut String) {
         if !payload.is_empty() {
             payload.push_str(SEPARATOR);
         }
-        match self.parts() {
-            Ok((digit, data)) => payload.extend([digit, data]),
-            Err(bytes) => payload.extend(["b", &base64::encode(bytes)]),
+        match self.encoded() {
+            Encoded::Text(packet_type, data) => payload.extend([packet_type, data]),
+            Encoded::Binary(bytes) => payload.extend(["b", &base64::encode(bytes)]),
         }
     }
 
-    /// Writes the packet as one message of a WebSocket; masked, if there is a key.
+    /// Appends the packet to `frames` as one message of a WebSocket; masked if there is a key.
     fn write_frame(&self, frames: &mut Vec<u8>, mask: Option<[u8; 4]>) {
-        let (opcode, parts) = match self.parts() {
-            Ok((digit, data)) => (Opcode::Text, [digit.as_bytes(), data.as_bytes()]),
-            Err(bytes) => (Opcode::Binary, [&[][..], bytes]),
+        let (opcode, parts) = match self.encoded() {
+            Encoded::Text(packet_type, data) => {
+                (Opcode::Text, [packet_type.as_bytes(), data.as_bytes()])
+            }
+            Encoded::Binary(bytes) => (Opcode::Binary, [&[][..], bytes]),
         };
         let len = parts.iter().map(|part| part.len() as u64).sum();
         frames.reserve(14 + len as usize);
@@ -104,23 +106,30 @@ impl Packet {
         }
     }
 
-    /// The digit and the text behind it; or the bytes of a binary message.
-    fn parts(&self) -> Result<(&'static str, &str), &[u8]> {
-        Ok(match self {
-            Packet::Open(data) => ("0", data),
-            Packet::Close => ("1", ""),
-            Packet::Ping(data) => ("2", data),
-            Packet::Pong(data) => ("3", data),
-            Packet::Message(Message::Text(text)) => ("4", text),
-            Packet::Message(Message::Binary(bytes)) => return Err(bytes),
-            Packet::Upgrade => ("5", ""),
-            Packet::Noop => ("6", ""),
-        })
+    fn encoded(&self) -> Encoded<'_> {
+        match self {
+            Packet::Open(data) => Encoded::Text("0", data),
+            Packet::Close => Encoded::Text("1", ""),
+            Packet::Ping(data) => Encoded::Text("2", data),
+            Packet::Pong(data) => Encoded::Text("3", data),
+            Packet::Message(Message::Text(text)) => Encoded::Text("4", text),
+            Packet::Message(Message::Binary(bytes)) => Encoded::Binary(bytes),
+            Packet::Upgrade => Encoded::Text("5", ""),
+            Packet::Noop => Encoded::Text("6", ""),
+        }
     }
 }
 
-/// Packets that belong together, on their way to one client or to thousands: each form that they
-/// can take is made once, when the first needs it, and shared.
+/// A packet as it is encoded.
+enum Encoded<'a> {
+    /// The type and the data behind it.
+    Text(&'static str, &'a str),
+    /// A binary message, which has no type.
+    Binary(&'a [u8]),
+}
+
+/// Packets that are sent together, to one client or to thousands. Each encoding is made once, when
+/// it is needed first, and shared.
 #[derive(Debug)]
 pub struct Outgoing {
     packets: Vec<Packet>,
@@ -129,12 +138,12 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// These packets, in this order, and none of another's between them.
+    /// These packets, in this order, without others between them.
     pub fn new(packets: Vec<Packet>) -> Outgoing {
         Outgoing { packets, frames: OnceLock::new(), payload: OnceLock::new() }
     }
 
-    /// As the frames of a WebSocket server.
+    /// The packets as frames of a WebSocket server.
     pub fn frames(&self) -> Arc<[u8]> {
         let frames = self.frames.get_or_init(|| {
             let mut frames = Vec::new();
@@ -144,7 +153,7 @@ impl Outgoing {
         frames.clone()
     }
 
-    /// As the frames of a WebSocket client, each with a mask of its own.
+    /// The packets as frames of a WebSocket client, each with a mask of its own.
     pub fn masked_frames(&self) -> Vec<u8> {
         let mut frames = Vec::new();
         for packet in &self.packets {
@@ -153,7 +162,7 @@ impl Outgoing {
         frames
     }
 
-    /// As the body of a request or a response, or a part of it.
+    /// The packets as an HTTP body, or as a part of one.
     pub fn payload(&self) -> Arc<str> {
         let payload = self.payload.get_or_init(|| {
             let mut payload = String::new();

@@ -1,4 +1,4 @@
-//! Long-polling, as the server has it: a request that is held, and what waits for the next one.
+//! Long-polling on the server: a `GET` that is held, and the queue for the next one.
 
 use std::mem;
 use std::sync::Arc;
@@ -8,24 +8,23 @@ use super::packet::SEPARATOR;
 use super::{Outgoing, Packet};
 use crate::http::{Headers, Response};
 use crate::net::Outbox;
-use crate::net::outbox::{ENVELOPE, Queued};
+use crate::net::outbox::{PER_MESSAGE_OVERHEAD, Queued};
 
 pub(super) struct Polling {
     /// Whether a second request has come for the session.
-    pub claimed: bool,
+    pub confirmed: bool,
     /// The `GET` that is held.
     pub get: Option<Get>,
-    /// Since when none is, while there is none.
+    /// Since when no `GET` is held.
     pub idle_since: Instant,
-    /// How many there have been: their numbers tell them apart.
+    /// How many `GET`s there have been.
     pub gets: u64,
-    /// What waits for the next one, as it will go into its body: one string each, so that what is
-    /// counted is what memory it takes.
+    /// The packets for the next `GET`, encoded.
     queue: Vec<Arc<str>>,
     queued: Queued,
 }
 
-/// A request whose response is still to be written.
+/// A `GET` whose response is still to be written.
 pub(super) struct Get {
     pub number: u64,
     pub outbox: Outbox,
@@ -35,7 +34,7 @@ pub(super) struct Get {
 impl Polling {
     pub(super) fn new() -> Polling {
         Polling {
-            claimed: false,
+            confirmed: false,
             get: None,
             idle_since: Instant::now(),
             gets: 0,
@@ -48,27 +47,27 @@ impl Polling {
         self.add(Outgoing::from(packet).payload());
     }
 
-    /// Puts packets behind all that wait, and returns how many bytes wait then: as in an outbox, not
-    /// counting the first, which may be of any length.
+    /// Queues packets, and returns how many bytes wait then: without the first message, as in an
+    /// outbox.
     pub(super) fn add(&mut self, payload: Arc<str>) -> usize {
-        self.queued.set(self.queued.0 + payload.len() + ENVELOPE);
+        self.queued.set(self.queued.0 + payload.len() + PER_MESSAGE_OVERHEAD);
         self.queue.push(payload);
         self.flush();
-        self.queue.first().map_or(0, |first| self.queued.0 - first.len() - ENVELOPE)
+        self.queue.first().map_or(0, |first| self.queued.0 - first.len() - PER_MESSAGE_OVERHEAD)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Takes all that waits.
+    /// Takes all packets that wait.
     pub(super) fn take(&mut self) -> Vec<Arc<str>> {
         self.queued.set(0);
         mem::take(&mut self.queue)
     }
 
-    /// The last packet of the session. If the server ends, so does the connection that carries it; not
-    /// earlier, since no other can be opened to fetch what waits.
+    /// Queues the last packet of the session. If the server shuts down, the connection that carries
+    /// it ends too. It cannot end earlier: the client could not open another to fetch what waits.
     pub(super) fn push_close(&mut self, reason: &str) {
         if let (Some(get), "server shutting down") = (&mut self.get, reason) {
             get.headers.set("Connection", "close");
@@ -76,7 +75,7 @@ impl Polling {
         self.push(Packet::Close);
     }
 
-    /// Answers the held `GET` with all that waits, if there is both.
+    /// Answers the held `GET` with all packets that wait, if there are both.
     pub(super) fn flush(&mut self) {
         if self.queue.is_empty() {
             return;

@@ -1,8 +1,9 @@
-//! A serial queue: runs tasks one at a time, in the order in which they came.
+//! A serial queue: runs tasks one at a time, in the order in which they were submitted.
 //!
-//! The listener of a session is called on many threads: those of its connections, the clock's, those of
-//! whoever ends it. No call may overlap with another, or overtake one. And who ends a session may hold a
-//! lock that the listener takes too: so it is told on another thread.
+//! The listener of a session is called by many threads: those of its connections, that of the
+//! timers, and any thread that ends the session. No call may overlap with another, or overtake one.
+//! A thread that ends a session may hold a lock that the listener takes too: then the listener is
+//! called on another thread.
 //!
 //! Chapter 17 of the book.
 
@@ -12,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::net::clock::{self, Timer};
-use crate::net::{lock, survives};
+use crate::net::{catch_panic, lock};
 
 /// A serial queue. A clone is the same one.
 #[derive(Clone, Default)]
@@ -26,20 +27,21 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Some thread runs a task, and then all that wait.
+    /// Whether a thread runs a task, and then all that wait.
     busy: bool,
-    /// How many threads are in [`Serial::run`] and wait until none is: to wake nobody is a system call
-    /// too.
+    /// How many threads wait in [`Serial::run`]. (To notify none of them would be a system call
+    /// too.)
     blocked: usize,
     waiting: VecDeque<Task>,
-    /// Tries again to start a thread, where none could be had.
+    /// Tries again to start a thread, if that failed.
     retry: Option<Timer>,
 }
 
 type Task = Box<dyn FnOnce() + Send>;
 
 impl Serial {
-    /// Runs `task` on this thread as soon as no other runs. (A task that calls it waits for itself.)
+    /// Runs `task` on this thread as soon as no other runs. (A task that calls this waits for
+    /// itself.)
     pub fn run(&self, task: impl FnOnce()) {
         let mut state = lock(&self.0.state);
         if state.busy {
@@ -50,18 +52,19 @@ impl Serial {
         }
         state.busy = true;
         drop(state);
-        survives(task);
+        catch_panic(task);
         self.run_waiting();
     }
 
-    /// Runs `task` after all that came before: on this thread, or on the one that runs a task now.
+    /// Runs `task` after all others: on this thread, or on the thread that runs a task now.
     pub fn submit(&self, task: impl FnOnce() + Send + 'static) {
         if self.push(Box::new(task)) {
             self.run_waiting();
         }
     }
 
-    /// The same, but never on this thread, unless a task that runs on it calls this: then after that.
+    /// Runs `task` after all others, but not on this thread, unless a task that runs on it calls
+    /// this.
     pub fn defer(&self, task: impl FnOnce() + Send + 'static) {
         if self.push(Box::new(task)) {
             self.start_thread();
@@ -73,7 +76,7 @@ impl Serial {
         lock(&self.0.state).busy
     }
 
-    /// Answers whether the caller is to see to it that what waits is run.
+    /// Returns whether the caller has to run the tasks that wait.
     fn push(&self, task: Task) -> bool {
         let mut state = lock(&self.0.state);
         state.waiting.push_back(task);
@@ -85,7 +88,7 @@ impl Serial {
     fn start_thread(&self) {
         let queue = self.clone();
         if thread::Builder::new().spawn(move || queue.run_waiting()).is_err() {
-            // No thread to be had: some may have ended by then.
+            // No thread can be started now. Some may have ended in a second.
             let queue = self.clone();
             let again = clock::after(Duration::from_secs(1), move || queue.start_thread());
             lock(&self.0.state).retry = Some(again);
@@ -103,7 +106,7 @@ impl Serial {
                 return;
             };
             drop(state);
-            survives(task);
+            catch_panic(task);
         }
     }
 }

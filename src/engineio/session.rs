@@ -1,18 +1,14 @@
-//! A session: one conversation, however many requests or WebSockets carry it.
+//! A session: one client, whichever requests or WebSocket carry its packets.
 //!
-//! Picture a guest with a cloakroom ticket. Each time somebody comes with that number, it is the same
-//! guest, through whichever door. What is meant for the guest waits at the desk until they ask (a
-//! `GET` that is held until there is something to say), or is handed over at once if they have a
-//! line of their own (a WebSocket).
+//! Over a WebSocket, packets are sent at once. Over polling they wait for a `GET`. A held `GET`
+//! does not block a thread: its thread has gone back to `read`, and so it notices when the client
+//! leaves. The response is written by whichever thread sends the next packet.
 //!
-//! A held `GET` is not a sleeping thread. Its thread has gone back to `read`, so that it notices at
-//! once when the client leaves; the response is written by whoever has something to say.
-//!
-//! | file | idea |
+//! | file | what is in it |
 //! | --- | --- |
-//! | `session` | what is sent, what is received, and the end |
-//! | `session/requests` | its `GET`s and `POST`s, and the upgrade that ends them |
-//! | `session/heartbeat` | the pings, and a client of which nothing is heard |
+//! | `session` | sending, receiving, the end |
+//! | `session/requests` | `GET`s, `POST`s, and the upgrade |
+//! | `session/heartbeat` | pings, and the timeout of a client that is silent |
 //!
 //! Chapters 16 and 17 of the book.
 
@@ -25,28 +21,28 @@ use std::{mem, net::SocketAddr};
 
 use super::polling::Polling;
 use super::serial::Serial;
-use super::server::Shared;
+use super::sessions::Sessions;
 use super::{Outgoing, Packet};
 use crate::http::Request;
 use crate::net::clock::{self, Timer};
-use crate::net::outbox::{Answers, Dropped, MAX_ANSWERS, max_queued_now};
+use crate::net::outbox::{Answers, Dropped, MAX_ANSWERS, queue_limit};
 use crate::net::report::report;
-use crate::net::{lock, survives};
+use crate::net::{catch_panic, lock};
 use crate::ws::{self, Message};
 
-/// The ends after which a client may still fetch what was meant for it.
+/// The reasons after which a client may still fetch the packets that wait for it.
 const GRACEFUL: [&str; 3] = ["forced close", "forced server close", "server shutting down"];
 
-/// What happens in a session, after it was opened.
+/// An event of a session that is open.
 #[derive(Debug)]
 pub enum Event {
-    /// A message came.
+    /// A message has arrived.
     Message(Message),
-    /// It is over, and why: `transport close`, `ping timeout`, … Nothing begins after that.
+    /// The last event: the session has ended; why (`transport close`, `ping timeout`, …).
     Close(&'static str),
 }
 
-/// What is told of all that happens in one session, in order.
+/// Receives every event of a session, one at a time, in order.
 pub type Listener = Box<dyn Fn(Event) + Send + Sync>;
 
 /// A session. A clone is the same one; any thread may use it.
@@ -57,35 +53,36 @@ struct Inner {
     id: String,
     request: Arc<Request>,
     remote_address: Option<SocketAddr>,
-    server: Arc<Shared>,
+    sessions: Arc<Sessions>,
     listener: Mutex<Option<Arc<Listener>>>,
-    /// What the listener is told, one thing at a time.
-    telling: Serial,
-    /// The listener has returned since the last ping was sent.
+    /// The calls of the listener.
+    calls: Serial,
+    /// Whether the listener has returned since the last ping was sent.
     returned: AtomicBool,
-    /// A `POST` has come, and its packets have not all been received yet.
+    /// Whether a `POST` has come, and its packets have not all been received yet.
     receiving: AtomicBool,
-    /// What else there is to say of its end.
+    /// More about the reason of the end.
     details: OnceLock<String>,
     state: Mutex<State>,
 }
 
 struct State {
     transport: Transport,
-    /// A WebSocket has been probed, and will take over: no `GET` is held any more.
+    /// Whether a WebSocket has been probed, and the upgrade is to come: no `GET` is held any more.
     upgrading: bool,
-    /// Why it is over, if it is.
+    /// The reason of the end, once the session has ended.
     closed: Option<&'static str>,
     /// The next ping, or the end of the time for a pong.
-    alarm: Option<Timer>,
-    /// What the client has provoked and not taken.
+    timer: Option<Timer>,
+    /// The answers that the client has caused and not read.
     answers: Answers,
 }
 
 enum Transport {
     Polling(Box<Polling>),
     Websocket(ws::Sender),
-    /// It is over: what it was. Whoever still holds the session holds no connection.
+    /// The session has ended; the name of its last transport. A session that is kept holds no
+    /// connection.
     Closed(&'static str),
 }
 
@@ -98,19 +95,19 @@ impl Transport {
         }
     }
 
-    /// Lets go of the connection; dropped under no lock, as its end may take a moment.
+    /// Takes the connection out. Drop it under no lock, as its end may take a moment.
     #[must_use]
-    fn let_go(&mut self) -> Transport {
+    fn close(&mut self) -> Transport {
         let name = self.name();
         mem::replace(self, Transport::Closed(name))
     }
 }
 
 impl Session {
-    // Not a part of its caller, whose stack the thread of a silent client keeps.
+    // Not inlined: the thread of a silent client keeps the stack of the caller.
     #[inline(never)]
     pub(super) fn new(
-        server: &Arc<Shared>,
+        sessions: &Arc<Sessions>,
         id: String,
         request: Arc<Request>,
         remote_address: Option<SocketAddr>,
@@ -124,16 +121,16 @@ impl Session {
             transport,
             upgrading: false,
             closed: None,
-            alarm: None,
+            timer: None,
             answers: Answers::default(),
         };
         Session(Arc::new(Inner {
             id,
             request,
             remote_address,
-            server: server.clone(),
+            sessions: sessions.clone(),
             listener: Mutex::new(None),
-            telling: Serial::default(),
+            calls: Serial::default(),
             returned: AtomicBool::new(false),
             receiving: AtomicBool::new(false),
             details: OnceLock::new(),
@@ -141,27 +138,27 @@ impl Session {
         }))
     }
 
-    /// What it goes by: 20 characters that cannot be guessed.
+    /// The id (`sid`): 20 characters that cannot be guessed.
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// The request that opened it.
+    /// The request of the handshake.
     pub fn request(&self) -> &Request {
         &self.0.request
     }
 
-    /// The address of the client, or of a proxy before it.
+    /// The address of the client, or of a proxy in front of it.
     pub fn remote_address(&self) -> Option<SocketAddr> {
         self.0.remote_address
     }
 
-    /// `polling` or `websocket`.
+    /// The transport: `polling` or `websocket`.
     pub fn transport(&self) -> &'static str {
         self.lock().transport.name()
     }
 
-    /// Sends packets, after all that were sent before. To a session that is over, nothing is sent.
+    /// Sends packets after all that were sent before. If the session has ended, they are ignored.
     pub fn send(&self, outgoing: &Arc<Outgoing>) {
         let mut state = self.lock();
         if state.closed.is_some() {
@@ -171,10 +168,10 @@ impl Session {
             Transport::Websocket(sender) => {
                 let sender = sender.clone();
                 drop(state);
-                _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread sees it too
+                _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread ends the session
             }
             Transport::Polling(polling) => {
-                let max_queued = max_queued_now(self.0.server.options.max_queued);
+                let max_queued = queue_limit(self.0.sessions.options.max_queued);
                 let waiting = polling.add(outgoing.payload());
                 drop(state);
                 if waiting > max_queued {
@@ -185,8 +182,8 @@ impl Session {
         }
     }
 
-    /// Sends what the client has provoked, such as the refusal of a namespace. One that provokes more
-    /// and more and takes none of it is dropped.
+    /// Sends an answer that the client has caused, such as the refusal of a namespace. A client
+    /// that causes more and more answers and reads none is dropped.
     pub(crate) fn answer(&self, outgoing: &Arc<Outgoing>) {
         let mut state = self.lock();
         let all_sent = match &state.transport {
@@ -203,31 +200,31 @@ impl Session {
     }
 
     fn drop_client(&self, why: Dropped) {
-        self.explain(&why.to_string());
+        self.set_details(&why.to_string());
         if self.end("transport error") {
             report(&format!("Client lost: {why}"));
-            self.tell_elsewhere("transport error");
+            self.defer_close_event("transport error");
         }
     }
 
-    /// What else there is to say of why it is over, such as that the client was too slow.
+    /// More about the reason of the end, such as that the client was too slow.
     pub fn details(&self) -> Option<&str> {
         self.0.details.get().map(String::as_str)
     }
 
-    /// Says why it is about to end. The first to say it is right.
-    pub(super) fn explain(&self, details: &str) {
+    /// Sets the details of the end that is to come. Only the first call counts.
+    pub(super) fn set_details(&self, details: &str) {
         if self.closed().is_none() {
             _ = self.0.details.set(details.to_string());
         }
     }
 
-    /// Why it is over, once it is.
+    /// The reason of the end, once the session has ended.
     pub fn closed(&self) -> Option<&'static str> {
         self.lock().closed
     }
 
-    /// Whether what is sent now would leave at once.
+    /// Whether a packet that is sent now would be written at once.
     pub fn is_writable(&self) -> bool {
         match &self.lock().transport {
             Transport::Polling(polling) => polling.get.is_some(),
@@ -236,47 +233,49 @@ impl Session {
         }
     }
 
-    /// Ends the session; the client is told. What was sent before still arrives.
+    /// Ends the session, after the packets that were sent before.
     ///
-    /// The listener is told on another thread, or once the call of it that asks for this has returned:
-    /// whoever ends a session may hold a lock that the listener takes.
+    /// The listener is called on another thread, or after the call of the listener that calls this:
+    /// the caller may hold a lock that the listener takes.
     pub fn close(&self, reason: &'static str) {
         if self.end(reason) {
-            self.tell_elsewhere(reason);
+            self.defer_close_event(reason);
         }
     }
 
-    fn tell_elsewhere(&self, reason: &'static str) {
+    fn defer_close_event(&self, reason: &'static str) {
         let session = self.clone();
-        self.defer(move || session.tell_of_the_end(reason));
+        self.defer(move || session.emit_close(reason));
     }
 
-    /// The same on a thread that is the library's own, where nobody holds a lock.
-    pub(super) fn close_here(&self, reason: &'static str) {
+    /// Ends the session on a thread of the library, which holds no lock: the listener may be called
+    /// on it.
+    pub(super) fn on_close(&self, reason: &'static str) {
         if self.end(reason) {
             let session = self.clone();
-            self.0.telling.submit(move || session.tell_of_the_end(reason));
+            self.0.calls.submit(move || session.emit_close(reason));
         }
     }
 
-    /// Runs `task` after all that the listener has been told, on another thread or once the call of it
-    /// that asks for this has returned.
+    /// Runs `task` after all events before, on another thread or after the call of the listener
+    /// that calls this.
     pub(crate) fn defer(&self, task: impl FnOnce() + Send + 'static) {
-        self.0.telling.defer(task);
+        self.0.calls.defer(task);
     }
 
-    /// Ends the session, unless it has ended before; its listener is still to be told.
+    /// Ends the session. Returns `false` if it has ended before. The listener is still to be
+    /// called.
     fn end(&self, reason: &'static str) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
             drop(state);
             if reason == "transport close" {
-                self.forget(); // the client waits for no last words
+                self.remove(); // the client fetches nothing more
             }
             return false;
         }
         state.closed = Some(reason);
-        state.alarm = None;
+        state.timer = None;
         let mut waits = false;
         match &mut state.transport {
             Transport::Websocket(sender) if reason == "ping timeout" => sender.terminate(),
@@ -286,19 +285,19 @@ impl Session {
                 _ => polling.push_close(reason),
             },
             Transport::Polling(_) if GRACEFUL.contains(&reason) => waits = true,
-            Transport::Polling(polling) => drop(polling.take()), // nobody will fetch it
+            Transport::Polling(polling) => drop(polling.take()), // the client cannot fetch it
             Transport::Closed(_) => {}
         }
         if waits {
-            // The next `GET` fetches what waits, and the one after it the close, which would overtake
-            // all else in a client; if none comes in time, the session is forgotten.
+            // The next `GET` fetches what waits, and the one after it the close packet: a client
+            // would act on that first. If no `GET` comes in time, the session is removed.
             let session = self.clone();
-            let time = self.0.server.options.ping_timeout;
-            state.alarm = Some(clock::after(time, move || session.forget()));
+            let time = self.0.sessions.options.ping_timeout;
+            state.timer = Some(clock::after(time, move || session.remove()));
         }
         drop(state);
         if !waits {
-            self.forget();
+            self.remove();
         }
         true
     }
@@ -307,47 +306,48 @@ impl Session {
         *lock(&self.0.listener) = Some(Arc::new(listener));
         if let Some(reason) = self.closed() {
             let session = self.clone();
-            // It has ended before anybody listened.
-            self.0.telling.submit(move || session.tell_of_the_end(reason));
+            // It has ended before it had a listener.
+            self.0.calls.submit(move || session.emit_close(reason));
         }
     }
 
-    /// What the client has sent, from whichever transport. Answers whether it made sense; if not,
-    /// the session is over.
+    /// Receives a packet from either transport; `None` stands for a malformed one. Returns `false`
+    /// if it has ended the session.
     pub(super) fn receive(&self, packet: Option<Packet>) -> bool {
         match packet {
-            Some(Packet::Message(message)) => self.tell(message),
+            Some(Packet::Message(message)) => self.emit_message(message),
             Some(Packet::Pong(_)) => self.schedule_ping(&mut self.lock()),
-            Some(Packet::Close) => self.close_here("transport close"),
+            Some(Packet::Close) => self.on_close("transport close"),
             _ => {
-                self.close_here("parse error");
+                self.on_close("parse error");
                 return false;
             }
         }
         true
     }
 
-    fn forget(&self) {
-        let forgotten = lock(&self.0.server.sessions).remove(&self.0.id);
-        let transport = self.lock().transport.let_go();
-        drop((forgotten, transport)); // not under the locks: it may be the last of it
+    /// Removes the session from the list, and closes its connection.
+    fn remove(&self) {
+        let removed = self.0.sessions.remove(&self.0.id);
+        let transport = self.lock().transport.close();
+        drop((removed, transport)); // under no lock: this may be the last reference
     }
 
-    /// Tells the listener of a message. If it panics, this session ends, and no other.
-    fn tell(&self, message: Message) {
-        self.0.telling.run(|| {
+    /// Calls the listener with a message. If it panics, this session ends, and no other.
+    fn emit_message(&self, message: Message) {
+        self.0.calls.run(|| {
             let Some(listener) = lock(&self.0.listener).clone() else { return };
-            if !survives(|| listener(Event::Message(message))) {
+            if !catch_panic(|| listener(Event::Message(message))) {
                 self.close("forced close");
             }
         });
         self.0.returned.store(true, Relaxed);
     }
 
-    /// The same, for the last time.
-    fn tell_of_the_end(&self, reason: &'static str) {
+    /// Calls the listener for the last time.
+    fn emit_close(&self, reason: &'static str) {
         let Some(listener) = lock(&self.0.listener).take() else { return };
-        survives(|| listener(Event::Close(reason)));
+        catch_panic(|| listener(Event::Close(reason)));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,4 +1,4 @@
-//! A body: so many bytes behind a head.
+//! The body of a message, behind its head.
 
 use std::io::{BufRead, Read};
 
@@ -6,7 +6,8 @@ use super::Error::{self, Refused};
 use super::head::read_line;
 use super::{CUT_SHORT, TOO_LONG};
 
-/// Reads `len` bytes of a body. That length is a claim: memory is taken as bytes arrive.
+/// Reads a body of `len` bytes. The length is a claim of the sender: memory is taken only as bytes
+/// arrive.
 pub(super) fn read_exactly(
     reader: &mut impl BufRead,
     len: usize,
@@ -19,8 +20,8 @@ pub(super) fn read_exactly(
     if reader.take(len as u64).read_to_end(&mut body)? < len { Err(CUT_SHORT) } else { Ok(body) }
 }
 
-/// Reads one chunk of a body (RFC 9112 §7.1): its size in hexadecimal on a line of its own, and the
-/// bytes. The chunk of size 0 is the last, and returns `false`.
+/// Reads one chunk of a body (RFC 9112 §7.1): a line with its size in hexadecimal, and its bytes.
+/// Returns `false` for the last chunk, which has size 0.
 pub(super) fn read_chunk(
     reader: &mut impl BufRead,
     max: usize,
@@ -38,7 +39,7 @@ pub(super) fn read_chunk(
     while !read_line(reader, &mut after)?.is_empty() {
         if size > 0 {
             return Err(Refused(400, "a chunk is longer than its size"));
-        } // behind the last chunk more headers may follow, which nobody needs
+        } // behind the last chunk, trailer fields may follow: they are ignored
     }
     Ok(size > 0)
 }

@@ -1,4 +1,4 @@
-//! One request after the other on a connection, each with its response.
+//! A server's end of a connection: one request after the other, each with its response.
 
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::mem;
@@ -10,23 +10,23 @@ use crate::net::{Outbox, Stream, outbox::DEADLINE};
 /// How long a client may take to begin its next request, as in Node.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
-/// The server's end of a connection that carries requests, and at last perhaps something else.
+/// A server's end of a connection: it carries requests, and then perhaps another protocol.
 #[derive(Debug)]
 pub struct Connection {
     /// What the client sends.
     pub reader: BufReader<DeadlineReader>,
     /// What the client is sent.
     pub outbox: Outbox,
-    /// A request has come before.
+    /// Whether a request has come before.
     used: bool,
-    /// The last request was a `HEAD`: its response has no body.
+    /// Whether the last request was a `HEAD`: its response has no body.
     head: bool,
-    /// No request follows the last one.
+    /// Whether the connection ends after the last request.
     last: bool,
 }
 
 impl Connection {
-    /// Speaks HTTP over `stream`, on which `max_queued` bytes may wait for the client.
+    /// Serves HTTP over `stream`. At most `max_queued` bytes may wait for the client.
     ///
     /// # Errors
     /// The connection has already ended.
@@ -42,8 +42,9 @@ impl Connection {
         })
     }
 
-    /// Waits for a request, which the client has [`KEEP_ALIVE`] to begin after the last one was answered,
-    /// and whose whole head it has the time `within` to send; `None` when no more come. A client whose head is refused has been told so.
+    /// Waits for the next request; `None` when no more come. The client has [`KEEP_ALIVE`] to begin
+    /// it after the last response, and `within` to send its whole head. A request whose head is
+    /// refused has been answered already.
     ///
     /// # Errors
     /// The connection failed, or the client has been dropped.
@@ -52,8 +53,9 @@ impl Connection {
         self.next_after(|| outbox.is_sending(), within)
     }
 
-    /// The same, but the time to begin the next request runs only once `is_held`, which says whether
-    /// the last one is still to be answered (or the client still to read the response), says no.
+    /// The same for a request that may be held: the time to begin the next request does not run
+    /// while `is_held` returns `true`, because the last request has no response yet, or the client
+    /// has not read it.
     ///
     /// # Errors
     /// As for [`next`](Connection::next).
@@ -68,11 +70,11 @@ impl Connection {
         }
         self.outbox.wait_for_room().map_err(io::Error::from)?;
         if mem::replace(&mut self.used, true) && !self.begins(is_held)? {
-            self.lingering_close(); // nobody is told anything that they have not asked for
+            self.lingering_close(); // without a response: there is no request
             return Ok(None);
         }
         self.reader.get_mut().deadline = Instant::now().checked_add(within);
-        self.head = false; // a refusal has a body, whatever came before
+        self.head = false; // if this head is refused, the response has a body
         match Request::read(&mut self.reader) {
             Ok(Some(request)) => {
                 self.head = request.method == "HEAD";
@@ -86,11 +88,10 @@ impl Connection {
         }
     }
 
-    /// The body of the last request, of at most `max` bytes, which the client has the time `within`
-    /// to send.
+    /// Reads the body of the last request: at most `max` bytes, within the time `within`.
     ///
     /// # Errors
-    /// There is none to be had: the response says why, and is to [`finish`](Connection::finish) with.
+    /// The body is too long, late or cut short. [`finish`](Connection::finish) with the response.
     pub fn body(
         &mut self,
         request: &Request,
@@ -114,8 +115,7 @@ impl Connection {
         Ok(self.outbox.send(bytes).map_err(io::Error::from)?)
     }
 
-    /// Sends the last response of this connection, and ends it: what follows from the client cannot
-    /// be understood, or is not wanted.
+    /// Sends the last response of this connection, and ends it.
     ///
     /// # Errors
     /// The client has been dropped.
@@ -126,12 +126,14 @@ impl Connection {
         Ok(())
     }
 
-    /// The last request is answered later, by whoever ends the connection then if it asked for that.
+    /// The last request is answered later, through the [`outbox`](Connection::outbox). Whoever
+    /// answers it ends the connection if the request asked for that.
     pub fn answered_later(&mut self) {
         self.last = false;
     }
 
-    /// Waits until the next request begins, or the connection ends; `false` if neither comes in time.
+    /// Waits until the next request begins or the connection ends; `false` if neither happens in
+    /// time.
     fn begins(&mut self, is_held: impl Fn() -> bool) -> Result<bool, Error> {
         loop {
             let held = is_held();

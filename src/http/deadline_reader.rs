@@ -1,16 +1,16 @@
-//! A deadline for whoever sends: so much time in all, not for each byte.
+//! A reader with a deadline for a whole message, not for each byte of it.
 
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::time::{Duration, Instant};
 
 use crate::net::Stream;
 
-/// How long the other end may go on talking after our last word.
+/// How long the other end may go on sending after our last message.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Reads a connection, and while a deadline is set no longer than until then. It is the stream's
-/// own timeout, set anew before each `read` to what is left of the time: a client that sends a byte
-/// now and then gains nothing by it. Without a deadline it costs nothing.
+/// Reads a connection until a deadline, if one is set. Before each `read`, it sets the timeout of
+/// the stream to the time that is left: a client that sends one byte now and then gains no time.
+/// Without a deadline it costs nothing.
 ///
 /// ```no_run
 /// # use sockets_by_hand::{http::{Error, HEAD_TIME, Request, DeadlineReader}, net::Stream};
@@ -28,18 +28,22 @@ pub struct DeadlineReader {
     pub stream: Stream,
     /// When a `read` fails with [`ErrorKind::TimedOut`]; `None` waits for ever.
     pub deadline: Option<Instant>,
-    /// The stream still has a timeout.
-    limited: bool,
+    /// Whether the stream has a timeout now.
+    has_timeout: bool,
 }
 
 impl DeadlineReader {
-    /// A reader of `stream` without a deadline, with a buffer of 1 KiB: one for each client.
+    /// A reader of `stream` without a deadline, with a buffer of 1 KiB (each client has one).
     pub fn buffered(stream: Stream) -> BufReader<DeadlineReader> {
-        BufReader::with_capacity(1024, DeadlineReader { stream, deadline: None, limited: false })
+        BufReader::with_capacity(
+            1024,
+            DeadlineReader { stream, deadline: None, has_timeout: false },
+        )
     }
 
-    /// Ends the connection after a last word: reads and forgets what still comes, for a moment.
-    /// Closed with bytes unread, a connection is reset, and a reset may overtake the last word.
+    /// Ends the connection after our last message: reads and ignores what still comes, for a
+    /// moment. A connection that is closed with bytes unread is reset, and the reset may overtake
+    /// the last message.
     pub fn lingering_close(&mut self) {
         self.deadline = Some(Instant::now() + LINGER);
         _ = io::copy(self, &mut io::sink());
@@ -53,9 +57,9 @@ impl Read for DeadlineReader {
         if left == Some(Duration::ZERO) {
             return Err(ErrorKind::TimedOut.into());
         }
-        if left.is_some() || self.limited {
+        if left.is_some() || self.has_timeout {
             self.stream.set_timeout(left)?;
-            self.limited = left.is_some();
+            self.has_timeout = left.is_some();
         }
         self.stream.read(buffer)
     }

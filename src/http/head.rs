@@ -1,11 +1,11 @@
-//! A head: a first line, then a header a line, then an empty line.
+//! The head of a message: a first line, then one header a line, then an empty line.
 
 use std::io::{BufRead, Read};
 
 use super::Error::{self, Refused};
 use super::{CUT_SHORT, MAX_HEAD, MAX_HEADERS};
 
-/// The headers of a message, in their order. Upper and lower case make no difference in a name.
+/// The headers of a message, in their order. Names are compared without regard to case.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Headers(Vec<(String, String)>);
 
@@ -24,7 +24,7 @@ impl Headers {
             .filter(|item| !item.is_empty())
     }
 
-    /// Whether a header that is a list has this member, in upper or lower case.
+    /// Whether a header that is a list has this member, without regard to case.
     pub fn has(&self, name: &str, member: &str) -> bool {
         self.list(name).any(|other| other.eq_ignore_ascii_case(member))
     }
@@ -34,23 +34,28 @@ impl Headers {
         self.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, v)| v)
     }
 
-    /// All headers, as they came.
+    /// All headers, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// Adds a header after the others. What must not stand in one, above all a line end, becomes a
-    /// space (in a name, `-`): nobody who chooses a value can add a line of their own.
+    /// Adds a header after the others. A character that is not allowed there, above all a line end,
+    /// becomes a space (in a name, `-`): whoever chooses a value cannot add a header of their own.
     pub fn push(&mut self, name: &str, value: &str) {
         let name = name.replace(|c| !is_token_char(c), "-");
         let value = value.replace(|c: char| c != '\t' && c.is_ascii_control(), " ");
         self.0.push((name, value));
     }
 
-    /// Puts a header in place of all others of that name.
+    /// Replaces all headers of that name by one.
     pub fn set(&mut self, name: &str, value: &str) {
         self.0.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.push(name, value);
+    }
+
+    /// Adds all headers of `others` after the others.
+    pub(crate) fn extend(&mut self, others: &Headers) {
+        self.0.extend_from_slice(&others.0);
     }
 
     pub(super) fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Headers, Error> {
@@ -82,8 +87,8 @@ impl Headers {
     }
 }
 
-/// Reads up to the empty line that ends a head, and returns all of it as it came; `None` when the
-/// stream ends before it begins. An empty line before anything else is let pass (RFC 9112 §2.2).
+/// Reads a head, up to and with its empty line; `None` if the stream ends before the head begins.
+/// An empty line before the head is ignored (RFC 9112 §2.2).
 pub(super) fn read_head(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Error> {
     let (mut head, mut begun) = (Vec::new(), false);
     loop {
@@ -98,8 +103,9 @@ pub(super) fn read_head(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Er
     }
 }
 
-/// Reads one line to the end of `text`, which has room for [`MAX_HEAD`] bytes in all. RFC 9112 §2.2
-/// allows to take a `\n` alone for the end of a line. Not every reader does, so we do not either.
+/// Reads one line and appends it to `text`, which may have [`MAX_HEAD`] bytes in all. RFC 9112
+/// §2.2: a reader MAY take a `\n` alone as the end of a line. Not every reader does, so we do not
+/// either.
 pub(super) fn read_line<'a>(
     reader: &mut impl BufRead,
     text: &'a mut Vec<u8>,
@@ -121,9 +127,9 @@ pub(super) fn read_line<'a>(
 pub(super) fn encode_head(first: String, headers: &Headers, length: Option<usize>) -> Vec<u8> {
     let mut head = first + "\r\n";
     for (name, value) in headers.iter() {
-        // Two lengths would be two ends: the body itself says how long it is.
-        let length = ["content-length", "transfer-encoding"];
-        if !length.iter().any(|length| name.eq_ignore_ascii_case(length)) {
+        // The length follows from the body. A second one could contradict it.
+        let framing = ["content-length", "transfer-encoding"];
+        if !framing.iter().any(|framing| name.eq_ignore_ascii_case(framing)) {
             head.extend([name, ": ", value, "\r\n"]);
         }
     }
@@ -133,7 +139,7 @@ pub(super) fn encode_head(first: String, headers: &Headers, length: Option<usize
     (head + "\r\n").into()
 }
 
-/// Whether it is a name, of a header or a method (RFC 9110 §5.6.2).
+/// Whether `name` is a token, such as the name of a header or a method (RFC 9110 §5.6.2).
 pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_token_char)
 }

@@ -1,31 +1,35 @@
-//! As much HTTP/1.1 as we need: a head in, a head out, on either side, and bodies of a known length.
+//! HTTP/1.1, as far as this crate needs it: heads and bodies of a known length, on both sides.
 //!
-//! Picture a letter. The first line says what it is about, the lines below it are the letterhead
-//! (`Name: value`), an empty line ends that, and the content follows. Where the content ends, the
-//! letterhead says. Two readers must never find different ends (whoever writes the letter could
-//! then slip a second one past the first reader: *request smuggling*), so whatever could be
-//! read in two ways is not read at all.
+//! A message has a first line, headers (`Name: value`, one a line), an empty line, and a body. The
+//! headers say where the body ends. Two readers must never find different ends, or an attacker
+//! could hide a second request from the first of them (*request smuggling*). So a message that can
+//! be read in two ways is refused.
 //!
-//! | file | idea |
+//! | file | what is in it |
 //! | --- | --- |
-//! | `head` | lines up to an empty line, and [`Headers`] |
-//! | `body` | so many bytes, or chunks |
-//! | `request` | [`Request`]: what a client asks for |
-//! | `response` | [`Response`]: what a server answers |
-//! | `connection` | [`Connection`]: one request after the other |
-//! | `deadline_reader` | [`DeadlineReader`]: a deadline, however slowly bytes drip |
+//! | `head` | the lines up to the empty line, and [`Headers`] |
+//! | `body` | a body of a known length, or in chunks |
+//! | `request` | [`Request`], which a client sends |
+//! | `response` | [`Response`], which a server sends |
+//! | `connection` | [`Connection`]: a server's end, one request after the other |
+//! | `client` | [`ClientConnection`]: a client's end, one request |
+//! | `url` | [`Url`]: where a server is |
+//! | `deadline_reader` | [`DeadlineReader`]: a deadline for a whole message |
 //!
 //! Chapter 09 of the book.
 
 mod body;
+mod client;
 mod connection;
 mod deadline_reader;
 mod head;
 mod request;
 mod response;
+mod url;
 
 use std::{error, fmt, io, io::ErrorKind, time::Duration};
 
+pub use client::ClientConnection;
 pub use connection::{Connection, KEEP_ALIVE};
 pub use deadline_reader::DeadlineReader;
 pub use head::Headers;
@@ -33,6 +37,7 @@ pub(crate) use head::is_token;
 pub use request::Request;
 pub(crate) use request::escape;
 pub use response::Response;
+pub use url::Url;
 
 /// The longest head that is read, from its first byte to its empty line.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -40,30 +45,32 @@ pub const MAX_HEAD: usize = 16 * 1024;
 /// The most headers in one head.
 pub const MAX_HEADERS: usize = 100;
 
-/// How long a whole head may take to arrive, however it drips.
+/// How long a whole head may take to arrive.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// How long the whole body behind a head may take to arrive, however it drips.
+/// How long a whole body may take to arrive.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
 
-/// Why there is no next request or response. After that the connection is of no more use: where
-/// the next one would begin is not known.
+/// Why there is no next request or response. Afterwards the connection is of no use: where the next
+/// message would begin is not known.
 #[derive(Debug)]
 pub enum Error {
     /// The connection failed.
     Io(io::Error),
-    /// What came is not HTTP/1.1, or more than we read, or can be understood in two ways, or ended
-    /// early, or came late: with which status its sender is told so, and what was wrong.
+    /// The message is not HTTP/1.1, is too long, can be read in two ways, ended early, or came
+    /// late. The status of the response that its sender gets, and what is wrong.
     Refused(u16, &'static str),
+    /// The text is not a URL that we can use; what is wrong with it.
+    InvalidUrl(&'static str),
 }
 
 use Error::Refused;
 
 impl Error {
-    /// The status of the answer that the offender gets; `None` where none can arrive.
+    /// The status of the response that the sender gets; `None` if no response can arrive.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Error::Io(_) => None,
+            Error::Io(_) | Error::InvalidUrl(_) => None,
             Refused(status, _) => Some(*status),
         }
     }
@@ -73,7 +80,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Error::Io(e) => write!(f, "the connection failed: {e}"),
-            Refused(_, why) => f.write_str(why),
+            Refused(_, why) | Error::InvalidUrl(why) => f.write_str(why),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a client asks for: read by servers, written by clients.
+//! Requests: servers read them, clients write them.
 
 use std::io::BufRead;
 
@@ -7,8 +7,8 @@ use super::Headers;
 use super::body::read_exactly;
 use super::head::{encode_head, is_token, is_token_char, read_head};
 
-/// What a client asks for. The body, if there is one, is read in a second step: between the two
-/// the server decides how long it may be.
+/// A request without its body. The server reads the body in a second step, and decides before how
+/// long it may be.
 ///
 /// ```
 /// use sockets_by_hand::http::Request;
@@ -34,13 +34,13 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request to send, without headers: `Host` is yours to push.
+    /// A request without headers: the caller adds `Host`.
     pub fn new(method: &str, target: &str) -> Request {
         let (method, target) = (method.to_string(), target.to_string());
         Request { method, target, minor: 1, headers: Headers::default() }
     }
 
-    /// Reads one head, and not a byte more; `None` when the stream ends before it begins.
+    /// Reads one head, and not a byte more; `None` if the stream ends before the head begins.
     ///
     /// # Errors
     /// The head is refused (400, 417, 431, 501, 505), late, or cut short; or the connection failed.
@@ -74,15 +74,16 @@ impl Request {
             (None, _) => return Err(Refused(501, "a body must come with a Content-Length here")),
             _ => return Err(Refused(400, "there are both Content-Length and Transfer-Encoding")),
         }
-        // It asks for an answer before the body comes. This one says: send again, without asking.
+        // The client waits for a response before it sends the body. 417 says: send it without
+        // waiting.
         if minor > 0 && headers.get("expect").is_some() {
             return Err(Refused(417, "there is no answer to Expect here"));
         }
         Ok(Some(Request { minor, headers, ..Request::new(method, target) }))
     }
 
-    /// Reads the body; empty where none was announced. To be called before the next request is
-    /// read, for the body stands in between.
+    /// Reads the body; it is empty if the head announces none. Call it before the next request is
+    /// read: the body stands in between.
     ///
     /// # Errors
     /// The body is longer than `max`, late, or cut short; or the connection failed.
@@ -90,7 +91,7 @@ impl Request {
         read_exactly(reader, self.headers.content_length()?.unwrap_or(0), max)
     }
 
-    /// The target up to its `?`, as it was sent: not decoded.
+    /// The target up to its `?`, not decoded.
     pub fn path(&self) -> &str {
         self.target.split_once('?').map_or(&self.target, |(path, _)| path)
     }
@@ -102,14 +103,13 @@ impl Request {
         pairs.find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
     }
 
-    /// Whether another request may follow on the same connection. (HTTP/1.0 could be asked to; who
-    /// still speaks it opens a new one.)
+    /// Whether another request may follow on the same connection. (With HTTP/1.0 none may.)
     pub fn keep_alive(&self) -> bool {
         self.minor > 0 && !self.headers.has("connection", "close")
     }
 
-    /// The request with a `body` (or an empty one) as it goes over the wire, for a single `write`.
-    /// `Content-Length` is seen to.
+    /// The request and its `body` as bytes, for a single `write`. `Content-Length` is added where
+    /// it is needed.
     pub fn encode(&self, body: &[u8]) -> Vec<u8> {
         let method = self.method.replace(|c| !is_token_char(c), "-");
         let target = escape(&self.target, |byte| byte.is_ascii_graphic());
@@ -121,7 +121,7 @@ impl Request {
     }
 }
 
-/// Decodes what may stand in a query: `%41` is `A`, `+` is a space.
+/// Decodes a name or a value of a query: `%41` is `A`, `+` is a space.
 fn decode(text: &str) -> String {
     let text = text.replace('+', " ");
     let mut parts = text.split('%');
@@ -135,11 +135,11 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Percent-encodes what may not `stay` as it is (RFC 3986 §2.1).
-pub(crate) fn escape(text: &str, stay: fn(u8) -> bool) -> String {
+/// Percent-encodes all bytes but those that are `allowed` (RFC 3986 §2.1).
+pub(crate) fn escape(text: &str, allowed: fn(u8) -> bool) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
-        match stay(byte) {
+        match allowed(byte) {
             true => escaped.push(byte.into()),
             false => escaped += &format!("%{byte:02X}"),
         }
@@ -147,7 +147,7 @@ pub(crate) fn escape(text: &str, stay: fn(u8) -> bool) -> String {
     escaped
 }
 
-/// What the name of a machine and its port are made of (RFC 3986 §3.2.2).
+/// Whether a byte may stand in a host and its port (RFC 3986 §3.2.2).
 fn is_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! What a server answers: written by servers, read by clients.
+//! Responses: servers write them, clients read them.
 
 use std::io::{BufRead, Read};
 
@@ -7,7 +7,7 @@ use super::body::{read_chunk, read_exactly};
 use super::head::{encode_head, read_head};
 use super::{Headers, TOO_LONG};
 
-/// What a server answers.
+/// A response with its body.
 ///
 /// ```
 /// use sockets_by_hand::http::Response;
@@ -21,11 +21,11 @@ use super::{Headers, TOO_LONG};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response {
-    /// What became of the request, in three digits.
+    /// The status code, such as 200.
     pub status: u16,
     /// The headers.
     pub headers: Headers,
-    /// The content.
+    /// The body.
     pub body: Vec<u8>,
 }
 
@@ -40,7 +40,7 @@ impl Response {
         Response::bytes(status, "text/plain; charset=utf-8", text)
     }
 
-    /// A page.
+    /// A response with an HTML page.
     pub fn html(page: &str) -> Response {
         Response::bytes(200, "text/html; charset=utf-8", page)
     }
@@ -58,14 +58,14 @@ impl Response {
         Response { body, ..Response::new(status) }.with("Content-Type", content_type)
     }
 
-    /// The same response, with this header in place of any others of its name. (To have several, as
-    /// with `Set-Cookie`, [`push`](Headers::push) them.)
+    /// The same response with this header, which replaces others of its name. (To have several of
+    /// one name, as with `Set-Cookie`, [`push`](Headers::push) them.)
     pub fn with(mut self, name: &str, value: &str) -> Response {
         self.headers.set(name, value);
         self
     }
 
-    /// Reads one response. Those that only promise another (100, 103) are skipped.
+    /// Reads one response. Interim responses (100, 103) are skipped.
     ///
     /// # Errors
     /// The response is not HTTP, its body is longer than `max`, it is late, or cut short; or the
@@ -104,7 +104,7 @@ impl Response {
         }
     }
 
-    /// The response as it goes over the wire, for a single `write`. `Content-Length` is seen to.
+    /// The response as bytes, for a single `write`. `Content-Length` is added where it is needed.
     pub fn encode(&self) -> Vec<u8> {
         let mut wire = self.encode_head();
         if has_body(self.status) {
@@ -113,7 +113,7 @@ impl Response {
         wire
     }
 
-    /// The response without its body: what a `HEAD` request gets.
+    /// The head of the response alone: the response to a `HEAD` request.
     pub fn encode_head(&self) -> Vec<u8> {
         let first = format!("HTTP/1.1 {} {}", self.status, reason(self.status));
         encode_head(first, &self.headers, has_body(self.status).then_some(self.body.len()))
@@ -145,6 +145,6 @@ fn reason(status: u16) -> &'static str {
         501 => "Not Implemented",
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
-        _ => "", // nobody reads it
+        _ => "", // clients ignore it (RFC 9112 §4)
     }
 }

@@ -1,8 +1,8 @@
-//! How long to wait before trying again: longer each time, and never all at the same time.
+//! Exponential backoff with jitter: how long to wait before the next attempt.
 //!
-//! Picture a shop that has closed for a moment, and everyone who was inside at its door. If each
-//! comes back every second, the shop opens to a crowd. So each waits twice as long as before, up to
-//! a limit, and nobody waits exactly as long as they meant to (*jitter*): the crowd is spread out.
+//! A server that restarts loses all its clients at the same moment. If each of them tried again
+//! every second, all would arrive together, again and again. So each pause is twice as long as the
+//! one before, up to a limit, and a random part of it (*jitter*) spreads the clients out.
 //!
 //! Chapter 07 of the book.
 
@@ -19,7 +19,7 @@ use std::time::Duration;
 /// let pauses = [(); 5].map(|()| backoff.next_pause().as_secs());
 /// assert_eq!(pauses, [1, 2, 4, 5, 5]);
 ///
-/// backoff.reset(); // it worked: the next trouble begins at the beginning
+/// backoff.reset(); // an attempt has succeeded: the next failure begins with the first pause
 /// assert_eq!(backoff.next_pause(), Duration::from_secs(1));
 /// ```
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Backoff {
     pub min: Duration,
     /// The longest pause. 5 s (`reconnectionDelayMax`).
     pub max: Duration,
-    /// How far a pause may stray, as a part of itself: with 0.5, 2 s become something between
+    /// How much a pause may differ, as a part of itself: with 0.5, 2 s become something between
     /// 1 s and 3 s (`randomizationFactor`).
     pub jitter: f64,
     /// How many pauses there have been.
@@ -54,7 +54,7 @@ impl Backoff {
         pause
     }
 
-    /// Begins again at the first pause: call it when an attempt has worked.
+    /// Begins again with the first pause: call it when an attempt has succeeded.
     pub fn reset(&mut self) {
         self.attempts = 0;
     }
@@ -70,8 +70,8 @@ impl Backoff {
     }
 }
 
-/// A number from 0 up to 1. `std` has one source of chance: the keys that it makes up for each
-/// `HashMap`, so that nobody can guess what collides.
+/// A random number from 0 up to 1. The only source of randomness in `std` is the keys that it makes
+/// for each `HashMap`, so that nobody can guess which keys collide.
 fn random() -> f64 {
     RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }

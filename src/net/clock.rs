@@ -1,11 +1,10 @@
-//! Does a thing later, unless it is called off: `setTimeout` and `clearTimeout`.
+//! Timers: run a task later, unless it is cancelled. Node's `setTimeout` and `clearTimeout`.
 //!
-//! Picture an alarm clock with many hands. One thread sleeps until the next alarm is due, does what
-//! was asked, and sleeps again. If it wakes and no alarm is set any more, it ends; the next one starts
-//! it anew.
+//! One thread serves all timers of the process. It sleeps until the next deadline, runs that task,
+//! and sleeps again. Without a timer left it ends; the next timer starts it anew.
 //!
-//! A thread that waits in `read` cannot watch the time as well. What it may not wait for longer
-//! is cut off from here: [`Stream::destroy`](super::Stream::destroy) wakes it, and it cleans up.
+//! A thread that waits in `read` cannot watch the time as well. A timer ends its connection with
+//! [`Stream::destroy`](super::Stream::destroy), which wakes that thread, and the thread cleans up.
 //!
 //! Chapter 13 of the book.
 
@@ -14,32 +13,34 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{lock, survives};
+use super::sync::{catch_panic, lock};
 
-/// As good as no limit: where a longer time is added, an `Instant` may end.
+/// The longest delay, 100 years: an `Instant` may overflow if a longer one is added.
 pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-static CLOCK: Mutex<Clock> = Mutex::new(Clock { due: BTreeMap::new(), set: 0, ticking: false });
+static CLOCK: Mutex<Clock> = Mutex::new(Clock { due: BTreeMap::new(), count: 0, running: false });
 static CHANGED: Condvar = Condvar::new();
 
 struct Clock {
-    due: BTreeMap<Alarm, Box<dyn FnOnce() + Send>>,
-    /// How many alarms have been set: it tells apart those of the same instant.
-    set: u64,
-    ticking: bool,
+    due: BTreeMap<Key, Box<dyn FnOnce() + Send>>,
+    /// How many timers have been started.
+    count: u64,
+    /// Whether the thread of the timers runs.
+    running: bool,
 }
 
-type Alarm = (Instant, u64);
+/// The deadline of a timer, and its number, which tells apart two with the same deadline.
+type Key = (Instant, u64);
 
-/// An alarm that has been set. Dropped, it is called off.
-#[must_use = "a timer that is dropped is called off at once"]
+/// A timer that has been started. Dropping it cancels it.
+#[must_use = "a timer that is dropped is cancelled at once"]
 #[derive(Debug)]
-pub struct Timer(Alarm);
+pub struct Timer(Key);
 
-/// Runs `task` once `delay` has passed, unless the [`Timer`] is dropped before.
+/// Runs `task` after `delay`, unless the [`Timer`] is dropped before.
 ///
-/// It runs on the one thread that all alarms share, so it must be short: send, cut off, start a
-/// thread. If it panics, the others still run.
+/// All timers share one thread, so the task must be short: send a message, destroy a connection,
+/// start a thread. If it panics, the others still run.
 ///
 /// ```
 /// use sockets_by_hand::net::clock;
@@ -47,31 +48,32 @@ pub struct Timer(Alarm);
 ///
 /// let (sender, receiver) = mpsc::channel();
 /// let also = sender.clone();
-/// let _timer = clock::after(Duration::from_millis(20), move || sender.send("it is time").unwrap());
-/// drop(clock::after(Duration::from_millis(10), move || also.send("never").unwrap()));
-/// assert_eq!(receiver.recv(), Ok("it is time"));
+/// let _timer = clock::after(Duration::from_millis(20), move || sender.send("timeout").unwrap());
+/// drop(clock::after(Duration::from_millis(10), move || also.send("cancelled").unwrap()));
+/// assert_eq!(receiver.recv(), Ok("timeout"));
 /// ```
 pub fn after(delay: Duration, task: impl FnOnce() + Send + 'static) -> Timer {
     let mut clock = lock(&CLOCK);
-    clock.set += 1;
-    let alarm = (Instant::now() + delay.min(FOREVER), clock.set);
-    clock.due.insert(alarm, Box::new(task));
-    if !clock.ticking {
-        // Without a thread to be had, the next alarm that is set tries again.
-        clock.ticking = thread::Builder::new().spawn(tick).is_ok();
+    clock.count += 1;
+    let key = (Instant::now() + delay.min(FOREVER), clock.count);
+    clock.due.insert(key, Box::new(task));
+    if !clock.running {
+        // If no thread can be started, the next timer tries again.
+        clock.running = thread::Builder::new().spawn(run).is_ok();
     }
     CHANGED.notify_one();
-    Timer(alarm)
+    Timer(key)
 }
 
 impl Drop for Timer {
     fn drop(&mut self) {
         let task = lock(&CLOCK).due.remove(&self.0);
-        drop(task); // only now: what it holds may hold timers too
+        drop(task); // not under the lock: what it holds may hold timers too
     }
 }
 
-fn tick() {
+/// The thread of the timers.
+fn run() {
     let mut clock = lock(&CLOCK);
     while let Some(next) = clock.due.first_entry() {
         let pause = next.key().0.saturating_duration_since(Instant::now());
@@ -81,9 +83,9 @@ fn tick() {
             continue;
         }
         let task = next.remove();
-        drop(clock); // the task may set alarms, and drop some
-        survives(task); // if it panics, that has been said on stderr by now
+        drop(clock); // the task may start timers, and drop some
+        catch_panic(task); // the panic hook has written it to stderr
         clock = lock(&CLOCK);
     }
-    clock.ticking = false;
+    clock.running = false;
 }

@@ -1,8 +1,8 @@
 //! Messages in a stream of bytes: where does one end, and the next begin?
 //!
-//! Picture a tape without marks. There are two ways to mark it: write a sign after each message
-//! (here `\n`: a line), or write its length before it (here four bytes: a frame). In both, the
-//! reader sets the longest message that it takes, and what is longer costs it no memory.
+//! There are two ways: a delimiter after each message (here `\n`: a line), or its length before it
+//! (here four bytes: a frame). In both, the reader sets the longest message that it takes, and a
+//! longer one costs it no memory.
 //!
 //! Chapter 04 of the book.
 
@@ -15,10 +15,10 @@ use std::io::{self, BufRead, Read, Write};
 pub enum Error {
     /// The connection failed.
     Io(io::Error),
-    /// The message is longer than so many bytes, the most that the reader allows. Where the next one
-    /// begins is not known.
+    /// The message is longer than this many bytes, the most that the reader allows. Where the next
+    /// one begins is not known.
     TooLong(usize),
-    /// The stream ended in the middle of a frame: so many more bytes were expected.
+    /// The stream ended in the middle of a frame: this many more bytes were expected.
     CutShort(usize),
     /// The line is not UTF-8 text.
     NotText,

@@ -1,13 +1,13 @@
-//! Lets any thread send to a client, and keeps a client that does not read from stalling anyone.
+//! The outbox of a connection: any thread may send, and a client that does not read delays nobody.
 //!
-//! Picture a letter box with a postman. A letter is handed over at the door where the door is
-//! open. Where it is not, the letter goes into the box, a postman (a thread) is called to wait at
-//! the door, and everybody who comes with a letter from then on drops it into the box and goes. When
-//! the box is empty, the postman goes home. When it overflows, or the door stays shut too long, the
-//! address is struck off.
+//! Picture a letter box with a postman. As long as the client takes its messages, whoever sends one
+//! delivers it in person. If the client does not, the message goes into the box, a postman (the
+//! *drain thread*) waits for the client, and everybody who sends from then on drops a message into
+//! the box and goes. When the box is empty, the postman goes home. When it overflows, or nothing is
+//! taken for too long, the client is dropped.
 //!
-//! "Waiting at the door" is a `write` that finds no room: the other end has not read, the kernel's
-//! buffers are full, and the thread sleeps until there is room. That is how TCP slows a sender down.
+//! A `write` waits if it finds no room: the other end has not read, the buffers of the kernel are
+//! full. That is how TCP slows a sender down.
 //!
 //! Chapter 06 of the book.
 
@@ -25,46 +25,47 @@ use std::time::{Duration, Instant};
 use super::clock::{self, Timer};
 use super::{Stream, lock};
 
-/// With more bytes than this waiting behind the message that is being sent, no more may follow.
+/// A client is dropped when one more message comes while more bytes than this wait behind the
+/// message that is being sent.
 pub const MAX_QUEUED: usize = 16 * 1024 * 1024;
 
-/// While more than this waits, the client's own thread reads no more from it. So much may wait for
-/// each client, however much waits for others.
+/// While more bytes than this wait, the client's own thread reads no more from it (back-pressure).
+/// This much may wait for each client, however much waits for others.
 pub const HIGH_WATER_MARK: usize = 1024 * 1024;
 
-/// While so many bytes wait for all clients of the process together, no client may have more than
+/// While this many bytes wait for all clients of the process together, none may have more than
 /// [`HIGH_WATER_MARK`].
-pub const MAX_QUEUED_TOGETHER: usize = 256 * 1024 * 1024;
+pub const MAX_QUEUED_TOTAL: usize = 256 * 1024 * 1024;
 
-/// How many bytes of answers may wait that the other end provokes by what it sends, such as pongs.
+/// How many bytes of answers may wait that the other end causes by what it sends, such as pongs.
 pub const MAX_ANSWERS: usize = 64 * 1024;
 
 /// How long a client may take no byte at all while messages wait for it; and how long it may take
 /// over all that is left, once its connection is to end.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// How long a sender itself waits for room before it leaves the rest to the drain thread. (On a Unix
-/// socket, so long for each piece of a large message that the reader does take. Windows
-/// does not say how much of a `write` that timed out was sent, so there a sender never waits, the
-/// drain thread does all the writing, and a timeout is the end.)
-const PATIENCE: Duration = Duration::from_millis(5);
+/// How long a sender itself waits for room before it leaves the rest to the drain thread. (On a
+/// Unix socket: for each piece of a large message. Windows does not say how much of a `write` that
+/// timed out was sent. So there a sender never waits, the drain thread does all the writing, and a
+/// client whose `write` times out is dropped.)
+const WRITE_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// How often a thread waits for room within [`STALLS_TIME`]: whoever sends to many that are slow
-/// leaves the rest of them to drain threads.
+/// How often a thread waits for room within [`STALLS_TIME`]. A thread that broadcasts to many slow
+/// clients leaves the rest of them to drain threads.
 const MAX_STALLS: u32 = 5;
 
 /// See [`MAX_STALLS`].
 const STALLS_TIME: Duration = Duration::from_secs(1);
 
 /// How long the drain thread waits for room before it looks at the deadline.
-const LONG_PATIENCE: Duration = Duration::from_secs(1);
+const DRAIN_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long after it last waited for room the drain thread stays: the client is slow, and a sender
-/// would have to wait at its next message again.
-const STAY: Duration = Duration::from_secs(10);
+/// How long the drain thread stays after it last waited for room: the client is slow, and a sender
+/// would have to wait again at its next message.
+const DRAIN_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// What a message takes that waits, besides its bytes: many small ones are a lot too.
-pub const ENVELOPE: usize = 64;
+/// How much memory a queued message takes besides its bytes.
+pub const PER_MESSAGE_OVERHEAD: usize = 64;
 
 /// How many messages go into one `write`.
 const BATCH: usize = 64;
@@ -80,13 +81,13 @@ const BATCH: usize = 64;
 /// let mut client = Stream::connect(listener.local_addr()?)?;
 /// let outbox = Outbox::new(listener.accept()?.0.into())?;
 ///
-/// let news: Arc<[u8]> = Arc::from(*b"Hello, all"); // made once, however many it is sent to
-/// outbox.send(news.clone()).unwrap();
+/// let message: Arc<[u8]> = Arc::from(*b"Hello, all"); // encoded once, for any number of clients
+/// outbox.send(message.clone()).unwrap();
 /// outbox.end();
 ///
-/// let mut heard = String::new();
-/// client.read_to_string(&mut heard)?;
-/// assert_eq!(heard, "Hello, all");
+/// let mut received = String::new();
+/// client.read_to_string(&mut received)?;
+/// assert_eq!(received, "Hello, all");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -98,7 +99,7 @@ struct Shared {
     max_queued: usize,
     deadline: Duration,
     state: Mutex<State>,
-    /// The drain thread has written something, or given up.
+    /// The drain thread has written something, or the client has been dropped.
     progress: Condvar,
 }
 
@@ -110,33 +111,44 @@ struct State {
     /// How many bytes the queue takes.
     queued: Queued,
     writer: Writer,
-    last_sent: bool,
-    ending: bool,
-    /// Drops a client that takes too long over what is left at the end.
-    end_timer: Option<Timer>,
-    dropped: Option<Dropped>,
+    phase: Phase,
+}
+
+/// What may still be sent.
+#[derive(Debug, Default)]
+enum Phase {
+    /// Any message.
+    #[default]
+    Open,
+    /// What is queued.
+    LastSent,
+    /// What is queued, and then the end of the stream. The timer drops a client that takes too
+    /// long.
+    Ending { _timer: Option<Timer> },
+    /// Nothing: the client has been dropped.
+    Dropped(Dropped),
 }
 
 /// Who writes to the client.
 #[derive(Debug, Default)]
 enum Writer {
-    /// Whoever sends.
+    /// Whichever thread sends.
     #[default]
     Sender,
     /// The drain thread.
     Drain,
-    /// The drain thread too, which is parked until there is something to write.
+    /// The drain thread, which is parked until there is something to write.
     Parked(Thread),
 }
 
 /// Why a client gets no more messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// It reads more slowly than messages come: over so many bytes wait, and one more came.
+    /// It reads more slowly than messages come: more than this many bytes wait, and one more came.
     TooSlow(usize),
-    /// It took no byte for so long: the whole of the deadline.
+    /// It took no byte for this long, the whole deadline.
     Stalled(Duration),
-    /// The connection was to end, and the client did not take all that was left in so long.
+    /// The connection was to end, and the client did not take all that was left within this time.
     EndTimeout(Duration),
     /// The connection failed.
     Lost(ErrorKind),
@@ -170,8 +182,8 @@ impl From<Dropped> for io::Error {
 }
 
 impl Outbox {
-    /// The outbox of `stream`, which from now on writes through it alone. ([`MAX_QUEUED`] bytes
-    /// may wait, for [`DEADLINE`].)
+    /// The outbox of `stream`: from now on, nothing else may write to that. The limits are
+    /// [`MAX_QUEUED`] and [`DEADLINE`].
     ///
     /// # Errors
     /// The connection has already ended.
@@ -179,10 +191,10 @@ impl Outbox {
         Outbox::with_limits(stream, MAX_QUEUED, DEADLINE)
     }
 
-    /// The same with other limits: a client is dropped when one more message comes while over
-    /// `max_queued` bytes wait behind the one being sent, or when it takes no byte for `deadline`.
-    /// (Over [`HIGH_WATER_MARK`] it is also dropped while [`MAX_QUEUED_TOGETHER`] wait for all
-    /// clients; but not if `max_queued` is `usize::MAX`: then there is no limit.)
+    /// An outbox with other limits. The client is dropped when one more message comes while more
+    /// than `max_queued` bytes wait behind the one being sent, or when it takes no byte for
+    /// `deadline`. (While [`MAX_QUEUED_TOTAL`] bytes wait for all clients, its limit is
+    /// [`HIGH_WATER_MARK`]. With `usize::MAX` there is no limit at all.)
     ///
     /// # Errors
     /// The connection has already ended, or `deadline` is zero.
@@ -193,14 +205,15 @@ impl Outbox {
     ) -> io::Result<Outbox> {
         let (state, progress) = (Mutex::default(), Condvar::new());
         let shared = Shared { stream, max_queued, deadline, state, progress };
-        shared.be_patient_for(PATIENCE)?;
+        shared.set_write_timeout(WRITE_TIMEOUT)?;
         Ok(Outbox(Arc::new(shared)))
     }
 
-    /// Sends `message` after all that were sent before, whole or, if the client is dropped, not.
-    /// `Ok` means that it is on its way, not that it has arrived.
+    /// Sends `message` after all that were sent before. `Ok` means that it is written or queued,
+    /// not that it has arrived.
     ///
-    /// It becomes an `Arc` only if it must wait: a message for many is best one already.
+    /// It becomes an `Arc` only if it must be queued. A message for many clients is best one
+    /// already.
     ///
     /// # Errors
     /// The client has been dropped, now or earlier, and its connection ended.
@@ -208,73 +221,76 @@ impl Outbox {
         self.0.send(&mut lock(&self.0.state), message)
     }
 
-    /// Sends `message` as the last one: whatever anybody sends later is an error. (The connection
-    /// stays open; see [`end`](Outbox::end).)
+    /// Sends `message` as the last one: to send another is an error ([`Dropped::Ended`]). The
+    /// connection stays open; see [`end`](Outbox::end).
     ///
     /// # Errors
     /// As for [`send`](Outbox::send).
     pub fn send_last(&self, message: impl AsRef<[u8]> + Into<Arc<[u8]>>) -> Result<(), Dropped> {
         let mut state = lock(&self.0.state);
         let sent = self.0.send(&mut state, message);
-        state.last_sent = true;
+        if let Phase::Open = state.phase {
+            state.phase = Phase::LastSent;
+        }
         sent
     }
 
-    /// Ends our side of the connection once all that was sent is out. For that the client has the
-    /// `deadline` in all: no byte that it takes renews it.
+    /// Ends our side of the connection once all that was sent is written. For that the client has
+    /// the `deadline` in all: no byte that it takes renews it.
     pub fn end(&self) {
         let mut state = lock(&self.0.state);
-        if state.ending {
+        if matches!(state.phase, Phase::Ending { .. } | Phase::Dropped(_)) {
             return;
         }
-        (state.last_sent, state.ending) = (true, true);
         if state.queue.is_empty() {
-            _ = self.0.stream.end(); // if it has ended already, so much the better
+            state.phase = Phase::Ending { _timer: None };
+            _ = self.0.stream.end(); // it may have ended already
             return;
         }
         let shared = Arc::downgrade(&self.0);
-        state.end_timer = Some(clock::after(self.0.deadline, move || {
+        let timer = clock::after(self.0.deadline, move || {
             let Some(shared) = shared.upgrade() else { return };
             let mut state = lock(&shared.state);
             if !state.queue.is_empty() {
                 shared.drop_client(&mut state, Dropped::EndTimeout(shared.deadline));
             }
-        }));
+        });
+        state.phase = Phase::Ending { _timer: Some(timer) };
     }
 
     /// Waits while more than [`HIGH_WATER_MARK`] waits for the client, or so much that one more
-    /// message would drop it. Its own thread does so before it reads on: who takes no answers may ask
-    /// no more questions. (What Node's `drain` event is for.)
+    /// message would drop it. The client's own thread calls this before it reads on: it stops
+    /// reading from a peer that does not read. (In Node: the `drain` event.)
     ///
     /// # Errors
     /// The client has been dropped, now or earlier.
     pub fn wait_for_room(&self) -> Result<(), Dropped> {
         let max = self.0.max_queued.min(HIGH_WATER_MARK);
-        let full = |s: &mut State| s.waiting() > max && s.dropped.is_none();
+        let full = |s: &mut State| s.waiting() > max && s.dropped().is_none();
         let state = self.0.progress.wait_while(lock(&self.0.state), full);
-        state.unwrap_or_else(PoisonError::into_inner).dropped.map_or(Ok(()), Err)
+        state.unwrap_or_else(PoisonError::into_inner).dropped().map_or(Ok(()), Err)
     }
 
-    /// Waits until all that was sent has left, or the client has been dropped.
+    /// Waits until all that was sent is written, or the client has been dropped.
     pub fn wait_until_sent(&self) {
         let busy = |s: &mut State| !s.queue.is_empty();
         drop(self.0.progress.wait_while(lock(&self.0.state), busy));
     }
 
-    /// Whether some of what was sent has not left yet.
+    /// Whether some of what was sent is not written yet.
     pub fn is_sending(&self) -> bool {
         !lock(&self.0.state).queue.is_empty()
     }
 
-    /// Whether what is sent now would leave at once.
+    /// Whether a message that is sent now would be written at once.
     pub fn is_writable(&self) -> bool {
         let state = lock(&self.0.state);
-        state.queue.is_empty() && !state.last_sent && state.dropped.is_none()
+        state.queue.is_empty() && matches!(state.phase, Phase::Open)
     }
 
-    /// Why the client was dropped, if it was: its own thread asks when its `read` has ended.
+    /// Why the client was dropped, if it was. Its own thread asks when its `read` has ended.
     pub fn dropped(&self) -> Option<Dropped> {
-        lock(&self.0.state).dropped
+        lock(&self.0.state).dropped()
     }
 }
 
@@ -285,14 +301,13 @@ impl Shared {
         message: impl AsRef<[u8]> + Into<Arc<[u8]>>,
     ) -> Result<(), Dropped> {
         let len = message.as_ref().len();
-        if let Some(why) = state.dropped {
-            return Err(why);
-        }
-        if state.last_sent {
-            return Err(Dropped::Ended);
+        match state.phase {
+            Phase::Open => {}
+            Phase::LastSent | Phase::Ending { .. } => return Err(Dropped::Ended),
+            Phase::Dropped(why) => return Err(why),
         }
         if !matches!(state.writer, Writer::Sender) {
-            let max_queued = max_queued_now(self.max_queued);
+            let max_queued = queue_limit(self.max_queued);
             if state.waiting() > max_queued {
                 return Err(self.drop_client(state, Dropped::TooSlow(max_queued)));
             }
@@ -324,15 +339,15 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes what is queued, waiting as long as it takes. Answers whether the client is still there,
-    /// and sets `waited` to the time at which a `write` last had to wait.
+    /// Writes what is queued, however long that takes. Returns `false` if the client has been
+    /// dropped. Sets `waited` to the time at which a `write` last had to wait.
     fn write_queue(&self, waited: &mut Option<Instant>) -> bool {
         let mut progress = Instant::now();
         loop {
             let start = Instant::now();
             let state = lock(&self.state);
             if state.queue.is_empty() {
-                return state.dropped.is_none();
+                return state.dropped().is_none();
             }
             let batch: Vec<_> = state.queue.iter().take(BATCH).cloned().collect();
             let mut parts: Vec<_> = batch.iter().map(|message| IoSlice::new(message)).collect();
@@ -340,7 +355,7 @@ impl Shared {
             drop(state); // others may queue while this thread waits
 
             let written = self.stream.clone().write_vectored(&parts);
-            if start.elapsed() >= PATIENCE {
+            if start.elapsed() >= WRITE_TIMEOUT {
                 *waited = Some(Instant::now());
             }
             let mut state = lock(&self.state);
@@ -348,7 +363,7 @@ impl Shared {
                 Ok(n) => {
                     progress = Instant::now();
                     state.advance(n);
-                    if state.queue.is_empty() && state.ending {
+                    if state.queue.is_empty() && state.is_ending() {
                         _ = self.stream.end();
                     }
                     self.progress.notify_all();
@@ -364,24 +379,26 @@ impl Shared {
     }
 
     /// How long a `write` waits for room.
-    fn be_patient_for(&self, time: Duration) -> io::Result<()> {
+    fn set_write_timeout(&self, time: Duration) -> io::Result<()> {
         let time = if cfg!(windows) { self.deadline } else { time.min(self.deadline) };
         self.stream.set_write_timeout(Some(time))
     }
 
-    /// Ends the connection, which wakes the client's own thread; that one cleans up.
+    /// Ends the connection, which wakes the client's own thread, and that thread cleans up.
     fn drop_client(&self, state: &mut State, why: Dropped) -> Dropped {
         self.stream.destroy();
         state.clear();
         self.progress.notify_all();
-        *state.dropped.get_or_insert(why)
+        let first = state.dropped().unwrap_or(why);
+        state.phase = Phase::Dropped(first);
+        first
     }
 }
 
 impl State {
-    /// Puts a message behind all others, for the drain thread.
+    /// Queues a message for the drain thread.
     fn push(&mut self, message: Arc<[u8]>) {
-        self.queued.set(self.queued.0 + message.len() + ENVELOPE);
+        self.queued.set(self.queued.0 + message.len() + PER_MESSAGE_OVERHEAD);
         self.queue.push_back(message);
         if let Writer::Parked(thread) = mem::replace(&mut self.writer, Writer::Drain) {
             thread.unpark();
@@ -390,15 +407,15 @@ impl State {
 
     /// How many bytes wait behind the first message.
     fn waiting(&self) -> usize {
-        self.queued.0 - self.queue.front().map_or(0, |first| first.len() + ENVELOPE)
+        self.queued.0 - self.queue.front().map_or(0, |first| first.len() + PER_MESSAGE_OVERHEAD)
     }
 
-    /// Takes off the queue what `n` more written bytes complete.
+    /// Removes from the queue the messages that `n` more written bytes complete.
     fn advance(&mut self, n: usize) {
         self.sent += n;
         while let Some(first) = self.queue.front().filter(|first| self.sent >= first.len()) {
             self.sent -= first.len();
-            self.queued.set(self.queued.0 - first.len() - ENVELOPE);
+            self.queued.set(self.queued.0 - first.len() - PER_MESSAGE_OVERHEAD);
             self.queue.pop_front();
         }
         if self.queue.is_empty() {
@@ -406,36 +423,45 @@ impl State {
         }
     }
 
-    /// Lets go of the queue and its memory.
+    /// Frees the queue and its memory.
     fn clear(&mut self) {
         self.queue = VecDeque::new();
         self.queued.set(0);
     }
+
+    fn dropped(&self) -> Option<Dropped> {
+        if let Phase::Dropped(why) = self.phase { Some(why) } else { None }
+    }
+
+    fn is_ending(&self) -> bool {
+        matches!(self.phase, Phase::Ending { .. })
+    }
 }
 
-/// The drain thread: writes what is queued. It stays while the client is slow, and then ends.
+/// The drain thread: writes what is queued. It stays as long as the client is slow, and then ends.
 fn drain(mut shared: Arc<Shared>) {
     let mut waited = None;
-    _ = shared.be_patient_for(LONG_PATIENCE); // a failure shows in `write`
+    _ = shared.set_write_timeout(DRAIN_WRITE_TIMEOUT); // a failure shows in `write`
     while shared.write_queue(&mut waited) {
         let mut state = lock(&shared.state);
         if !state.queue.is_empty() {
             continue; // a message has come since
         }
-        let stay = waited.map_or(Duration::ZERO, |at: Instant| STAY.saturating_sub(at.elapsed()));
-        if stay.is_zero() || state.ending {
-            _ = shared.be_patient_for(PATIENCE);
+        let stay = waited
+            .map_or(Duration::ZERO, |at: Instant| DRAIN_KEEP_ALIVE.saturating_sub(at.elapsed()));
+        if stay.is_zero() || state.is_ending() {
+            _ = shared.set_write_timeout(WRITE_TIMEOUT);
             state.writer = Writer::Sender;
             return;
         }
         state.writer = Writer::Parked(thread::current());
         drop(state);
-        // Without a share in the connection: it ends as soon as everybody else has let it go.
+        // A weak reference: a parked thread does not keep the connection open.
         let parked = Arc::downgrade(&shared);
         drop(shared);
         thread::park_timeout(stay);
-        let Some(still_there) = parked.upgrade() else { return };
-        shared = still_there;
+        let Some(upgraded) = parked.upgrade() else { return };
+        shared = upgraded;
     }
 }
 
@@ -459,16 +485,16 @@ fn count_stall() {
 }
 
 /// How many bytes wait for all clients of the process together.
-static TOGETHER: AtomicUsize = AtomicUsize::new(0);
+static TOTAL_QUEUED: AtomicUsize = AtomicUsize::new(0);
 
-/// How many bytes wait for one client. They are counted among those of all clients too.
+/// How many bytes wait for one client. They are part of [`TOTAL_QUEUED`] too.
 #[derive(Debug, Default)]
 pub(crate) struct Queued(pub usize);
 
 impl Queued {
     pub fn set(&mut self, bytes: usize) {
         // (This addition wraps around, so that it can also subtract.)
-        TOGETHER.fetch_add(bytes.wrapping_sub(self.0), Relaxed);
+        TOTAL_QUEUED.fetch_add(bytes.wrapping_sub(self.0), Relaxed);
         self.0 = bytes;
     }
 }
@@ -479,26 +505,27 @@ impl Drop for Queued {
     }
 }
 
-/// Counts answers that the other end provokes and does not take.
+/// Counts the answers that the other end causes and does not read.
 #[derive(Debug, Default)]
 pub(crate) struct Answers(usize);
 
 impl Answers {
-    /// Whether one more answer of `len` bytes may be sent. `all_sent`: nothing waits now.
+    /// Whether one more answer of `len` bytes may be sent. `all_sent` says that none waits now.
     pub fn allow(&mut self, len: usize, all_sent: bool) -> bool {
         if all_sent {
             self.0 = 0;
         }
-        self.0 += len + ENVELOPE;
+        self.0 += len + PER_MESSAGE_OVERHEAD;
         all_sent || self.0 <= MAX_ANSWERS
     }
 }
 
-/// How many bytes may wait for a client that may have `max_queued`, with all that waits for others.
-pub(crate) fn max_queued_now(max_queued: usize) -> usize {
+/// The limit of one client's queue at the moment: `max_queued`, or less while much waits for
+/// others.
+pub(crate) fn queue_limit(max_queued: usize) -> usize {
     match max_queued {
         usize::MAX => usize::MAX,
-        max if TOGETHER.load(Relaxed) < MAX_QUEUED_TOGETHER => max,
+        max if TOTAL_QUEUED.load(Relaxed) < MAX_QUEUED_TOTAL => max,
         max => max.min(HIGH_WATER_MARK),
     }
 }

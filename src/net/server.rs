@@ -1,8 +1,9 @@
-//! Accepts clients, gives each a thread, knows how many there are, and ends in good order.
+//! A server: accepts connections, runs a handler for each on a thread of its own, and ends in good
+//! order.
 //!
-//! Picture a doorkeeper. One thread stands at the door ([`Server::serve`]) and leads every guest
-//! to a table with a waiter of its own (your handler, on a thread of its own). The house has a
-//! limit, and when it closes ([`Handle::close`]) the door shuts first and the guests finish.
+//! The thread in [`Server::serve`] accepts. A second thread (the spawner) starts a thread for each
+//! client, which runs your handler. The number of connections is limited. [`Handle::close`] first
+//! stops accepting, and then lets the open connections end.
 //!
 //! Chapter 03 of the book.
 
@@ -27,35 +28,58 @@ use std::{
 
 use super::report::{self, report};
 use super::stream::WeakStream;
-use super::{Stream, lock};
+use super::{Stream, sync::lock};
 
-/// How many clients may be connected at a time, unless [`Server::max_connections`] is changed.
+/// The default of [`Options::max_connections`].
 pub const MAX_CONNECTIONS: usize = 10_000;
 
-/// How long those who are connected may go on after [`Handle::close`], unless
-/// [`Server::close_timeout`] is changed.
+/// The default of [`Options::close_timeout`].
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client's thread takes this much address space; memory only as far as the stack is used.
+/// The address space of a client's thread. It takes memory only for the part of the stack that it
+/// uses.
 const STACK: usize = 256 * 1024;
 
-/// How long to wait after a failed `accept`: long enough not to spin, too short to be noticed.
+/// How long to wait after a failed `accept`: long enough not to spin, short enough not to be
+/// noticed.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a server behind a socket file may take to answer whether it is there.
+/// How long a server behind a socket file may take to accept a connection.
 #[cfg(unix)]
-const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A server that listens, and accepts nobody before [`serve`](Server::serve).
+/// What can be set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many clients may be connected at a time. 10,000. One more is closed at once.
+    pub max_connections: usize,
+    /// What one client too many is sent before it is closed. Nothing. (A client that has written
+    /// already may be reset before it reads that.)
+    pub overload_response: &'static [u8],
+    /// How long open connections may go on after [`Handle::close`]. 30 s. Then they are destroyed.
+    pub close_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            max_connections: MAX_CONNECTIONS,
+            overload_response: b"",
+            close_timeout: CLOSE_TIMEOUT,
+        }
+    }
+}
+
+/// A server that listens. It accepts no client before [`serve`](Server::serve).
 ///
 /// ```
 /// use std::io::{Read, Write};
-/// use sockets_by_hand::net::{Server, Stream};
+/// use sockets_by_hand::net::{Options, Server, Stream};
 ///
-/// let server = Server::bind("127.0.0.1:0")?;
+/// let server = Server::bind("127.0.0.1:0", Options::default())?;
 /// let address = server.address().unwrap();
 /// let handle = server.handle();
-/// let door = std::thread::spawn(move || {
+/// let serving = std::thread::spawn(move || {
 ///     server.serve(|mut stream| stream.write_all(b"Hello from server"))
 /// });
 ///
@@ -64,20 +88,13 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// assert_eq!(answer, "Hello from server");
 ///
 /// handle.close();
-/// door.join().unwrap();
+/// serving.join().unwrap();
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Server {
     address: Option<SocketAddr>,
     handle: Handle,
-    /// How many clients may be connected at a time; 10,000 at first. One more is closed at once.
-    pub max_connections: usize,
-    /// What one client too many is told before it is closed; at first, nothing. (A client that has
-    /// written already may be reset before it reads that.)
-    pub farewell: &'static [u8],
-    /// How long those who are connected may go on after [`Handle::close`]; 30 s at first. Then
-    /// their connections are destroyed.
-    pub close_timeout: Duration,
+    options: Options,
 }
 
 type Handler = dyn Fn(Stream) -> io::Result<()> + Send + Sync;
@@ -100,31 +117,31 @@ impl Server {
     /// # Errors
     /// The address is not `HOST:PORT` ([`io::ErrorKind::InvalidInput`]),
     /// is not one of this machine, or is taken ([`io::ErrorKind::AddrInUse`]).
-    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
+    pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
-        let mut door = address;
-        match door.ip() {
+        let mut own = address;
+        match own.ip() {
             // Windows does not connect to "any address", but where that is bound, loopback is too.
-            IpAddr::V4(ip) if ip.is_unspecified() => door.set_ip(Ipv4Addr::LOCALHOST.into()),
-            IpAddr::V6(ip) if ip.is_unspecified() => door.set_ip(Ipv6Addr::LOCALHOST.into()),
+            IpAddr::V4(ip) if ip.is_unspecified() => own.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => own.set_ip(Ipv6Addr::LOCALHOST.into()),
             _ => {}
         }
         let duplicate = listener.try_clone().ok().map(Duplicate::from);
-        let knock = move || drop(Stream::connect(door));
-        Ok(Server::new(Listener::Tcp(listener), Some(address), duplicate, knock))
+        let wake_accept = Box::new(move || drop(Stream::connect(own)));
+        Ok(Server::new(Listener::Tcp(listener), Some(address), duplicate, wake_accept, options))
     }
 
     /// Listens on a Unix socket: a file at `path`, which goes away with the server.
     ///
-    /// A socket file that no server listens behind (left by one that was killed) is replaced.
-    /// Asking costs a connection: a live server sees a client come and go.
+    /// A socket file behind which no server listens (left by one that was killed) is replaced. To
+    /// find that out takes a connection: a live server sees a client connect and leave.
     ///
     /// # Errors
-    /// The file belongs to a live server or is no socket ([`ErrorKind::AddrInUse`]), or the
-    /// folder does not exist or may not be written.
+    /// The file belongs to a live server or is no socket ([`ErrorKind::AddrInUse`]), or the folder
+    /// does not exist or may not be written.
     #[cfg(unix)]
-    pub fn bind_path(path: impl AsRef<Path>) -> io::Result<Server> {
+    pub fn bind_path(path: impl AsRef<Path>, options: Options) -> io::Result<Server> {
         let path = path.as_ref();
         let listener = UnixListener::bind(path).or_else(|e| {
             if !is_abandoned(path) {
@@ -133,110 +150,107 @@ impl Server {
             fs::remove_file(path)?;
             UnixListener::bind(path)
         })?;
-        let door = path.to_owned();
+        let own = path.to_owned();
         let duplicate = listener.try_clone().ok().map(Duplicate::from);
-        let listener = Listener::Unix(listener, door.clone());
-        let knock = move || drop(Stream::connect_path(&door));
-        Ok(Server::new(listener, None, duplicate, knock))
+        let listener = Listener::Unix(listener, own.clone());
+        let wake_accept = Box::new(move || drop(Stream::connect_path(&own)));
+        Ok(Server::new(listener, None, duplicate, wake_accept, options))
     }
 
     fn new(
         listener: Listener,
         address: Option<SocketAddr>,
         duplicate: Option<Duplicate>,
-        knock: impl Fn() + Send + Sync + 'static,
+        wake_accept: Box<dyn Fn() + Send + Sync>,
+        options: Options,
     ) -> Server {
         let (phase, clients) = (Phase::Bound(listener), HashMap::new());
         let state = Mutex::new(State { phase, duplicate, clients, accepted: 0 });
-        let knock = Box::new(knock);
-        Server {
-            address,
-            handle: Handle(Arc::new(Shared { state, changed: Condvar::new(), knock })),
-            max_connections: MAX_CONNECTIONS,
-            farewell: b"",
-            close_timeout: CLOSE_TIMEOUT,
-        }
+        let shared = Shared { state, changed: Condvar::new(), wake_accept };
+        Server { address, handle: Handle(Arc::new(shared)), options }
     }
 
-    /// Where the server listens; `None` on a Unix socket, whose path you know.
+    /// The address on which the server listens; `None` on a Unix socket.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// What stops the server, and counts its clients, from any thread.
+    /// A handle that stops the server and counts its clients, from any thread.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
     /// Accepts clients until [`Handle::close`], runs `handler` for each on a thread of its own, and
-    /// returns when the last of them has returned. ([`close_timeout`](Server::close_timeout) after
-    /// the close, every `read` and `write` of theirs fails.)
+    /// returns when the last handler has returned. ([`Options::close_timeout`] after the close,
+    /// every `read` and `write` of theirs fails.)
     ///
-    /// The connection ends when `handler` has returned and no clone of its [`Stream`] is left. An
-    /// error that it returns, like a panic, ends that connection alone, and is said on stderr.
-    /// So is a client that could not be accepted for want of a descriptor or a thread.
+    /// The connection ends when `handler` has returned and no clone of its [`Stream`] is left. If
+    /// the handler returns an error or panics, only that connection ends, and the error is written
+    /// to stderr. So is the error if a client could not be served for want of a descriptor or a
+    /// thread.
     pub fn serve(self, handler: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static) {
         report::prepare();
         let handler: Arc<Handler> = Arc::new(handler);
         let handle = self.handle.clone();
-        let (door, waiting) = mpsc::channel::<(Stream, Guest)>();
-        // A thread takes longer to start than a client to accept. In a rush the accepted wait here,
-        // where nobody is turned away, and not in the kernel's queue, which is short (128).
-        let usher = thread::spawn(move || {
-            for (stream, guest) in waiting {
-                start(stream, guest, handler.clone());
+        let (accepted, waiting) = mpsc::channel::<(Stream, ConnectionGuard)>();
+        // A thread takes longer to start than a client to accept. In a rush, accepted clients wait
+        // in this channel, and not in the backlog of the kernel, which is short (128).
+        let spawner = thread::spawn(move || {
+            for (stream, guard) in waiting {
+                spawn_client(stream, guard, handler.clone());
             }
         });
         let Some(listener) = handle.begin() else { return };
         while !handle.is_closed() {
             match listener.accept() {
-                Ok(mut stream) => match handle.let_in(&stream, self.max_connections) {
-                    Some(guest) => _ = door.send((stream, guest)), // the usher is there until the end
-                    None => _ = stream.write(self.farewell), // it fits: nothing was written before
+                Ok(mut stream) => match handle.try_acquire(&stream, self.options.max_connections) {
+                    Some(guard) => _ = accepted.send((stream, guard)), // the spawner runs until the end
+                    // It fits into the buffer of the kernel: nothing was written before.
+                    None => _ = stream.write(self.options.overload_response),
                 },
                 Err(e) => handle.not_served(e),
             }
         }
-        drop(listener); // from here on, whoever connects is refused
+        drop(listener); // from here on, connections are refused
         handle.change(|state| state.phase = Phase::Closed);
-        drop(door);
-        _ = usher.join();
-        handle.end(self.close_timeout);
+        drop(accepted);
+        _ = spawner.join();
+        handle.end(self.options.close_timeout);
     }
 }
 
-/// One that has not served frees its port.
+/// A server that never served frees its port.
 impl Drop for Server {
     fn drop(&mut self) {
         self.handle.close();
     }
 }
 
-/// Gives one client its thread.
-fn start(stream: Stream, guest: Guest, handler: Arc<Handler>) {
-    let handle = guest.handle.clone();
-    let started = thread::Builder::new().stack_size(STACK).spawn(move || {
-        let _counted_until_the_end = guest;
+/// Starts the thread of one client.
+fn spawn_client(stream: Stream, guard: ConnectionGuard, handler: Arc<Handler>) {
+    let handle = guard.handle.clone();
+    let spawned = thread::Builder::new().stack_size(STACK).spawn(move || {
+        let _counted_until_the_end = guard;
         if let Err(e) = handler(stream) {
             report(&format!("Client lost: {e}"));
         }
     });
-    if let Err(e) = started {
+    if let Err(e) = spawned {
         handle.not_served(e);
     }
 }
 
-/// Whether the file at `path` is a socket behind which nobody listens any more. A live server whose
-/// queue of clients is full does not answer: that is no refusal.
+/// Whether the file at `path` is a socket on which no server listens any more. A live server whose
+/// backlog is full does not answer: that is not a refusal.
 #[cfg(unix)]
 fn is_abandoned(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let (asked, answer) = mpsc::channel();
+    let (sender, result) = mpsc::channel();
     let path = path.to_owned();
-    let ask = move || asked.send(Stream::connect_path(path).map_err(|e| e.kind()).err());
+    let connect = move || sender.send(Stream::connect_path(path).map_err(|e| e.kind()).err());
     is_socket
-        && thread::Builder::new().spawn(ask).is_ok()
-        && answer.recv_timeout(ASK_TIMEOUT) == Ok(Some(ErrorKind::ConnectionRefused))
+        && thread::Builder::new().spawn(connect).is_ok()
+        && result.recv_timeout(PROBE_TIMEOUT) == Ok(Some(ErrorKind::ConnectionRefused))
 }
 
 impl Listener {
@@ -253,7 +267,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Listener::Unix(_, path) = self {
-            // If someone was quicker to remove it, all is well.
+            // The one error is that it has been removed already.
             _ = fs::remove_file(path);
         }
     }
@@ -267,33 +281,34 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     /// Connects to the server itself, which wakes a thread that waits in `accept`.
-    knock: Box<dyn Fn() + Send + Sync>,
+    wake_accept: Box<dyn Fn() + Send + Sync>,
 }
 
 struct State {
     phase: Phase,
-    /// Wakes a thread that waits in `accept`, or is at least a descriptor to be had when all are in use.
+    /// To shut it down wakes a thread that waits in `accept`. Where it does not, to close it frees
+    /// a descriptor for [`Shared::wake_accept`].
     duplicate: Option<Duplicate>,
-    /// The connections of those whose handler has not returned yet.
+    /// The connections whose handler has not returned yet.
     clients: HashMap<u64, WeakStream>,
-    /// How many clients there have been.
+    /// How many clients have been accepted.
     accepted: u64,
 }
 
 enum Phase {
-    /// It listens, and accepts nobody.
+    /// It listens, and does not accept.
     Bound(Listener),
     /// A thread waits in `accept`.
     Serving,
-    /// It has been closed, and that thread has not noticed yet.
+    /// It has been closed, and that thread has not returned from `accept` yet.
     Closing,
     /// The port is free.
     Closed,
 }
 
 impl Handle {
-    /// Closes the door: when this returns, no new client is accepted, and the port is free. Those
-    /// who are connected may go on for [`Server::close_timeout`]; [`wait`](Handle::wait) for them.
+    /// Stops accepting: when this returns, connections are refused, and the port is free. Open
+    /// connections may go on for [`Options::close_timeout`]; [`wait`](Handle::wait) waits for them.
     pub fn close(&self) {
         let mut state = lock(&self.0.state);
         state.phase = match mem::replace(&mut state.phase, Phase::Closed) {
@@ -303,16 +318,16 @@ impl Handle {
         self.0.changed.notify_all();
         while !matches!(state.phase, Phase::Closed) {
             let duplicate = state.duplicate.take();
-            drop(state); // the thread that is to be woken needs it
+            drop(state); // the thread that is woken locks it
             if !shut_down(duplicate) {
-                (self.0.knock)();
+                (self.0.wake_accept)();
             }
             state = lock(&self.0.state);
             let closing = |s: &mut State| !matches!(s.phase, Phase::Closed);
             let woken = self.0.changed.wait_timeout_while(state, PAUSE, closing);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.duplicate = None; // it has the port as well
+        state.duplicate = None; // it keeps the port too
     }
 
     /// Whether it has been closed.
@@ -320,8 +335,8 @@ impl Handle {
         lock(&self.0.state).is_closed()
     }
 
-    /// Waits until the server has been closed and its last client's handler has returned. (A handler
-    /// that calls it waits for itself.)
+    /// Waits until the server has been closed and the last handler has returned. (A handler that
+    /// calls this waits for itself.)
     pub fn wait(&self) {
         drop(self.0.changed.wait_while(lock(&self.0.state), |state| state.is_in_use()));
     }
@@ -331,7 +346,7 @@ impl Handle {
         lock(&self.0.state).clients.len()
     }
 
-    /// The listener, for the thread that accepts; none if it has been closed before.
+    /// The listener, for the thread that accepts; `None` if the server has been closed before.
     fn begin(&self) -> Option<Listener> {
         let mut state = lock(&self.0.state);
         match mem::replace(&mut state.phase, Phase::Closed) {
@@ -343,7 +358,7 @@ impl Handle {
         }
     }
 
-    /// Waits for the last client, and after `time` destroys the connections of those who are left.
+    /// Waits for the last handler, and after `time` destroys the connections that are left.
     fn end(&self, time: Duration) {
         let in_use = |state: &mut State| state.is_in_use();
         let waited = self.0.changed.wait_timeout_while(lock(&self.0.state), time, in_use);
@@ -353,19 +368,19 @@ impl Handle {
         self.wait();
     }
 
-    /// Counts a client in, unless there are `max` already, or the server has been closed meanwhile.
-    fn let_in(&self, stream: &Stream, max: usize) -> Option<Guest> {
+    /// Counts a connection, unless there are `max` already or the server has been closed.
+    fn try_acquire(&self, stream: &Stream, max: usize) -> Option<ConnectionGuard> {
         let mut state = lock(&self.0.state);
         (!state.is_closed() && state.clients.len() < max).then(|| {
             state.accepted += 1;
-            let number = state.accepted;
-            state.clients.insert(number, stream.downgrade());
-            Guest { handle: self.clone(), number }
+            let id = state.accepted;
+            state.clients.insert(id, stream.downgrade());
+            ConnectionGuard { handle: self.clone(), id }
         })
     }
 
-    /// No descriptor or no thread for a client: waits a moment for others to leave. (Or the server has
-    /// been closed, which is why there is no client.)
+    /// There is no descriptor or no thread for a client: waits a moment for others to leave. (Once
+    /// the server has been closed, a failed `accept` is no error.)
     fn not_served(&self, e: io::Error) {
         if self.is_closed() {
             return;
@@ -386,13 +401,14 @@ impl State {
         matches!(self.phase, Phase::Closing | Phase::Closed)
     }
 
-    /// Somebody may still come, or has not left.
+    /// A client may still be accepted, or has not left.
     fn is_in_use(&self) -> bool {
         !matches!(self.phase, Phase::Closed) || !self.clients.is_empty()
     }
 }
 
-/// Shuts a listener down, which wakes a thread that waits in its `accept`: on Linux, if not everywhere.
+/// Shuts a listener down, which on Linux wakes a thread that waits in its `accept`. Returns `false`
+/// where this cannot be done.
 #[cfg(unix)]
 fn shut_down(listener: Option<Duplicate>) -> bool {
     listener.is_some_and(|it| TcpStream::from(it).shutdown(Shutdown::Both).is_ok())
@@ -402,14 +418,14 @@ fn shut_down(_: Option<Duplicate>) -> bool {
     false
 }
 
-/// A client that has been counted in, and is counted out however its thread ends.
-struct Guest {
+/// Counts a connection until its thread ends, even by a panic.
+struct ConnectionGuard {
     handle: Handle,
-    number: u64,
+    id: u64,
 }
 
-impl Drop for Guest {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.handle.change(|state| _ = state.clients.remove(&self.number));
+        self.handle.change(|state| _ = state.clients.remove(&self.id));
     }
 }

@@ -103,8 +103,9 @@ impl Stream {
         either!(self, socket => socket.shutdown(Shutdown::Write))
     }
 
-    /// Ends both directions at once. Whichever thread waits in a `read` or `write` wakes up; on Windows
-    /// a `read` that waits already may go on until its timeout, or until the other end closes.
+    /// Ends both directions at once. Whichever thread waits in a `read` or `write` wakes up; on
+    /// Windows a `read` that waits already may go on until its timeout, or until the other end
+    /// closes.
     pub fn destroy(&self) {
         // The one error is that there is nothing left to end.
         _ = either!(self, socket => socket.shutdown(Shutdown::Both));
@@ -219,8 +220,8 @@ impl Write for Stream {
 }
 
 /// Makes a call, and counts its bytes. A signal (Ctrl-Z, then `fg`) interrupts a call that has a
-/// timeout: it is made again. And what Unix calls "would block" where a timeout is set is what Windows,
-/// and the reader, call "timed out".
+/// timeout: it is made again. And what Unix calls "would block" where a timeout is set is what
+/// Windows, and the reader, call "timed out".
 fn patiently(count: &AtomicU64, mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {

@@ -1,4 +1,4 @@
-//! Answers that are awaited: a number for each, and a time after which none is awaited any more.
+//! Acknowledgements: an id for each that is awaited, and a timeout.
 //!
 //! Chapter 18 of the book.
 
@@ -8,103 +8,106 @@ use std::time::Duration;
 use std::{error, fmt, mem, thread};
 
 use super::args::Args;
-use super::{lock, survives};
+use super::{catch_panic, lock};
 use crate::net::clock::{self, Timer};
 
-/// Why there is no answer.
+/// Why there is no acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoAnswer {
-    /// None came in time.
+pub enum AckError {
+    /// It did not arrive in time.
     Timeout,
-    /// The other end has gone.
+    /// The socket has been disconnected.
     Disconnected,
 }
 
-impl fmt::Display for NoAnswer {
+impl fmt::Display for AckError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
-            NoAnswer::Timeout => "operation has timed out",
-            NoAnswer::Disconnected => "socket has been disconnected",
+            AckError::Timeout => "operation has timed out",
+            AckError::Disconnected => "socket has been disconnected",
         })
     }
 }
 
-impl error::Error for NoAnswer {}
+impl error::Error for AckError {}
 
-/// What is called with an answer, or without one; once in any case.
-pub type Callback = Box<dyn FnOnce(Result<Args, NoAnswer>) + Send>;
+/// Is called once: with the arguments of the acknowledgement, or with the reason why there is none.
+pub type Callback = Box<dyn FnOnce(Result<Args, AckError>) + Send>;
 
-/// The answers that one socket awaits.
+/// The acknowledgements that one socket awaits. A clone is the same list.
 #[derive(Clone, Default)]
 pub struct Acks(Arc<Mutex<Awaited>>);
 
 #[derive(Default)]
 struct Awaited {
     callbacks: HashMap<u64, (Callback, Timer)>,
-    numbers: u64,
+    next_id: u64,
 }
 
 impl Acks {
-    /// A number under which nobody has been asked yet.
+    /// The id of the next event that wants an acknowledgement.
     pub fn next_id(&self) -> u64 {
         let mut awaited = lock(&self.0);
-        awaited.numbers += 1;
-        awaited.numbers - 1
+        awaited.next_id += 1;
+        awaited.next_id - 1
     }
 
-    /// Awaits an answer for `time` to what is asked under the number `id`.
-    pub fn expect(&self, id: u64, time: Duration, callback: Callback) {
+    /// Awaits the acknowledgement `id` for the time `timeout`.
+    pub fn expect(&self, id: u64, timeout: Duration, callback: Callback) {
         let acks = Arc::downgrade(&self.0);
         let mut awaited = lock(&self.0);
-        let timer = clock::after(time, move || {
+        let timer = clock::after(timeout, move || {
             let Some(acks) = acks.upgrade().map(Acks) else { return };
-            // A callback may take its time: not on the clock's thread, if another can be had.
-            if !acks.fail(id, NoAnswer::Timeout) {
-                acks.settle(id, Err(NoAnswer::Timeout));
+            // A callback may take long: it runs on the thread of the timers only if no other can be
+            // started.
+            if !acks.fail(id, AckError::Timeout) {
+                acks.resolve(id, Err(AckError::Timeout));
             }
         });
         awaited.callbacks.insert(id, (callback, timer));
     }
 
-    /// Says, on a thread of its own, why no answer will come: whoever asks may hold a lock that the
-    /// callback wants. Returns `false` if no thread can be started; the time limit still holds then.
-    pub fn fail(&self, id: u64, why: NoAnswer) -> bool {
+    /// Resolves an acknowledgement with an error, on a thread of its own: the caller may hold a
+    /// lock that the callback takes. Returns `false` if no thread can be started; then the timeout
+    /// will resolve it.
+    pub fn fail(&self, id: u64, why: AckError) -> bool {
         let acks = self.clone();
-        thread::Builder::new().spawn(move || acks.settle(id, Err(why))).is_ok()
+        thread::Builder::new().spawn(move || acks.resolve(id, Err(why))).is_ok()
     }
 
-    /// Hands over an answer. One that nobody awaits, or no longer, is ignored.
-    pub fn settle(&self, id: u64, answer: Result<Args, NoAnswer>) {
+    /// Calls the callback of an acknowledgement. One that is not awaited, or no longer, is ignored.
+    pub fn resolve(&self, id: u64, result: Result<Args, AckError>) {
         let awaited = lock(&self.0).callbacks.remove(&id);
         if let Some((callback, _)) = awaited {
-            callback(answer);
+            callback(result);
         }
     }
 
-    /// Whether an answer is still awaited under this number.
+    /// Whether this acknowledgement is still awaited.
     pub fn is_awaited(&self, id: u64) -> bool {
         lock(&self.0).callbacks.contains_key(&id)
     }
 
-    /// The other end has gone: no answer will come any more.
+    /// Resolves all with [`AckError::Disconnected`].
     pub fn disconnected(&self) {
-        tell_disconnected(self.take(&[]));
+        resolve_disconnected(self.take(&[]));
     }
 
-    /// Awaits no answer any more, but to the questions `unasked`, which have not left yet; returns
-    /// who is to be told so.
-    pub fn take(&self, unasked: &[u64]) -> Vec<Callback> {
+    /// Removes all but those whose event has not been sent yet (`unsent`), and returns their
+    /// callbacks.
+    pub fn take(&self, unsent: &[u64]) -> Vec<Callback> {
         let mut awaited = lock(&self.0);
         let all = mem::take(&mut awaited.callbacks).into_iter();
-        let (kept, gone): (HashMap<_, _>, _) = all.partition(|(id, _)| unasked.contains(id));
+        let (kept, removed): (HashMap<_, _>, _) = all.partition(|(id, _)| unsent.contains(id));
         awaited.callbacks = kept;
-        gone.into_values().map(|(callback, _)| callback).collect()
+        removed.into_values().map(|(callback, _)| callback).collect()
     }
 }
 
-/// Tells all that no answer will come: one that panics keeps none of the others from being called.
-pub fn tell_disconnected(callbacks: Vec<Callback>) {
+/// Calls all callbacks with [`AckError::Disconnected`]. One that panics does not keep the others
+/// from being called.
+pub fn resolve_disconnected(callbacks: Vec<Callback>) {
     for callback in callbacks {
-        survives(|| callback(Err(NoAnswer::Disconnected)));
+        catch_panic(|| callback(Err(AckError::Disconnected)));
     }
 }

@@ -1,7 +1,7 @@
 //! The arguments of an event or of an acknowledgement: a list that is read without a panic.
 //!
-//! The other end decides how many there are. A JavaScript function that expects three and is given
-//! one finds `undefined` in the others; here a missing argument is [`Value::Null`].
+//! The other end decides how many there are. In a JavaScript function a missing argument is
+//! `undefined`; here it is [`Value::Null`].
 //!
 //! Chapter 18 of the book.
 
@@ -9,7 +9,7 @@ use std::ops::{Deref, Index, RangeFrom, RangeFull};
 
 use crate::json::Value;
 
-/// The arguments that came with an event or an acknowledgement; it derefs to a slice.
+/// The arguments of an event or an acknowledgement. It dereferences to a slice, as a `Vec` does.
 ///
 /// ```
 /// use sockets_by_hand::{json, socketio::{Args, Value}};
@@ -36,7 +36,7 @@ impl Index<usize> for Args {
     }
 }
 
-/// `args[1..]`: the arguments from there on, which may be none.
+/// `args[1..]`: the arguments from there on; it may be empty.
 impl Index<RangeFrom<usize>> for Args {
     type Output = [Value];
 
@@ -62,14 +62,14 @@ impl Deref for Args {
     }
 }
 
-/// `args == [json!(1)]`: the same values in the same order, whatever holds them.
+/// `args == [json!(1)]`: the same values in the same order.
 impl<T: AsRef<[Value]> + ?Sized> PartialEq<T> for Args {
     fn eq(&self, other: &T) -> bool {
         self.0 == other.as_ref()
     }
 }
 
-/// So that arguments can be sent on as they came: `socket.emit("said", &event.args)`.
+/// So that arguments can be emitted again: `socket.emit("said", &event.args)`.
 impl AsRef<[Value]> for Args {
     fn as_ref(&self) -> &[Value] {
         &self.0

@@ -1,26 +1,27 @@
-//! Values to packets, and packets to values: bytes leave the JSON here, and come back into it.
+//! Encodes values as packets, and decodes packets to values, with binary attachments.
 //!
-//! Picture a form with "see enclosure 1" where a picture should be. JSON has no bytes, so each piece
-//! of bytes is taken out of the values, a placeholder with its number left behind, and sent as a
-//! message of its own right after. The other end waits until all of them have come, and puts them in.
+//! JSON has no bytes. So each binary value is replaced by a placeholder with its number, and is
+//! sent as a binary message of its own after the text. The other end waits until all of these
+//! attachments have arrived, and puts them back.
 //!
 //! Chapters 18 and 21 of the book.
 
 use std::fmt::Write;
+use std::iter::once;
 
-use super::packet::{Kind, Packet};
+use super::packet::{Kind, Packet, RESERVED};
 use crate::engineio::{self, Outgoing};
 use crate::json;
 use crate::json::Value;
 use crate::ws::Message;
 
-/// The most pieces of bytes in one packet.
+/// The most attachments of one packet.
 pub const MAX_ATTACHMENTS: usize = 10;
 
-/// The packets of Engine.IO that carry an event or an answer (`kind` without bytes), with `values`.
+/// Encodes an event or an acknowledgement with `values`. (`kind` is the type for no attachments.)
 ///
 /// # Panics
-/// There are more than [`MAX_ATTACHMENTS`] pieces of bytes in the values: any receiver would hang up.
+/// There are more than [`MAX_ATTACHMENTS`] binary values: any receiver would end the session.
 pub fn encode<'a>(
     kind: Kind,
     namespace: &str,
@@ -43,7 +44,7 @@ pub fn encode<'a>(
         // (Writing into a `String` cannot fail.)
         _ = match attachments_in(value) {
             0 => write!(text, "{value}"),
-            _ => write!(text, "{}", take_out(value.clone(), &mut attachments)),
+            _ => write!(text, "{}", deconstruct(value.clone(), &mut attachments)),
         };
     }
     text.push(']');
@@ -52,49 +53,67 @@ pub fn encode<'a>(
     Outgoing::new(messages)
 }
 
-/// A packet that has come, whole.
+/// Encodes an event, with the id of its acknowledgement if it wants one.
+///
+/// # Panics
+/// The name is [`RESERVED`]; or as for [`encode`].
+pub fn encode_event(namespace: &str, id: Option<u64>, name: &str, values: &[Value]) -> Outgoing {
+    assert!(!RESERVED.contains(&name), "\"{name}\" is a reserved event name");
+    let name = Value::from(name);
+    encode(Kind::Event, namespace, id, once(&name).chain(values))
+}
+
+/// Encodes a packet that is neither an event nor an acknowledgement; `data` is JSON, or empty.
+pub fn encode_control(kind: Kind, namespace: &str, data: &str) -> Outgoing {
+    let text = Packet::new(kind, namespace, data).encode();
+    engineio::Packet::Message(Message::Text(text)).into()
+}
+
+/// A packet that has arrived whole, with its attachments.
 #[derive(Debug, PartialEq)]
 pub struct Decoded {
-    /// What it is for, [`Kind::BinaryEvent`] and [`Kind::BinaryAck`] being like those without bytes.
+    /// The type; [`Kind::Event`] and [`Kind::Ack`] also for those with attachments.
     pub kind: Kind,
     /// The namespace.
     pub namespace: String,
-    /// The number under which an answer is wanted, or given.
+    /// The id of the acknowledgement that is wanted, or given.
     pub id: Option<u64>,
-    /// The values of an event or an answer, or the one value of another packet, if any.
+    /// The values of an event (its name first) or an acknowledgement, or the one value of another
+    /// packet.
     pub values: Vec<Value>,
 }
 
-/// A message came that cannot be one of Socket.IO: `parse error`.
+/// A message is not a packet, or not one that may come now: `parse error`.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Nonsense;
+pub struct DecodeError;
 
-/// A piece of bytes, until it has been put where it belongs.
+/// An attachment, until it has replaced its placeholder.
 type Attachment = Option<Vec<u8>>;
 
-/// Puts packets together out of messages.
+/// Decodes packets from messages.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// The text of a packet whose bytes have not all come yet, how many will, and those that have.
-    /// (Values may take 24 times the memory of their text: they are read once all bytes are there.)
+    /// The text of a packet that waits for attachments, how many it has, and those that have
+    /// arrived. (Values may take 24 times the memory of their text: the text is parsed when all
+    /// have arrived.)
     waiting: Option<(String, usize, Vec<Attachment>)>,
 }
 
 impl Decoder {
-    /// Takes a message, and returns the packet that is whole with it, if one is.
+    /// Takes a message. Returns the packet, if the packet is complete now.
     ///
     /// # Errors
     /// The message is not a packet, or not one that may come now.
-    pub fn add(&mut self, message: Message) -> Result<Option<Decoded>, Nonsense> {
+    pub fn add(&mut self, message: Message) -> Result<Option<Decoded>, DecodeError> {
         match (message, self.waiting.take()) {
             (Message::Text(text), None) => {
-                let packet = Packet::parse(&text).ok_or(Nonsense)?;
+                let packet = Packet::parse(&text).ok_or(DecodeError)?;
                 if !matches!(packet.kind, Kind::BinaryEvent | Kind::BinaryAck) {
                     return decode(&packet).map(Some);
                 }
                 let expected = packet.attachments;
                 if !(1..=MAX_ATTACHMENTS).contains(&expected) {
-                    return Err(Nonsense);
+                    return Err(DecodeError);
                 }
                 self.waiting = Some((text, expected, Vec::new()));
                 Ok(None)
@@ -105,31 +124,28 @@ impl Decoder {
                     self.waiting = Some((text, expected, attachments));
                     return Ok(None);
                 }
-                let mut decoded = decode(&Packet::parse(&text).ok_or(Nonsense)?)?;
-                decoded.values.iter_mut().try_for_each(|v| put_back(v, &mut attachments))?;
+                let mut decoded = decode(&Packet::parse(&text).ok_or(DecodeError)?)?;
+                decoded.values.iter_mut().try_for_each(|v| reconstruct(v, &mut attachments))?;
                 Ok(Some(decoded))
             }
-            _ => Err(Nonsense), // bytes that nobody announced, or text where bytes were
+            _ => Err(DecodeError), // an attachment of no packet, or a packet instead of an attachment
         }
     }
 }
 
-/// Names that the library itself emits: a client that could send them could pretend things.
-pub(super) const RESERVED: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
-
-fn decode(packet: &Packet) -> Result<Decoded, Nonsense> {
+fn decode(packet: &Packet) -> Result<Decoded, DecodeError> {
     let value = match packet.data {
         "" => None,
-        data => Some(Value::parse(data).map_err(|_| Nonsense)?),
+        data => Some(Value::parse(data).map_err(|_| DecodeError)?),
     };
     let (kind, values) = match (packet.kind, value) {
         (Kind::Event | Kind::BinaryEvent, Some(Value::Array(mut values))) => {
-            match values.first_mut().ok_or(Nonsense)? {
+            match values.first_mut().ok_or(DecodeError)? {
                 Value::String(name) if !RESERVED.contains(&&**name) => {}
-                // JavaScript calls the property 1 of an object "1", and Socket.IO an event.
+                // Socket.IO allows a number as the name of an event. In JavaScript, both name the
+                // same property.
                 name @ Value::Number(_) => *name = Value::String(name.to_string()),
-                _ => return Err(Nonsense),
+                _ => return Err(DecodeError),
             }
             (Kind::Event, values)
         }
@@ -141,12 +157,12 @@ fn decode(packet: &Packet) -> Result<Decoded, Nonsense> {
             (Kind::ConnectError, vec![value])
         }
         (Kind::Disconnect, None) => (Kind::Disconnect, Vec::new()),
-        _ => return Err(Nonsense),
+        _ => return Err(DecodeError),
     };
     Ok(Decoded { kind, namespace: packet.namespace.to_string(), id: packet.id, values })
 }
 
-/// How many pieces of bytes are in `value`.
+/// How many binary values are in `value`.
 fn attachments_in(value: &Value) -> usize {
     match value {
         Value::Binary(_) => 1,
@@ -156,37 +172,37 @@ fn attachments_in(value: &Value) -> usize {
     }
 }
 
-/// Moves all bytes out of `value`, in the order of its text.
-fn take_out(value: Value, attachments: &mut Vec<Vec<u8>>) -> Value {
+/// Replaces all binary values by placeholders, and moves them to `attachments`.
+fn deconstruct(value: Value, attachments: &mut Vec<Vec<u8>>) -> Value {
     match value {
         Value::Binary(bytes) => {
             attachments.push(bytes);
             json!({"_placeholder": true, "num": attachments.len() - 1})
         }
         Value::Array(items) => {
-            Value::Array(items.into_iter().map(|item| take_out(item, attachments)).collect())
+            Value::Array(items.into_iter().map(|item| deconstruct(item, attachments)).collect())
         }
         Value::Object(members) => {
-            let take = |(name, value)| (name, take_out(value, attachments));
+            let take = |(name, value)| (name, deconstruct(value, attachments));
             Value::Object(members.into_iter().map(take).collect())
         }
         value => value,
     }
 }
 
-/// Puts bytes in where the placeholders are: each piece once, or a short text could have copies made
-/// of it until no memory is left.
-fn put_back(value: &mut Value, attachments: &mut [Attachment]) -> Result<(), Nonsense> {
+/// Replaces the placeholders by the attachments. Each is used once: otherwise a short text could
+/// demand copies of it until no memory is left.
+fn reconstruct(value: &mut Value, attachments: &mut [Attachment]) -> Result<(), DecodeError> {
     if value["_placeholder"] == Value::Bool(true) {
         let number = value["num"].as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0);
         let bytes = number.and_then(|n| attachments.get_mut(n as usize)?.take());
-        *value = Value::Binary(bytes.ok_or(Nonsense)?);
+        *value = Value::Binary(bytes.ok_or(DecodeError)?);
         return Ok(());
     }
     match value {
-        Value::Array(items) => items.iter_mut().try_for_each(|item| put_back(item, attachments)),
+        Value::Array(items) => items.iter_mut().try_for_each(|item| reconstruct(item, attachments)),
         Value::Object(members) => {
-            members.iter_mut().try_for_each(|(_, value)| put_back(value, attachments))
+            members.iter_mut().try_for_each(|(_, value)| reconstruct(value, attachments))
         }
         _ => Ok(()),
     }

@@ -1,71 +1,81 @@
-//! Who listens to a socket: to the events of one name, or to all of them.
+//! The listeners of a socket: to the events of one name, or to all events.
 //!
 //! Chapter 18 of the book.
 
+use super::event::Event;
 use crate::net::Emitter;
-use crate::net::events::Listener;
+use crate::net::events::ListenerId;
 
-/// The listeners of a socket. Both sides' sockets deref to theirs, as in `socket.on(…)`; `E` is what
-/// an event is there.
-pub struct Listeners<E> {
-    named: Emitter<E>,
-    any: Emitter<E>,
+/// The listeners of a socket of type `S`. The sockets of both sides dereference to it: so
+/// `socket.on(…)` is one implementation with one documentation, and needs no trait that a reader
+/// would have to import.
+pub struct Listeners<S> {
+    named: Emitter<Event<S>>,
+    any: Emitter<Event<S>>,
 }
 
-impl<E> Listeners<E> {
+impl<S> Listeners<S> {
     /// Calls `listener` for each event of that name.
-    pub fn on(&self, name: &str, listener: impl Fn(&E) + Send + Sync + 'static) -> Listener {
+    pub fn on(
+        &self,
+        name: &str,
+        listener: impl Fn(&Event<S>) + Send + Sync + 'static,
+    ) -> ListenerId {
         self.named.on(name, listener)
     }
 
-    /// Calls `listener` for the next event of that name alone.
-    pub fn once(&self, name: &str, listener: impl Fn(&E) + Send + Sync + 'static) -> Listener {
+    /// Calls `listener` for the next event of that name only.
+    pub fn once(
+        &self,
+        name: &str,
+        listener: impl Fn(&Event<S>) + Send + Sync + 'static,
+    ) -> ListenerId {
         self.named.once(name, listener)
     }
 
-    /// Calls `listener` for each event that the other end emits, before those for its name.
-    pub fn on_any(&self, listener: impl Fn(&E) + Send + Sync + 'static) -> Listener {
+    /// Calls `listener` for each event that the other end emits, before the listeners of its name.
+    pub fn on_any(&self, listener: impl Fn(&Event<S>) + Send + Sync + 'static) -> ListenerId {
         self.any.on("", listener)
     }
 
-    /// Takes away what `on` or `once` has set.
-    pub fn off(&self, listener: Listener) {
-        self.named.off(listener);
+    /// Removes a listener that `on` or `once` has added.
+    pub fn off(&self, id: ListenerId) {
+        self.named.off(id);
     }
 
-    /// Takes away what `on_any` has set.
-    pub fn off_any(&self, listener: Listener) {
-        self.any.off(listener);
+    /// Removes a listener that `on_any` has added.
+    pub fn off_any(&self, id: ListenerId) {
+        self.any.off(id);
     }
 
-    /// The other end has emitted an event.
-    pub(super) fn hear(&self, name: &str, event: &E) {
+    /// Emits an event of the other end.
+    pub(super) fn emit_incoming(&self, event: &Event<S>) {
         self.any.emit("", event);
-        self.named.emit(name, event);
+        self.named.emit(&event.name, event);
     }
 
-    /// Something has happened to the socket itself, and nobody is to miss it: a listener that panics
-    /// keeps none of the others from being told.
-    pub(super) fn tell(&self, name: &str, event: &E) {
-        self.named.emit_to_each(name, event);
+    /// Emits an event of the socket itself, such as `connect`. A listener that panics does not keep
+    /// the others from being called.
+    pub(super) fn emit_reserved(&self, event: &Event<S>) {
+        self.named.emit_to_each(&event.name, event);
     }
 
-    /// The same, for the last time: all listeners are let go. They often hold the socket that holds
-    /// them, and neither would ever go by itself.
-    pub(super) fn tell_last(&self, name: &str, event: &E) {
+    /// Emits the last event, and removes all listeners: they often hold the socket that holds them,
+    /// and neither would ever be freed.
+    pub(super) fn emit_last(&self, event: &Event<S>) {
         self.any.remove_all();
-        self.named.emit_last(name, event);
+        self.named.emit_last(&event.name, event);
     }
 
-    /// Lets all listeners go, and tells them nothing.
+    /// Removes all listeners.
     pub(super) fn remove_all(&self) {
         self.any.remove_all();
         self.named.remove_all();
     }
 }
 
-impl<E> Default for Listeners<E> {
-    fn default() -> Listeners<E> {
+impl<S> Default for Listeners<S> {
+    fn default() -> Listeners<S> {
         Listeners { named: Emitter::new(), any: Emitter::new() }
     }
 }

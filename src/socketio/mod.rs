@@ -1,24 +1,29 @@
-//! Floor 3, events: Socket.IO 5. Names and values instead of messages, answers, rooms, namespaces.
+//! Events: Socket.IO 5, server and client. Names and arguments instead of messages.
 //!
-//! A session of the landing below carries messages, whatever happens to its connections. Here a
-//! message becomes an event with a name and values, which may be answered; a client can be in
-//! several namespaces over one session; and in each, in rooms.
+//! A session of [`engineio`](crate::engineio) carries messages. Here a message becomes an event,
+//! with a name and arguments, which may be acknowledged. A client can be in several namespaces over
+//! one session, and in each of them in rooms.
 //!
-//! | file | idea | chapter |
+//! | file | what is in it | chapter |
 //! | --- | --- | --- |
-//! | [`packet`], [`codec`] | what stands around the values, and bytes among them | 18, 21 |
-//! | [`listeners`] | who listens to a socket | 18 |
-//! | [`acks`] | answers that are awaited | 18 |
-//! | [`args`] | what an event or an answer carries | 18 |
-//! | [`socket`] | one client in one namespace | 18 |
-//! | [`namespace`], [`rooms`] | who hears what | 19 |
-//! | [`server`] | who comes in where | 19 |
-//! | [`client`] | the other side, which comes back by itself | 20 |
+//! | [`packet`], [`codec`] | packets as text, and binary attachments | 18, 21 |
+//! | [`event`], [`args`], [`listeners`] | an event, its arguments, who receives it | 18 |
+//! | [`acks`] | acknowledgements | 18 |
+//! | [`socket`] | a client in a namespace, on the server | 18 |
+//! | [`namespace`], [`rooms`] | a namespace, its rooms, broadcasts | 19 |
+//! | `connection` | a session with its sockets | 19 |
+//! | [`server`] | binds, serves, and finds the namespaces | 19 |
+//! | [`client`] | the other side, which reconnects by itself | 20 |
+//!
+//! `namespace` and `socket` are two halves of one, and so are `connection` and `socket`: each holds
+//! the other.
 
 pub mod acks;
 pub mod args;
 pub mod client;
 pub mod codec;
+mod connection;
+pub mod event;
 pub mod listeners;
 pub mod namespace;
 pub mod packet;
@@ -28,11 +33,12 @@ pub mod socket;
 
 pub use crate::engineio::Handle;
 pub use crate::json::Value;
-use crate::net::{lock, survives};
-pub use acks::NoAnswer;
+use crate::net::{catch_panic, lock};
+pub use acks::AckError;
 pub use args::Args;
-pub use client::Client;
+pub use client::{Client, Options as ClientOptions, Socket as ClientSocket};
+pub use event::Event;
 pub use listeners::Listeners;
 pub use namespace::{Broadcast, ConnectError, Namespace};
 pub use server::{Io, Options, Server};
-pub use socket::{Event, Socket};
+pub use socket::Socket;

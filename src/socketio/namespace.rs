@@ -1,8 +1,4 @@
-//! A namespace: a house of its own over the same connections, with rooms, and people who hear.
-//!
-//! Picture a house with a doorkeeper (middleware), a hall (everybody), and rooms, which are there as
-//! long as someone is in them. What is called out in a room is written down once, and the same sheet
-//! handed to each who is there.
+//! A namespace: its sockets, its middleware, its rooms, and broadcasts to them.
 //!
 //! Chapter 19 of the book.
 
@@ -10,13 +6,14 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
+use super::codec::encode_event;
 use super::lock;
 use super::packet::Kind;
 use super::rooms::Rooms;
-use super::socket::{Socket, event};
+use super::socket::Socket;
 use crate::json::Value;
 
-/// Why a client may not come into a namespace: what its `connect_error` says.
+/// Why a client may not connect to a namespace: the data of its `connect_error`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConnectError {
     /// For people.
@@ -34,8 +31,9 @@ impl<T: Into<String>> From<T> for ConnectError {
 type Middleware = dyn Fn(&Socket) -> Result<(), ConnectError> + Send + Sync;
 type OnConnection = dyn Fn(Socket) + Send + Sync;
 
-/// A namespace; it derefs to everybody in it, as in `io.emit(…)`. A clone is the same one; any thread
-/// may use it.
+/// A namespace. It dereferences to a [`Broadcast`] to all its sockets, because in Socket.IO every
+/// method of that is one of the namespace too: `io.to(…)`. A clone is the same namespace; any
+/// thread may use it.
 #[derive(Clone)]
 pub struct Namespace(Arc<Broadcast>);
 
@@ -44,8 +42,8 @@ struct Inner {
     middleware: Mutex<Vec<Arc<Middleware>>>,
     on_connection: Mutex<Vec<Arc<OnConnection>>>,
     members: Mutex<Members>,
-    /// One broadcast at a time, so that all who hear two hear them in the same order.
-    round: Mutex<()>,
+    /// Is locked during a broadcast: all sockets receive two broadcasts in the same order.
+    broadcast_order: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -61,19 +59,19 @@ impl Namespace {
             middleware: Mutex::default(),
             on_connection: Mutex::default(),
             members: Mutex::default(),
-            round: Mutex::default(),
+            broadcast_order: Mutex::default(),
         });
         let (rooms, except) = (Vec::new(), Vec::new());
         Namespace(Arc::new(Broadcast { namespace, rooms, except, volatile: false }))
     }
 
-    /// Its name, such as `/admin`.
+    /// The name, such as `/admin`.
     pub fn name(&self) -> &str {
         &self.namespace.name
     }
 
-    /// Asks `middleware` whether a client may come in, after those that were set before (`io.use`).
-    /// It may wait (for a database): only that client waits with it.
+    /// Adds a middleware, which accepts or refuses each client that connects (`io.use`). They run
+    /// in the order in which they were added. A middleware may block: only that client waits.
     pub fn use_middleware(
         &self,
         middleware: impl Fn(&Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
@@ -81,35 +79,35 @@ impl Namespace {
         lock(&self.namespace.middleware).push(Arc::new(middleware));
     }
 
-    /// Calls `listener` for each client that has come in (`io.on("connection", …)`).
+    /// Calls `listener` for each client that has connected (`io.on("connection", …)`).
     pub fn on_connection(&self, listener: impl Fn(Socket) + Send + Sync + 'static) {
         lock(&self.namespace.on_connection).push(Arc::new(listener));
     }
 
-    /// Everybody in the namespace.
+    /// A broadcast to all sockets of the namespace.
     pub fn everyone(&self) -> Broadcast {
         (**self).clone()
     }
 
-    /// Asks all middleware, one after the other, until one refuses.
-    pub(super) fn judge(&self, socket: &Socket) -> Result<(), ConnectError> {
-        let middleware = lock(&self.namespace.middleware).clone(); // it is not called under the lock
+    /// Runs all middleware, one after the other, until one refuses.
+    pub(super) fn run_middleware(&self, socket: &Socket) -> Result<(), ConnectError> {
+        let middleware = lock(&self.namespace.middleware).clone(); // to call it without the lock
         middleware.iter().try_for_each(|middleware| middleware(socket))
     }
 
-    /// Lets a client in, and into the room that is its own. Once told that it is in, it hears all that
-    /// is said from then on.
+    /// Connects a socket, and adds it to the room of its id. From its CONNECT packet on, it
+    /// receives every broadcast.
     pub(super) fn add(&self, socket: &Socket) {
         let mut members = lock(&self.namespace.members);
         if socket.has_ended() {
-            return; // it has left meanwhile
+            return; // it has been disconnected meanwhile
         }
         members.rooms.join(socket.id(), socket.id());
         members.sockets.insert(socket.id().to_string(), socket.clone());
         socket.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"}}"#, socket.id()));
     }
 
-    pub(super) fn connected(&self, socket: &Socket) {
+    pub(super) fn emit_connection(&self, socket: &Socket) {
         let listeners = lock(&self.namespace.on_connection).clone();
         listeners.iter().for_each(|listener| listener(socket.clone()));
     }
@@ -118,7 +116,7 @@ impl Namespace {
         let mut members = lock(&self.namespace.members);
         members.rooms.leave_all(socket.id());
         let removed = members.sockets.remove(socket.id());
-        drop((members, removed)); // the lock first
+        drop((members, removed)); // the lock is released first
     }
 
     pub(super) fn has(&self, socket: &Socket) -> bool {
@@ -149,9 +147,9 @@ impl Deref for Namespace {
     }
 }
 
-/// Some of those in a namespace, chosen step by step, and then what is to happen to them.
+/// A broadcast: a choice of sockets, and then what to do with them (`BroadcastOperator`).
 #[derive(Clone)]
-#[must_use = "nothing happens to those who are chosen before `emit` or another call"]
+#[must_use = "a broadcast does nothing before `emit` or another call"]
 pub struct Broadcast {
     namespace: Arc<Inner>,
     rooms: Vec<String>,
@@ -160,7 +158,7 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
-    /// Those in this room as well (those in no other, if it is the first).
+    /// To the sockets in this room too (only to those, if it is the first room).
     pub fn to(&self, room: &str) -> Broadcast {
         let mut chosen = self.clone();
         chosen.rooms.push(room.to_string());
@@ -172,25 +170,25 @@ impl Broadcast {
         self.to(room)
     }
 
-    /// But not those in this room.
+    /// Not to the sockets in this room.
     pub fn except(&self, room: &str) -> Broadcast {
         let mut chosen = self.clone();
         chosen.except.push(room.to_string());
         chosen
     }
 
-    /// And only those whom it would reach at once.
+    /// Only to the sockets to which it can be written at once.
     pub fn volatile(&self) -> Broadcast {
         Broadcast { volatile: true, ..self.clone() }
     }
 
-    /// Emits an event to them, each once. It is encoded once.
+    /// Emits an event to the sockets, once to each. It is encoded once.
     ///
     /// # Panics
     /// As for [`Socket::emit`].
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
-        let outgoing = Arc::new(event(&self.namespace.name, None, name, values.as_ref()));
-        let _round = lock(&self.namespace.round);
+        let outgoing = Arc::new(encode_event(&self.namespace.name, None, name, values.as_ref()));
+        let _in_order = lock(&self.namespace.broadcast_order);
         for socket in self.fetch_sockets().iter().filter(|socket| !socket.has_ended()) {
             if !self.volatile || socket.session().is_writable() {
                 socket.session().send(&outgoing);
@@ -198,8 +196,8 @@ impl Broadcast {
         }
     }
 
-    /// Their sockets. One that has been disconnected is not among them, even if its listeners have not
-    /// been told yet.
+    /// The sockets. One that has been disconnected is not among them, even if its listeners have
+    /// not been called yet.
     pub fn fetch_sockets(&self) -> Vec<Socket> {
         let members = lock(&self.namespace.members);
         let everyone = self.rooms.is_empty() && self.except.is_empty();
@@ -215,17 +213,17 @@ impl Broadcast {
         sockets
     }
 
-    /// Puts them into a room.
+    /// Adds the sockets to a room.
     pub fn sockets_join(&self, room: &str) {
         self.fetch_sockets().iter().for_each(|socket| socket.join(room));
     }
 
-    /// Takes them out of a room.
+    /// Removes the sockets from a room.
     pub fn sockets_leave(&self, room: &str) {
         self.fetch_sockets().iter().for_each(|socket| socket.leave(room));
     }
 
-    /// Disconnects them; see [`Socket::disconnect`], also for who tells their listeners.
+    /// Disconnects the sockets; see [`Socket::disconnect`], also for the thread of their listeners.
     pub fn disconnect_sockets(&self, close: bool) {
         self.fetch_sockets().iter().for_each(|socket| socket.disconnect(close));
     }

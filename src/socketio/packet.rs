@@ -1,52 +1,56 @@
-//! The packets of Socket.IO as text: a digit, a few words in front, and JSON behind.
+//! The packets of Socket.IO as text: a type, what the type needs, and JSON.
 //!
-//! Picture the label on a letter: what it is, for which room of the house, whether an answer is
-//! wanted (and under which number), and how many parcels follow. `42/admin,7["ban","Bob"]` is, from
-//! the left: a message (4, which Engine.IO reads), an event (2), to `/admin`, answer under 7.
+//! `42/admin,7["ban","Bob"]` is, from the left: a message (4, of Engine.IO), an event (2), to the
+//! namespace `/admin`, with the id 7 for its acknowledgement, and the JSON of its name and
+//! arguments.
 //!
 //! Chapter 18 of the book.
 
-/// What a packet is for (Socket.IO protocol, revision 5).
+/// The type of a packet (Socket.IO protocol, revision 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// May I come into this namespace? Or: you are in.
+    /// A client asks to connect to a namespace, or the server accepts that.
     Connect = 0,
-    /// I leave this namespace.
+    /// The sender leaves the namespace.
     Disconnect = 1,
-    /// A name and values.
+    /// An event: a name and arguments.
     Event = 2,
-    /// The values that answer an event.
+    /// An acknowledgement: arguments.
     Ack = 3,
-    /// You may not come in.
+    /// The server refuses a connection to a namespace.
     ConnectError = 4,
-    /// An event with bytes, which follow.
+    /// An event with binary attachments.
     BinaryEvent = 5,
-    /// An answer with bytes, which follow.
+    /// An acknowledgement with binary attachments.
     BinaryAck = 6,
 }
 
-/// A packet, with its values still as JSON.
+/// Names of events that only the library itself may emit.
+pub const RESERVED: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// A packet, with its data as JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
-    /// What it is for.
+    /// The type.
     pub kind: Kind,
-    /// How many messages with bytes follow.
+    /// How many attachments follow.
     pub attachments: usize,
     /// The namespace, which begins with `/`.
     pub namespace: &'a str,
-    /// The number under which an answer is wanted, or given.
+    /// The id of the acknowledgement that is wanted, or given.
     pub id: Option<u64>,
     /// JSON, or nothing.
     pub data: &'a str,
 }
 
 impl<'a> Packet<'a> {
-    /// A packet without number and bytes.
+    /// A packet without an id and attachments.
     pub fn new(kind: Kind, namespace: &'a str, data: &'a str) -> Packet<'a> {
         Packet { kind, attachments: 0, namespace, id: None, data }
     }
 
-    /// Takes `text` apart, or returns `None` if it is no packet. The JSON is not looked at.
+    /// Parses a packet; `None` if `text` is not one. The JSON is not parsed.
     ///
     /// ```
     /// use sockets_by_hand::socketio::packet::{Kind, Packet};
@@ -84,9 +88,9 @@ impl<'a> Packet<'a> {
         Some(Packet { kind, attachments, namespace, id, data })
     }
 
-    /// Writes the packet as text.
+    /// The packet as text.
     pub fn encode(&self) -> String {
-        // (Room for what stands in front, and for a few values that may be written behind.)
+        // (With room for the prefix, and for a few values that the caller may append.)
         let mut text = String::with_capacity(self.namespace.len() + self.data.len() + 64);
         text.push(char::from(b'0' + self.kind as u8));
         if matches!(self.kind, Kind::BinaryEvent | Kind::BinaryAck) {
@@ -103,7 +107,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// A number in digits alone, within what JavaScript counts exactly.
+/// Parses a number of digits only, below 2⁵³: JavaScript has no larger exact integers.
 fn number(digits: &str) -> Option<u64> {
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|n| plain && *n < 1 << 53)

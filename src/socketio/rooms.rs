@@ -1,14 +1,13 @@
-//! Rooms: who is in which, and which has whom.
+//! Rooms: the members of each room, and the rooms of each member.
 //!
-//! Picture two lists of the same thing. One has a page for each room, with the names of those in it;
-//! the other a page for each name, with their rooms. Both are kept, so that neither "who hears this?"
-//! nor "where has Bob been?" must leaf through everything. A room is there as long as somebody is.
+//! Both maps are kept, so that neither a broadcast to a room nor a client that leaves all its rooms
+//! has to search everything. A room exists as long as it has a member.
 //!
 //! Chapter 19 of the book.
 
 use std::collections::{HashMap, HashSet};
 
-/// Who is in which room. A leaf: it knows names, and nothing of sockets.
+/// Which ids are in which rooms. It knows nothing of sockets.
 #[derive(Debug, Default)]
 pub struct Rooms {
     of_room: HashMap<String, HashSet<String>>,
@@ -16,32 +15,32 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Puts `id` into `room`.
+    /// Adds `id` to `room`.
     pub fn join(&mut self, id: &str, room: &str) {
         self.of_room.entry(room.to_string()).or_default().insert(id.to_string());
         self.of_id.entry(id.to_string()).or_default().insert(room.to_string());
     }
 
-    /// Takes `id` out of `room`.
+    /// Removes `id` from `room`.
     pub fn leave(&mut self, id: &str, room: &str) {
-        take(&mut self.of_room, room, id);
-        take(&mut self.of_id, id, room);
+        remove(&mut self.of_room, room, id);
+        remove(&mut self.of_id, id, room);
     }
 
-    /// Takes `id` out of all its rooms.
+    /// Removes `id` from all its rooms.
     pub fn leave_all(&mut self, id: &str) {
         for room in self.of_id.remove(id).unwrap_or_default() {
-            take(&mut self.of_room, &room, id);
+            remove(&mut self.of_room, &room, id);
         }
     }
 
-    /// The rooms that `id` is in.
+    /// The rooms of `id`.
     pub fn rooms(&self, id: &str) -> Vec<String> {
         self.of_id.get(id).into_iter().flatten().cloned().collect()
     }
 
-    /// Those in any of the rooms `to` (in any room at all, if none is named) and in none of `except`,
-    /// each once.
+    /// The ids in any of the rooms `to` (in any room at all, if that is empty) and in none of
+    /// `except`, each once.
     ///
     /// ```
     /// use sockets_by_hand::socketio::rooms::Rooms;
@@ -64,11 +63,12 @@ impl Rooms {
     }
 }
 
-fn take(pages: &mut HashMap<String, HashSet<String>>, page: &str, name: &str) {
-    if let Some(names) = pages.get_mut(page) {
-        names.remove(name);
-        if names.is_empty() {
-            pages.remove(page);
+/// Removes `value` from the set of `key`, and the set if that leaves it empty.
+fn remove(sets: &mut HashMap<String, HashSet<String>>, key: &str, value: &str) {
+    if let Some(set) = sets.get_mut(key) {
+        set.remove(value);
+        if set.is_empty() {
+            sets.remove(key);
         }
     }
 }

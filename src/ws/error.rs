@@ -5,7 +5,7 @@
 use std::io::{self, ErrorKind};
 use std::{error, fmt};
 
-use super::frame;
+use super::{Close, frame};
 use crate::{http, net::outbox::Dropped};
 
 /// Why there is no WebSocket, or none any more.
@@ -22,27 +22,29 @@ pub enum Error {
         /// The beginning of the body of its response.
         text: String,
     },
-    /// The server's answer to the handshake is not that of a WebSocket server; what is wrong with it.
+    /// The server's response to the handshake is not that of a WebSocket server; what is wrong with
+    /// it.
     Handshake(&'static str),
-    /// The other end broke the rules of RFC 6455; which of them.
+    /// The other end violated RFC 6455; how.
     Protocol(&'static str),
     /// The other end sent text that is not UTF-8.
     NotUtf8,
-    /// The other end sent a message of more bytes than that, the most allowed (`maxPayload`).
+    /// The other end sent a message of more bytes than this, the limit (`maxPayload`).
     TooBig(usize),
-    /// The other end gets no more messages, and why.
+    /// The other end gets no more messages; why.
     Dropped(Dropped),
-    /// This end was called wrongly: a URL, a close code or a reason that cannot be.
+    /// An argument is invalid: a URL, a subprotocol, a close code or a reason; what is wrong with
+    /// it.
     Invalid(&'static str),
 }
 
 impl Error {
-    /// The close code that the other end gets for it, if it is at fault (RFC 6455 §7.4.1).
+    /// The close code that the other end gets, if it is at fault (RFC 6455 §7.4.1).
     pub fn close_code(&self) -> Option<u16> {
         match self {
-            Error::Protocol(_) => Some(1002),
-            Error::NotUtf8 => Some(1007),
-            Error::TooBig(_) => Some(1009),
+            Error::Protocol(_) => Some(Close::PROTOCOL_ERROR),
+            Error::NotUtf8 => Some(Close::INVALID_PAYLOAD),
+            Error::TooBig(_) => Some(Close::TOO_BIG),
             _ => None,
         }
     }
@@ -83,6 +85,7 @@ impl From<http::Error> for Error {
     fn from(e: http::Error) -> Error {
         match e {
             http::Error::Io(e) => Error::Io(e),
+            http::Error::InvalidUrl(what) => Error::Invalid(what),
             e => Error::Http(e),
         }
     }

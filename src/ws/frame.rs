@@ -1,8 +1,8 @@
-//! The frames of a WebSocket: what stands before the bytes of a message, and what is done to them.
+//! The frames of a WebSocket: the header before each payload, and the mask.
 //!
-//! Picture a parcel with a label. The label says whether this is the last parcel of its message,
-//! what is in it, how much of it there is, and the key of the lock on it. [`Header::read`] reads
-//! the label in the order in which RFC 6455 §5.2 draws it; the contents follow.
+//! The header says whether this is the last frame of its message, what the payload is, how long it
+//! is, and the key of its mask. [`Header::read`] reads it in the order in which RFC 6455 §5.2 draws
+//! it.
 //!
 //! Chapter 11 of the book.
 
@@ -13,38 +13,38 @@ use std::io::{self, Read};
 /// What a frame carries (RFC 6455 §5.2, §11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opcode {
-    /// More of the message that the last data frame began.
+    /// The next fragment of a message.
     Continuation = 0,
-    /// A message, or the beginning of one, that is UTF-8 text.
+    /// A message of UTF-8 text, or its first fragment.
     Text = 1,
-    /// A message, or the beginning of one, that is any bytes.
+    /// A message of any bytes, or its first fragment.
     Binary = 2,
-    /// Nothing follows this.
+    /// The last frame of the sender.
     Close = 8,
-    /// Are you there? Answer with the same bytes.
+    /// To be answered by a pong with the same bytes.
     Ping = 9,
-    /// I am here.
+    /// The answer to a ping.
     Pong = 10,
 }
 
 impl Opcode {
-    /// Whether it is about the connection, not of a message (RFC 6455 §5.5): such a frame has at
-    /// most 125 bytes, is never in pieces, and may stand between the pieces of a message.
+    /// Whether this is a control frame: it has at most 125 bytes, MUST NOT be fragmented, and may
+    /// stand between the fragments of a message (RFC 6455 §5.5).
     pub fn is_control(self) -> bool {
         self as u8 >= 8
     }
 }
 
-/// What stands before the payload of a frame.
+/// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Whether this is the last frame of its message.
     pub fin: bool,
-    /// What the frame carries.
+    /// What the payload is.
     pub opcode: Opcode,
-    /// The key of the payload's mask: every frame of a client has one, and none of a server.
+    /// The masking key: every frame of a client has one, and none of a server.
     pub mask: Option<[u8; 4]>,
-    /// How many bytes of payload follow.
+    /// How many bytes the payload has.
     pub len: u64,
 }
 
@@ -53,7 +53,7 @@ pub struct Header {
 pub enum Error {
     /// The connection failed, or ended in the middle of a header.
     Io(io::Error),
-    /// RFC 6455 does not allow such a frame; the text says what is wrong with it.
+    /// RFC 6455 does not allow such a frame; what is wrong with it.
     Illegal(&'static str),
 }
 
@@ -88,7 +88,7 @@ impl Header {
     /// ```
     ///
     /// # Errors
-    /// The frame is illegal, whoever sent it; or the connection failed.
+    /// The frame is illegal for both ends, or the connection failed.
     pub fn read(reader: &mut impl Read) -> Result<Option<Header>, Error> {
         let mut first = [0; 2];
         match reader.read(&mut first)? {
@@ -156,7 +156,7 @@ fn take<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// A whole frame, ready to be sent: header and payload, masked if there is a key.
+/// A whole frame: header and payload, masked if there is a key.
 ///
 /// ```
 /// use sockets_by_hand::ws::frame::{Opcode, encode};
@@ -175,10 +175,10 @@ pub fn encode(fin: bool, opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>) 
     frame
 }
 
-/// Puts the mask on, or takes it off (RFC 6455 §5.3). `offset` is how many bytes of the payload
-/// stand before these.
+/// Masks or unmasks bytes of a payload (RFC 6455 §5.3). `offset` is the position of the first of
+/// them.
 pub fn apply_mask(bytes: &mut [u8], key: [u8; 4], offset: usize) {
-    // Eight bytes at a time: the key twice, turned to where `offset` has got to.
+    // Eight bytes at a time: the key twice, rotated to `offset`.
     let key: [u8; 8] = std::array::from_fn(|i| key[(offset + i) % 4]);
     let mut words = bytes.chunks_exact_mut(8);
     for word in &mut words {

@@ -1,18 +1,19 @@
-//! The handshake: one HTTP request and one response, after which both sides speak WebSocket.
+//! The opening handshake: one HTTP request and one response, after which both sides speak
+//! WebSocket.
 //!
-//! Picture a password at a door. The client sends a random word; whoever knows what a WebSocket is
-//! adds a phrase that RFC 6455 made up, and sends the digest of both back. A server of something
-//! else, which would answer any request with "yes, yes", cannot know it.
+//! The client sends a random key. The server appends a string that RFC 6455 defines, and sends the
+//! SHA-1 digest of both back. A server that does not know WebSocket, and answers any request with
+//! success, cannot send the right digest.
 //!
 //! Chapter 10 of the book.
 
 use super::{Error, base64, random::random_bytes, sha1::sha1};
 use crate::http::{Request, Response, is_token};
 
-/// What the digest is taken of, behind the key (RFC 6455 §1.3).
-const PHRASE: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// What is appended to the key before the digest is taken (RFC 6455 §1.3).
+const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The answer to a key: what the server must send as `Sec-WebSocket-Accept`.
+/// The `Sec-WebSocket-Accept` that a server must send for a `Sec-WebSocket-Key`.
 ///
 /// ```
 /// use sockets_by_hand::ws::handshake::accept_key;
@@ -21,26 +22,26 @@ const PHRASE: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 /// ```
 pub fn accept_key(key: &str) -> String {
-    base64::encode(&sha1(format!("{key}{PHRASE}").as_bytes()))
+    base64::encode(&sha1(format!("{key}{GUID}").as_bytes()))
 }
 
-/// Whether a request asks to leave HTTP for WebSocket.
+/// Whether a request asks for an upgrade to WebSocket.
 pub fn is_upgrade(request: &Request) -> bool {
     request.headers.has("upgrade", "websocket")
 }
 
-/// The subprotocols that a client offers, the one that it likes best first.
+/// The subprotocols that a client offers, in its order of preference.
 pub fn offered(request: &Request) -> Vec<&str> {
     request.headers.list("sec-websocket-protocol").collect()
 }
 
-/// The server's side (RFC 6455 §4.2): the response that makes the connection a WebSocket. What it
-/// does not name is declined: extensions, and subprotocols until you push one.
+/// The server's side (RFC 6455 §4.2): the response that opens a WebSocket. It declines all
+/// extensions, and all subprotocols unless you add one.
 ///
 /// # Errors
-/// The request is not a right one; the response says why, and is to be sent instead.
+/// The request is not a valid handshake. Send the response, which says why.
 pub fn accept(request: &Request) -> Result<Response, Response> {
-    // Each of these may be there once (§11.3).
+    // §11.3: each of these MUST NOT appear more than once.
     let header = |name: &str| {
         let mut all = request.headers.all(name);
         all.next().filter(|_| all.next().is_none()).unwrap_or_default()
@@ -69,12 +70,12 @@ pub fn accept(request: &Request) -> Result<Response, Response> {
     Ok(response.with("Sec-WebSocket-Accept", &accept_key(key)))
 }
 
-/// The answer to a request that should have asked for a WebSocket (RFC 9110 §15.5.22).
+/// The response to a request that should have been a handshake (RFC 9110 §15.5.22).
 pub fn upgrade_required(text: &str) -> Response {
     Response::text(426, text).with("Upgrade", "websocket").with("Connection", "Upgrade")
 }
 
-/// The client's side (RFC 6455 §4.1): adds to a `GET` what asks for a WebSocket.
+/// The client's side (RFC 6455 §4.1): adds the headers of a handshake to a `GET`.
 ///
 /// # Errors
 /// A subprotocol is not a word ([`Error::Invalid`]).
@@ -95,11 +96,11 @@ pub fn add_request_headers(request: &mut Request, protocols: &[String]) -> Resul
     Ok(())
 }
 
-/// Judges the server's answer, and returns the subprotocol that it chose.
+/// Validates the server's response, and returns the subprotocol that it chose.
 ///
 /// # Errors
-/// The server refused ([`Error::Refused`]), or does not know what a WebSocket is, or chose what
-/// was not offered ([`Error::Handshake`]).
+/// The server refused ([`Error::Refused`]), does not speak WebSocket, or chose what was not offered
+/// ([`Error::Handshake`]).
 pub fn validate_response(request: &Request, response: &Response) -> Result<Option<String>, Error> {
     let wrong = |what| Err(Error::Handshake(what));
     if response.status != 101 {

@@ -1,5 +1,6 @@
-//! Messages out of frames: joins the fragments, checks that text is UTF-8, and finds the control frames
-//! that may stand between two fragments (a ping, a pong, a close frame; RFC 6455 §5.4, §5.5).
+//! Messages out of frames: joins the fragments, checks that text is UTF-8, and returns the control
+//! frames (a ping, a pong, a close frame) that may stand between two fragments (RFC 6455 §5.4,
+//! §5.5).
 //!
 //! Chapter 12 of the book.
 
@@ -8,20 +9,20 @@ use std::io::{self, ErrorKind, Read};
 use super::Error;
 use super::frame::{Header, Opcode, apply_mask, encode};
 
-/// How much room is made for a payload before any of it has arrived.
+/// How much memory is taken for a payload before any of it has arrived.
 const CHUNK: usize = 64 * 1024;
 
-/// What one end says to the other.
+/// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Text, which arrives as text.
+    /// Text, in UTF-8 on the wire.
     Text(String),
     /// Any bytes.
     Binary(Vec<u8>),
 }
 
 impl Message {
-    /// The whole message in one frame, ready to be sent; masked if there is a key.
+    /// The whole message as one frame; masked if there is a key.
     pub fn encode(&self, mask: Option<[u8; 4]>) -> Vec<u8> {
         match self {
             Message::Text(text) => encode(true, Opcode::Text, text.as_bytes(), mask),
@@ -51,20 +52,40 @@ impl From<Vec<u8>> for Message {
 /// How a connection ended: a code, and a reason for people (RFC 6455 §7.4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// 1000 is a good end. 1005: the other end gave no code. 1006: it left without a close frame.
+    /// The close code, such as [`Close::NORMAL`].
     pub code: u16,
     /// At most 123 bytes of text, often empty.
     pub reason: String,
 }
 
+/// Close codes (RFC 6455 §7.4.1).
 impl Close {
-    /// The payload of a close frame; none of it where the code is 1005, "no code".
+    /// The purpose of the connection is fulfilled.
+    pub const NORMAL: u16 = 1000;
+    /// The server shuts down, or the browser leaves the page.
+    pub const GOING_AWAY: u16 = 1001;
+    /// The other end violated the protocol.
+    pub const PROTOCOL_ERROR: u16 = 1002;
+    /// The close frame had no code. Never sent.
+    pub const NO_STATUS: u16 = 1005;
+    /// The connection ended without a close frame. Never sent.
+    pub const ABNORMAL: u16 = 1006;
+    /// Text was not UTF-8.
+    pub const INVALID_PAYLOAD: u16 = 1007;
+    /// A message was too big.
+    pub const TOO_BIG: u16 = 1009;
+    /// The server met an unexpected condition.
+    pub const INTERNAL_ERROR: u16 = 1011;
+}
+
+impl Close {
+    /// The payload of a close frame; it is empty for [`Close::NO_STATUS`].
     ///
     /// # Errors
-    /// Nobody may send this code, or the reason does not fit into a control frame
+    /// The code must not be sent, or the reason does not fit into a control frame
     /// ([`Error::Invalid`]).
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
-        if self.code == 1005 && self.reason.is_empty() {
+        if self.code == Close::NO_STATUS && self.reason.is_empty() {
             return Ok(Vec::new());
         }
         if !may_be_sent(self.code) {
@@ -79,10 +100,10 @@ impl Close {
     /// Reads the payload of a close frame (RFC 6455 §5.5.1).
     ///
     /// # Errors
-    /// It has one byte, or a code that nobody may send, or a reason that is not UTF-8.
+    /// The payload has one byte, a code that must not be sent, or a reason that is not UTF-8.
     pub fn parse(payload: &[u8]) -> Result<Close, Error> {
         let (code, reason) = match payload {
-            [] => return Ok(Close { code: 1005, reason: String::new() }),
+            [] => return Ok(Close { code: Close::NO_STATUS, reason: String::new() }),
             [_] => return Err(Error::Protocol("a close frame has one byte")),
             [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
         };
@@ -94,13 +115,13 @@ impl Close {
     }
 }
 
-/// The codes of the RFC and of its registry, and those that are for libraries and applications
-/// (RFC 6455 §7.4.2); 1004 to 1006 and 1015 only ever describe what happened.
+/// Whether a code may be sent: those of the RFC and its registry, and those for libraries and
+/// applications (RFC 6455 §7.4.2). 1004 to 1006 and 1015 MUST NOT be sent.
 fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// What [`Reader::read`] has found.
+/// What [`Reader::read`] returns.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// A whole message.
@@ -109,18 +130,18 @@ pub enum Incoming {
     Ping(Vec<u8>),
     /// A pong.
     Pong(Vec<u8>),
-    /// A close frame: nothing follows it.
+    /// A close frame, the last frame.
     Close(Close),
 }
 
-/// Reads messages from whatever bytes can be read from.
+/// Reads messages from a reader of bytes.
 #[derive(Debug)]
 pub struct Reader<R> {
     reader: R,
-    /// Whether the other end must mask what it sends: a client must, a server must not.
+    /// Whether the frames are masked: those of a client MUST be, those of a server MUST NOT (§5.1).
     masked: bool,
     max_payload: usize,
-    /// The message whose last frame has not come yet.
+    /// The message whose last frame has not arrived yet.
     partial: Option<Partial>,
 }
 
@@ -133,18 +154,17 @@ struct Partial {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads from `reader`, whose other end masks if `masked`, messages of at most `max_payload`
-    /// bytes.
+    /// A reader of messages of at most `max_payload` bytes, whose frames are masked or not.
     pub fn new(reader: R, masked: bool, max_payload: usize) -> Reader<R> {
         Reader { reader, masked, max_payload, partial: None }
     }
 
-    /// What is read from.
+    /// The reader of bytes.
     pub fn get_mut(&mut self) -> &mut R {
         &mut self.reader
     }
 
-    /// The next message, or what stands between two frames of it; `None` if the stream ends.
+    /// Reads the next message or control frame; `None` if the stream ends.
     ///
     /// # Errors
     /// The other end is at fault (see [`Error::close_code`]), or the connection failed.
@@ -178,7 +198,7 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// Reads one frame's part of a message, and returns the message if it was the last part.
+    /// Reads the payload of a data frame. Returns the message if that was its last frame.
     fn data(&mut self, header: Header) -> Result<Option<Message>, Error> {
         let mut partial = match (header.opcode, self.partial.take()) {
             (Opcode::Continuation, Some(partial)) => partial,
@@ -200,7 +220,8 @@ impl<R: Read> Reader<R> {
         let mut filled = start;
         while filled < end {
             if filled == partial.payload.len() {
-                // The length is a claim: as much room again as has been filled, and no more.
+                // The length is a claim of the sender: at most as much memory again as has been
+                // filled.
                 partial.payload.resize(end.min(filled + filled.max(CHUNK)), 0);
             }
             let n = self.reader.read(&mut partial.payload[filled..])?;
@@ -227,7 +248,7 @@ impl<R: Read> Reader<R> {
 }
 
 impl Partial {
-    /// Fails at the first byte that UTF-8 cannot have there; a character may still be incomplete.
+    /// Fails at the first byte that is not UTF-8. The last character may be incomplete.
     fn check_utf8(&mut self, filled: usize) -> Result<(), Error> {
         match std::str::from_utf8(&self.payload[self.valid_up_to..filled]) {
             Ok(text) => self.valid_up_to += text.len(),

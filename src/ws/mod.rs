@@ -1,17 +1,18 @@
-//! Floor 2, messages: WebSocket, as RFC 6455 has it, on both sides. What npm's `ws` does.
+//! Messages: WebSocket (RFC 6455), server and client. What npm's `ws` does.
 //!
-//! A connection of floor 1 carries bytes. Here it carries messages, whole and in order, and either
-//! end can see whether the other is still there, and say goodbye. It begins as an HTTP request, so
-//! that browsers can open one, on the port that also serves their pages.
+//! A stream of [`net`](crate::net) carries bytes. A WebSocket carries messages, whole and in order.
+//! Each end can find out whether the other is still there, and close the connection with a reason.
+//! A WebSocket begins as an HTTP request, so that browsers can open one on the port that also
+//! serves their pages.
 //!
-//! | file | idea | chapter |
+//! | file | what is in it | chapter |
 //! | --- | --- | --- |
-//! | [`sha1`], [`base64`], [`random`], [`handshake`] | one request, one response, and no HTTP any more | 10 |
-//! | [`frame`] | what stands before the bytes of a message | 11 |
-//! | [`message`] | fragments joined, UTF-8 checked | 12 |
-//! | [`socket`] | one thread reads, any thread sends | 12 |
-//! | [`server`], [`client`] | either side of a WebSocket | 13 |
-//! | [`error`] | who was at fault | 13 |
+//! | [`sha1`], [`base64`], [`random`], [`handshake`] | the opening handshake | 10 |
+//! | [`frame`] | the header of a frame, and the mask | 11 |
+//! | [`message`] | messages out of frames: fragments joined, UTF-8 checked | 12 |
+//! | [`socket`] | an open WebSocket: one thread reads, any thread sends | 12 |
+//! | [`server`], [`client`] | the two sides | 13 |
+//! | [`error`] | what can go wrong, by who was at fault | 13 |
 
 pub mod base64;
 pub mod client;
@@ -30,5 +31,5 @@ pub use message::{Close, Message};
 pub use server::{Options, Server};
 pub use socket::{Sender, Socket};
 
-/// The most bytes that a message may have, unless the options say otherwise.
+/// The most bytes that a message may have, unless the options set another limit.
 pub const MAX_PAYLOAD: usize = 16 * 1024 * 1024;

@@ -1,18 +1,18 @@
-//! Numbers that nobody can guess, from the one source of chance that `std` has.
+//! Random bytes, from the only source of randomness in `std`.
 //!
-//! Picture a machine that shuffles whatever you put in, set by a secret that it drew from the
-//! operating system at its start. `std` builds one for every `HashMap`, so that nobody can choose
-//! keys that collide: [`RandomState`]. Its hash of nothing at all is as good as a number drawn.
+//! `std` makes a secret key for every `HashMap`, so that nobody can choose keys that collide:
+//! [`RandomState`]. A hash of nothing with such a key is a random number.
 //!
-//! Its limit: the secret is drawn once a thread and counted up from there, and SipHash-1-3, which
-//! shuffles, is built against guessing, not proved as a generator of keys. For masks and session
-//! ids that is enough. A bank takes its random numbers from the operating system, each of them.
+//! Its limit: the first key of a thread comes from the operating system, and the next ones count up
+//! from it. SipHash-1-3, the hash, is designed against guessing, but not as a generator of keys.
+//! That is enough for masks and session ids. A bank takes every random number from the operating
+//! system.
 //!
 //! Chapter 10 of the book.
 
 use std::hash::{BuildHasher, RandomState};
 
-/// `N` bytes that cannot be guessed from those drawn before.
+/// `N` random bytes, which cannot be guessed from those before.
 ///
 /// ```
 /// use sockets_by_hand::ws::random::random_bytes;
@@ -22,13 +22,13 @@ use std::hash::{BuildHasher, RandomState};
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     for part in bytes.chunks_mut(8) {
-        let drawn = RandomState::new().hash_one(()).to_ne_bytes();
-        part.copy_from_slice(&drawn[..part.len()]);
+        let random = RandomState::new().hash_one(()).to_ne_bytes();
+        part.copy_from_slice(&random[..part.len()]);
     }
     bytes
 }
 
-/// A name that cannot be guessed: 20 characters that need no escape in a URL, 120 bits of chance.
+/// A random id: 20 characters that need no escape in a URL, 120 random bits.
 pub fn random_id() -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     random_bytes::<20>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)])).collect()

@@ -1,7 +1,5 @@
-//! A WebSocket server: lets clients in, knows who is there, and says things to all of them.
-//!
-//! Picture the doorkeeper of floor 1 with a desk. Whoever comes has ten seconds to say what they
-//! want. Those who want a WebSocket get one, if they may; others get a page, and may ask for more.
+//! A WebSocket server: answers handshakes, serves pages on the same port, and broadcasts to its
+//! clients.
 //!
 //! Chapter 13 of the book.
 
@@ -17,11 +15,11 @@ use crate::net::clock::{self, Timer};
 use crate::net::server::Handle;
 use crate::net::{self, Stream, lock, outbox::MAX_QUEUED};
 
-/// What one client too many is told.
-pub const FULL: &[u8] =
+/// The response to a client that is one too many.
+pub const OVERLOAD_RESPONSE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// The longest body that a request for a page may have: it is read, and not looked at.
+/// The longest body that a request for a page may have. It is read and ignored.
 const MAX_BODY: usize = 64 * 1024;
 
 type VerifyClient = dyn Fn(&Request) -> Result<(), Response> + Send + Sync;
@@ -29,12 +27,12 @@ type HandleProtocols = dyn Fn(&[&str], &Request) -> Option<String> + Send + Sync
 type Page = dyn Fn(&Request) -> Response + Send + Sync;
 type Handler = dyn Fn(Socket) -> Result<(), Error> + Send + Sync;
 
-/// A server that listens, and accepts nobody before [`serve`](Server::serve).
+/// A server that listens. It accepts no client before [`serve`](Server::serve).
 ///
 /// ```
-/// use sockets_by_hand::ws::{self, Message, Server};
+/// use sockets_by_hand::ws::{self, Message, Options, Server};
 ///
-/// let server = Server::bind("127.0.0.1:0")?;
+/// let server = Server::bind("127.0.0.1:0", Options::default())?;
 /// let url = format!("ws://{}/", server.address().unwrap());
 /// std::thread::spawn(|| {
 ///     server.serve(|mut socket| {
@@ -53,44 +51,44 @@ type Handler = dyn Fn(Socket) -> Result<(), Error> + Send + Sync;
 pub struct Server {
     net: net::Server,
     clients: Clients,
-    /// What may be chosen until [`serve`](Server::serve) is called.
-    pub options: Options,
+    options: Options,
 }
 
-/// What a server asks of whoever comes, and tells them.
+/// What can be set; in snake_case, the names of npm's `ws` where it has the same.
 ///
 /// ```
-/// use sockets_by_hand::{http::Response, ws::Server};
+/// use sockets_by_hand::{http::Response, ws::{Options, Server}};
 ///
-/// let mut server = Server::bind("127.0.0.1:0")?;
-/// server.options.path = Some("/chat".to_string());
-/// server.options.page = Box::new(|_| Response::html("<h1>The chat is elsewhere</h1>"));
+/// let server = Server::bind("127.0.0.1:0", Options {
+///     path: Some("/chat".to_string()),
+///     page: Box::new(|_| Response::html("<h1>The chat is at /chat</h1>")),
+///     ..Options::default()
+/// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Options {
-    /// WebSockets are served on this path alone; on every one at first (`None`).
+    /// The path on which WebSockets are served. `None`: on every path.
     pub path: Option<String>,
-    /// The most bytes that a message may have; 16 MiB at first.
+    /// The most bytes that a message may have. 16 MiB.
     pub max_payload: usize,
-    /// A client for which more than so many bytes wait, and one more message comes, is dropped; 16 MiB
-    /// at first, of which 1 MiB may wait however much waits for others: see [`net::outbox`].
+    /// A client is dropped when one more message comes while more bytes than this wait for it. 16
+    /// MiB, of which 1 MiB may wait however much waits for others: see [`net::outbox`].
     pub max_queued: usize,
-    /// How many clients may be connected at a time; 10,000 at first. One more gets a 503.
+    /// How many clients may be connected at a time. 10,000. One more gets a 503.
     pub max_connections: usize,
-    /// How long those who are connected may go on after [`Handle::close`]; 30 s at first. Then their
-    /// connections are destroyed.
+    /// How long open connections may go on after [`Handle::close`]. 30 s. Then they are destroyed.
     pub close_timeout: Duration,
-    /// How long a client may take to say what it wants; 10 s at first.
+    /// How long the head of a request may take to arrive. 10 s.
     pub handshake_timeout: Duration,
-    /// Every client is pinged at this interval, and cut off if it has not answered by the next one;
-    /// at first nobody is pinged.
+    /// The interval at which every client is pinged. One that has not answered by the next ping is
+    /// disconnected. `None`: no pings.
     pub heartbeat: Option<Duration>,
-    /// Judges each request for a WebSocket, such as by its `Origin`: a client that may not come in
-    /// gets the response (401 and 403 are usual). At first all may.
+    /// Accepts or refuses each handshake, such as by its `Origin`. A client that is refused gets
+    /// the response (401 and 403 are usual). All are accepted.
     pub verify_client: Box<VerifyClient>,
-    /// Chooses a subprotocol among those that a client offers, or none. At first it is the first.
+    /// Chooses a subprotocol among those that a client offers, or none. The first.
     pub handle_protocols: Box<HandleProtocols>,
-    /// Answers requests that do not want a WebSocket. At first they get a 426.
+    /// Answers requests that are not handshakes. With a 426.
     pub page: Box<Page>,
 }
 
@@ -116,70 +114,71 @@ impl Server {
     ///
     /// # Errors
     /// As for [`net::Server::bind`].
-    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Server> {
-        let net = net::Server::bind(address)?;
-        Ok(Server { net, clients: Clients::default(), options: Options::default() })
+    pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
+        let Options { max_connections, close_timeout, .. } = options;
+        let overload_response = OVERLOAD_RESPONSE;
+        let limits = net::Options { max_connections, overload_response, close_timeout };
+        let net = net::Server::bind(address, limits)?;
+        Ok(Server { net, clients: Clients::default(), options })
     }
 
-    /// Where the server listens.
+    /// The address on which the server listens.
     pub fn address(&self) -> Option<SocketAddr> {
         self.net.address()
     }
 
-    /// What stops the server, and counts its connections, from any thread.
+    /// A handle that stops the server and counts its connections, from any thread.
     pub fn handle(&self) -> Handle {
         self.net.handle()
     }
 
-    /// The clients that have a WebSocket, now and later.
+    /// The clients that have an open WebSocket, now and later.
     pub fn clients(&self) -> Clients {
         self.clients.clone()
     }
 
-    /// Accepts clients until [`Handle::close`], runs `handler` for each WebSocket on a thread of its
-    /// own, and returns when the last of them has returned.
+    /// Accepts clients until [`Handle::close`], runs `handler` for each WebSocket on a thread of
+    /// its own, and returns when the last of them has returned.
     ///
-    /// The connection ends when `handler` returns. An error that it returns, like a panic, ends that
-    /// connection alone, and is said on stderr.
+    /// The connection ends when `handler` returns. If it returns an error or panics, only that
+    /// connection ends, and the error is written to stderr.
     pub fn serve(self, handler: impl Fn(Socket) -> Result<(), Error> + Send + Sync + 'static) {
-        let Server { mut net, clients, options } = self;
-        (net.max_connections, net.farewell) = (options.max_connections, FULL);
-        net.close_timeout = options.close_timeout;
+        let Server { net, clients, options } = self;
         if let Some(interval) = options.heartbeat {
-            clients.beat(&mut lock(&clients.0), interval);
+            clients.schedule_heartbeat(&mut lock(&clients.0), interval);
         }
-        let (served, door) = (clients.clone(), net.handle());
-        net.serve(move |stream| Ok(options.receive(stream, &served, &door, &handler)?));
+        let (served, handle) = (clients.clone(), net.handle());
+        net.serve(move |stream| Ok(options.serve_client(stream, &served, &handle, &handler)?));
         lock(&clients.0).heartbeat = None;
     }
 }
 
 impl Options {
-    /// One connection: pages as long as it asks for pages, and then perhaps a WebSocket.
-    fn receive(
+    /// Serves one connection: pages, and then perhaps a WebSocket.
+    fn serve_client(
         &self,
         stream: Stream,
         clients: &Clients,
-        door: &Handle,
+        handle: &Handle,
         handler: &Handler,
     ) -> Result<(), Error> {
         let mut connection = Connection::new(stream, self.max_queued)?;
         while let Some(request) = connection.next(self.handshake_timeout)? {
-            let ours = self.path.as_ref().is_none_or(|path| path == request.path());
-            let wanted = ours && handshake::is_upgrade(&request);
-            let max = if wanted { 0 } else { MAX_BODY };
+            let matches = self.path.as_ref().is_none_or(|path| path == request.path());
+            let upgrade = matches && handshake::is_upgrade(&request);
+            let max = if upgrade { 0 } else { MAX_BODY };
             if let Err(refusal) = connection.body(&request, max, BODY_TIME) {
                 return Ok(connection.finish(refusal)?);
             }
-            if wanted {
+            if upgrade {
                 let (response, protocol) = match self.negotiate(&request) {
                     Ok(accepted) => accepted,
                     Err(refusal) => return Ok(connection.finish(refusal)?),
                 };
-                // Once told that it is in, a client hears all that is said from then on; and once the
-                // door has closed, nobody comes onto the list.
+                // Under the lock: a client that has the response receives every broadcast from then
+                // on, and no client is added once the server has been closed.
                 let mut list = lock(&clients.0);
-                if door.is_closed() {
+                if handle.is_closed() {
                     drop(list);
                     return Ok(connection.finish(Response::text(503, "The server is closing"))?);
                 }
@@ -193,7 +192,7 @@ impl Options {
                 return handler(socket);
             }
             let page = (self.page)(&request);
-            if door.is_closed() {
+            if handle.is_closed() {
                 return Ok(connection.finish(page)?);
             }
             connection.respond(page)?;
@@ -201,7 +200,7 @@ impl Options {
         Ok(())
     }
 
-    /// The response that opens a WebSocket, with the subprotocol; or the one that refuses it.
+    /// The response that opens a WebSocket, and the subprotocol; or the response that refuses.
     fn negotiate(&self, request: &Request) -> Result<(Response, Option<String>), Response> {
         let mut response = handshake::accept(request)?;
         (self.verify_client)(request)?;
@@ -213,52 +212,52 @@ impl Options {
     }
 }
 
-/// Those who have a WebSocket to a [`Server`]. A clone is the same list.
+/// The clients of a [`Server`] that have an open WebSocket. A clone is the same list.
 #[derive(Clone, Default)]
 pub struct Clients(Arc<Mutex<List>>);
 
 #[derive(Default)]
 struct List {
     senders: Vec<Sender>,
-    /// When the next heartbeat is due.
+    /// The timer of the next heartbeat.
     heartbeat: Option<Timer>,
 }
 
 impl Clients {
-    /// Everyone who is connected now.
+    /// The clients that are connected now.
     pub fn all(&self) -> Vec<Sender> {
         lock(&self.0).senders.clone()
     }
 
-    /// Sends a message to everyone. It is encoded once.
+    /// Sends a message to all clients. It is encoded once.
     pub fn broadcast(&self, message: impl Into<Message>) {
         self.broadcast_except(None, message);
     }
 
-    /// Sends a message to everyone but one, who has often said it.
+    /// Sends a message to all clients but one, which is often its author.
     pub fn broadcast_except(&self, except: Option<&Sender>, message: impl Into<Message>) {
         let frame: Arc<[u8]> = message.into().encode(None).into();
-        // Under the lock: all who hear two broadcasts hear them in the same order.
+        // Under the lock: all clients receive two broadcasts in the same order.
         for sender in lock(&self.0).senders.iter().filter(|sender| Some(*sender) != except) {
-            _ = sender.send_encoded(frame.clone()); // who cannot be sent to is about to leave
+            _ = sender.send_encoded(frame.clone()); // if it fails, the client's own thread ends
         }
     }
 
-    /// Checks on everyone after `interval`, and again and again, as long as there is a list.
-    fn beat(&self, list: &mut List, interval: Duration) {
+    /// Pings all clients after `interval`, and again and again until the server has ended.
+    fn schedule_heartbeat(&self, list: &mut List, interval: Duration) {
         let clients = Arc::downgrade(&self.0);
         list.heartbeat = Some(clock::after(interval, move || {
             let Some(clients) = clients.upgrade().map(Clients) else { return };
             clients.all().iter().for_each(Sender::check_alive);
             let mut list = lock(&clients.0);
             if list.heartbeat.is_some() {
-                clients.beat(&mut list, interval); // the server has not ended meanwhile
+                clients.schedule_heartbeat(&mut list, interval); // the server has not ended meanwhile
             }
         }));
     }
 }
 
-/// A client that is in the list until its handler has returned, however it does.
+/// Keeps a client in the list until its handler has returned, even by a panic.
 struct Listed<'a> {
     clients: &'a Clients,
     sender: Sender,

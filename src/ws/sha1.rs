@@ -1,9 +1,9 @@
 //! SHA-1: twenty bytes that stand for any number of bytes.
 //!
 //! The state is five words of 32 bits. The message is compressed into it in blocks of 64 bytes, in
-//! eighty rounds each, and the state after the last block is the digest. Change one bit of the message,
-//! and every word of the digest changes. (SHA-1 is no longer good enough to sign anything; a WebSocket
-//! handshake uses it only to prove that the other side knows what a WebSocket is.)
+//! eighty rounds each, and the state after the last block is the digest. Change one bit of the
+//! message, and every word of the digest changes. (SHA-1 is no longer good enough to sign anything;
+//! a WebSocket handshake uses it only to prove that the other side knows what a WebSocket is.)
 //!
 //! Chapter 10 of the book.
 

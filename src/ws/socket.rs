@@ -1,8 +1,7 @@
-//! One end of a WebSocket: one thread reads, any thread sends.
+//! An open WebSocket: one thread reads, any thread sends.
 //!
-//! Picture a telephone with one earpiece and many mouthpieces. The [`Socket`] has the earpiece: it
-//! hears messages, and sees to what is not one (answers a ping, returns a goodbye). A [`Sender`] is
-//! a mouthpiece; each clone of it speaks on the same line.
+//! A [`Socket`] reads messages, answers pings, and returns the close frame. A [`Sender`] sends;
+//! each clone of it is the same sender.
 //!
 //! Chapter 12 of the book.
 
@@ -21,37 +20,39 @@ use crate::net::clock::{self, Timer};
 use crate::net::outbox::{Answers, Dropped};
 use crate::net::{Outbox, Stream};
 
-/// How long the other end may take to return a goodbye (as in npm's `ws`).
+/// How long the other end may take to answer a close frame (as in npm's `ws`).
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Which end of the connection this is: RFC 6455 has clients mask what they send, and not servers.
+/// Which end of the connection this is. A client MUST mask its frames, a server MUST NOT (RFC 6455
+/// §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It was connected to.
+    /// The end that accepted the connection.
     Server,
-    /// It connected.
+    /// The end that connected.
     Client,
 }
 
-/// An open WebSocket: reads messages, and sends them ([`Sender`]'s methods are its own too).
+/// An open WebSocket: reads messages, and sends them. It dereferences to its [`Sender`], because
+/// every method of a sender is one of the socket too.
 ///
-/// When it is dropped, the connection ends: with a goodbye, if none has been said (code 1000, or
-/// 1011 if its thread is panicking), and for good.
+/// Dropping it ends the connection. If no close frame has been sent, one is: with the code
+/// [`Close::NORMAL`], or [`Close::INTERNAL_ERROR`] if its thread is panicking.
 #[derive(Debug)]
 pub struct Socket {
     reader: Reader<BufReader<DeadlineReader>>,
     sender: Sender,
     closed: Option<Close>,
     pongs: Answers,
-    /// The request that opened it: its path, its query, its headers.
+    /// The request of the handshake: its path, its query, its headers.
     pub request: Arc<Request>,
-    /// The subprotocol that was agreed on.
+    /// The subprotocol that was negotiated.
     pub protocol: Option<String>,
 }
 
 impl Socket {
-    /// The WebSocket on a connection whose handshake is done: reads from `reader`, sends through
-    /// `outbox`, takes messages of up to `max_payload` bytes.
+    /// A WebSocket on a connection whose handshake is done. It reads messages of at most
+    /// `max_payload` bytes from `reader`, and sends through `outbox`.
     pub fn new(
         mut reader: BufReader<DeadlineReader>,
         outbox: Outbox,
@@ -73,16 +74,14 @@ impl Socket {
         Socket { reader, sender, closed: None, pongs: Answers::default(), request, protocol }
     }
 
-    /// Waits for the next message; `None` when the connection has ended ([`closed`](Socket::closed)
-    /// says how). Pings are answered meanwhile.
-    ///
-    /// It reads no more while the other end does not take what it is sent.
+    /// Waits for the next message, and answers pings meanwhile; `None` when the connection has
+    /// ended, see [`closed`](Socket::closed). It stops reading from a peer that does not read.
     ///
     /// # Errors
-    /// The other end broke the rules (it has been told so, with [`Error::close_code`]), or the
-    /// connection failed. Nothing can be read afterwards.
+    /// The other end violated the protocol (it gets a close frame with [`Error::close_code`]), or
+    /// the connection failed. Nothing can be read afterwards.
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
-        // Nobody has read while the handler was busy: the time for a pong begins anew.
+        // No pong was read while the handler was busy: the time for it begins anew.
         self.sender.0.alive.store(true, Relaxed);
         self.sender.0.reading.store(true, Relaxed);
         let read = self.read_message();
@@ -97,7 +96,7 @@ impl Socket {
                 Ok(Some(Incoming::Ping(payload))) => self.pong(&payload),
                 Ok(Some(Incoming::Pong(_))) => self.sender.0.alive.store(true, Relaxed),
                 Ok(Some(Incoming::Close(close))) => {
-                    // The other end has said goodbye: it gets it back (§5.5.1).
+                    // §5.5.1: an endpoint MUST answer a close frame with one.
                     _ = self.sender.close(close.code, &close.reason);
                     self.sender.0.outbox.end();
                     self.closed = Some(close);
@@ -121,13 +120,14 @@ impl Socket {
         self.closed.as_ref()
     }
 
-    /// Reading fails with [`ErrorKind::TimedOut`](std::io::ErrorKind::TimedOut) after `deadline`, and
-    /// that is the end of the connection; `None` waits for ever, as at first.
+    /// After `deadline`, [`read`](Socket::read) fails with
+    /// [`ErrorKind::TimedOut`](std::io::ErrorKind::TimedOut), and the connection ends. `None`, the
+    /// default, waits for ever.
     pub fn set_deadline(&mut self, deadline: Option<Instant>) {
         self.reader.get_mut().get_mut().deadline = deadline;
     }
 
-    /// What sends from other threads.
+    /// The sender, for other threads.
     pub fn sender(&self) -> Sender {
         self.sender.clone()
     }
@@ -145,8 +145,8 @@ impl Socket {
         }
     }
 
-    /// Answers a ping. While the other end takes no pongs it gets no more: only its latest ping would
-    /// have to be answered (RFC 6455 §5.5.3).
+    /// Answers a ping. A peer that does not read its pongs gets no more: an endpoint MAY answer
+    /// only the latest ping (RFC 6455 §5.5.3).
     fn pong(&mut self, payload: &[u8]) {
         if self.pongs.allow(payload.len(), self.sender.is_writable()) {
             _ = self.sender.frame(Opcode::Pong, payload);
@@ -154,9 +154,9 @@ impl Socket {
     }
 }
 
-/// RFC 6455 §7.1.5: the code of an end without a goodbye.
+/// RFC 6455 §7.1.5: the connection ended without a close frame.
 fn abnormal() -> Close {
-    Close { code: 1006, reason: String::new() }
+    Close { code: Close::ABNORMAL, reason: String::new() }
 }
 
 impl Deref for Socket {
@@ -170,8 +170,9 @@ impl Deref for Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.closed.is_none() {
-            // 1011: something here went wrong that the other end could not help.
-            _ = self.sender.close(if thread::panicking() { 1011 } else { 1000 }, "");
+            let panicking = thread::panicking();
+            let code = if panicking { Close::INTERNAL_ERROR } else { Close::NORMAL };
+            _ = self.sender.close(code, "");
         }
         self.sender.0.outbox.end();
         self.sender.0.outbox.wait_until_sent();
@@ -181,8 +182,8 @@ impl Drop for Socket {
 
 /// Sends to the other end of a [`Socket`], from any thread. A clone is the same sender.
 ///
-/// What it sends goes through an [`Outbox`]: it never waits longer than some milliseconds, and an
-/// other end that does not read is dropped in the end.
+/// It sends through an [`Outbox`]: it never waits longer than some milliseconds, and a peer that
+/// does not read is dropped in the end.
 #[derive(Clone, Debug)]
 pub struct Sender(Arc<Shared>);
 
@@ -191,11 +192,11 @@ struct Shared {
     stream: Stream,
     outbox: Outbox,
     role: Role,
-    /// A message or a pong has come since the last [`Sender::check_alive`].
+    /// Whether a message or a pong has arrived since the last [`Sender::check_alive`].
     alive: AtomicBool,
-    /// A thread is in [`Socket::read`], so that a pong that comes is seen.
+    /// Whether a thread is in [`Socket::read`], where a pong is noticed.
     reading: AtomicBool,
-    /// Cuts off the other end if it does not return our goodbye.
+    /// Ends the connection if the other end does not answer our close frame.
     deadline: OnceLock<Timer>,
 }
 
@@ -203,13 +204,12 @@ impl Sender {
     /// Sends a message: text from a `&str` or a `String`, bytes from a `Vec<u8>`.
     ///
     /// # Errors
-    /// The connection has ended, or its end has begun ([`Error::Dropped`]).
+    /// The connection has ended, or a close frame has been sent ([`Error::Dropped`]).
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
         Ok(self.0.outbox.send(message.into().encode(self.mask()))?)
     }
 
-    /// Sends a message in frames of at most `size` bytes each, as someone would who does not know
-    /// yet how long it will become.
+    /// Sends a message in fragments of at most `size` bytes each.
     ///
     /// # Errors
     /// As for [`send`](Sender::send).
@@ -227,8 +227,8 @@ impl Sender {
         Ok(self.0.outbox.send(frames)?)
     }
 
-    /// Sends frames that are encoded already, with nothing of another's between them. (A server can
-    /// send the same to many; a client must have masked them.)
+    /// Sends encoded frames, without another thread's frames between them. (A server can send the
+    /// same frames to many clients. A client must have masked them.)
     ///
     /// # Errors
     /// As for [`send`](Sender::send).
@@ -236,10 +236,10 @@ impl Sender {
         Ok(self.0.outbox.send(frames)?)
     }
 
-    /// Asks the other end for a sign of life, with up to 125 bytes that it is to send back.
+    /// Sends a ping with up to 125 bytes, which the other end returns in a pong.
     ///
     /// # Errors
-    /// There are more bytes than that, or the connection has ended.
+    /// The payload has more bytes, or the connection has ended.
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
         if payload.len() > 125 {
             return Err(Error::Invalid("a ping has at most 125 bytes"));
@@ -247,18 +247,18 @@ impl Sender {
         self.frame(Opcode::Ping, payload)
     }
 
-    /// Says goodbye, with a code (1000 is a good end) and up to 123 bytes of reason. Nothing can be
-    /// sent any more; what the other end still says can be read, until it returns the goodbye. It
-    /// has [`CLOSE_TIMEOUT`] for that. A second goodbye is not sent.
+    /// Sends a close frame, with a code such as [`Close::NORMAL`] and up to 123 bytes of reason.
+    /// Afterwards nothing can be sent. Messages of the other end can be read until it answers the
+    /// close frame, for which it has [`CLOSE_TIMEOUT`]. A second close frame is not sent.
     ///
     /// # Errors
-    /// The code may not be sent or the reason is too long ([`Error::Invalid`]); or the connection
+    /// The code must not be sent, the reason is too long ([`Error::Invalid`]), or the connection
     /// has ended.
     pub fn close(&self, code: u16, reason: &str) -> Result<(), Error> {
         self.close_within(code, reason, CLOSE_TIMEOUT)
     }
 
-    /// The same, with another time that the other end has to return the goodbye.
+    /// The same, with another time that the other end has to answer the close frame.
     ///
     /// # Errors
     /// As for [`close`](Sender::close).
@@ -274,13 +274,14 @@ impl Sender {
         Ok(())
     }
 
-    /// Ends the connection at once, without a goodbye.
+    /// Ends the connection at once, without a close frame.
     pub fn terminate(&self) {
         self.0.stream.destroy();
     }
 
-    /// The heartbeat: a client that has not answered since the last time is cut off, and any other
-    /// is sent a ping. While nobody reads, an answer would not be seen, and nobody is cut off.
+    /// The heartbeat: ends the connection of a client that has not answered since the last call,
+    /// and pings any other. While no thread reads, a pong would not be noticed, and the connection
+    /// goes on.
     pub fn check_alive(&self) {
         let busy = !self.0.reading.load(Relaxed);
         match self.0.alive.swap(busy, Relaxed) || busy {
@@ -289,7 +290,7 @@ impl Sender {
         }
     }
 
-    /// Whether what is sent now would leave at once: nothing waits, and nobody has said goodbye.
+    /// Whether a message that is sent now would be written at once.
     pub fn is_writable(&self) -> bool {
         self.0.outbox.is_writable()
     }
@@ -308,7 +309,7 @@ impl Sender {
     }
 }
 
-/// Two senders are equal if they speak on the same line.
+/// Two senders are equal if they send over the same connection.
 impl PartialEq for Sender {
     fn eq(&self, other: &Sender) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

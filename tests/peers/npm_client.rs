@@ -6,7 +6,7 @@ use std::time::Duration;
 use sockets_by_hand::json;
 use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{Client, Options, Socket};
-use sockets_by_hand::socketio::{Args, NoAnswer, Value};
+use sockets_by_hand::socketio::{AckError, Args, Value};
 
 use super::common::{LIMIT, next};
 use super::node::Peer;
@@ -22,7 +22,8 @@ fn server(arguments: &[&str]) -> (Peer, String) {
 fn client(port: &str, transports: &[&'static str]) -> Client {
     let (min, max) = (Duration::from_millis(20), Duration::from_millis(100));
     let backoff = Backoff { min, max, ..Backoff::default() };
-    let options = Options { transports: transports.to_vec(), backoff, ..Options::default() };
+    let mut options = Options { backoff, ..Options::default() };
+    options.engine.transports = transports.to_vec();
     Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap()
 }
 
@@ -44,7 +45,7 @@ fn emit_with_ack(
     socket: &Socket,
     name: &str,
     values: &[Value],
-) -> Receiver<Result<Args, NoAnswer>> {
+) -> Receiver<Result<Args, AckError>> {
     let (sender, answer) = mpsc::channel();
     socket.emit_with_ack(name, values, LIMIT, move |answer| _ = sender.send(answer));
     answer
@@ -83,7 +84,7 @@ fn our_client_uses_npms_server_over_each_transport() {
         let (sender, answer) = mpsc::channel();
         let short = Duration::from_millis(50);
         client.emit_with_ack("silence", [], short, move |answer| _ = sender.send(answer));
-        assert_eq!(next(&answer), Err(NoAnswer::Timeout));
+        assert_eq!(next(&answer), Err(AckError::Timeout));
         assert_eq!(server.line(), "silence");
         server.say("ask");
         let answers = r#"answers: ["Ada"]"#; // the server takes the first value only
@@ -211,7 +212,7 @@ fn npms_server_is_killed_and_no_event_is_lost_without_an_error() {
         for (n, answer) in answers.iter().enumerate() {
             match next(answer) {
                 Ok(values) => assert_eq!(values[0], json!(n)),
-                Err(why) => assert!(sent && why == NoAnswer::Disconnected, "{end}: {n} {why}"),
+                Err(why) => assert!(sent && why == AckError::Disconnected, "{end}: {n} {why}"),
             }
         }
         assert!(sent || arrived == Vec::from_iter(0..30), "{end}: {arrived:?}");

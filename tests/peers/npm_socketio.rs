@@ -222,7 +222,7 @@ fn add_listeners(socket: &Socket, print: impl Fn(String) + Clone + Send + Sync +
     });
 }
 
-fn who(event: &Event) {
+fn who(event: &Event<Socket>) {
     let handshake = event.socket.handshake();
     let query = |name| handshake.request.query(name).map(|value| (name.to_string(), value.into()));
     let query = ["EIO", "transport", "room"].into_iter().filter_map(query).collect();

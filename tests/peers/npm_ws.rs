@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use sockets_by_hand::http::Response;
+use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::ws::{Client, Close, Error, Message, Options, Server, Socket, connect};
 
 use super::node::Peer;
@@ -28,13 +28,11 @@ fn closed(code: u16, reason: &str) -> String {
 // ---- npm's ws as a client ----
 
 fn bind() -> Server {
-    Server::bind("127.0.0.1:0").unwrap()
+    bind_with(Options::default())
 }
 
 fn bind_with(options: Options) -> Server {
-    let mut server = bind();
-    server.options = options;
-    server
+    Server::bind("127.0.0.1:0", options).unwrap()
 }
 
 /// Serves on a thread until the tests end, and returns the URL.
@@ -214,9 +212,9 @@ fn npms_client_gets_the_subprotocol_that_our_server_chose() {
     assert_eq!(seen, ["protocol: tea", "closed 1000"]);
     assert_eq!(client(&url, &["protocols"]).finish(), ["protocol: none", "closed 1000"]);
 
-    let mut server = bind();
-    server.options.handle_protocols = Box::new(|offered, _| offered.last().map(|p| p.to_string()));
-    let url = serve(server, echo);
+    let handle_protocols =
+        Box::new(|offered: &[&str], _: &Request| offered.last().map(|last| last.to_string()));
+    let url = serve(bind_with(Options { handle_protocols, ..Options::default() }), echo);
     let seen = client(&url, &["protocols", "tea", "coffee"]).finish();
     assert_eq!(seen, ["protocol: coffee", "closed 1000"]);
 
@@ -229,9 +227,8 @@ fn npms_client_gets_the_subprotocol_that_our_server_chose() {
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
 fn npms_client_gets_the_status_and_body_that_refuse_it() {
-    let mut server = bind();
-    server.options.verify_client = Box::new(|_| Err(Response::text(401, "Who are you?")));
-    let url = serve(server, echo);
+    let verify_client = Box::new(|_: &Request| Err(Response::text(401, "Who are you?")));
+    let url = serve(bind_with(Options { verify_client, ..Options::default() }), echo);
     assert_eq!(client(&url, &["listen"]).finish(), ["401 Who are you?"]);
 
     let url =

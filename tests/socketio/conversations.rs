@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::namespace::ConnectError;
-use sockets_by_hand::socketio::{Args, NoAnswer, Options, Socket, Value};
+use sockets_by_hand::socketio::{AckError, Args, Options, Socket, Value};
 
 use super::{assert_hears_nothing_else, come_in, enter, enter_polling, house, house_with};
 use crate::common::{Connection, Frame, LIMIT, POLLING, Polling, WebSocket, next, retry, until};
@@ -622,7 +622,7 @@ mod events {
 mod answers_of_the_guest {
     use super::*;
 
-    type Answers = mpsc::Receiver<Result<Args, NoAnswer>>;
+    type Answers = mpsc::Receiver<Result<Args, AckError>>;
 
     /// Asks the guest something, and returns what it will answer.
     fn ask(socket: &Socket, time: Duration) -> Answers {
@@ -672,7 +672,7 @@ mod answers_of_the_guest {
             sender.send((answer, thread::current().id())).unwrap();
         });
         let (answer, on) = next(&called);
-        assert_eq!(answer, Err(NoAnswer::Disconnected));
+        assert_eq!(answer, Err(AckError::Disconnected));
         assert_ne!(on, thread::current().id());
     }
 
@@ -699,7 +699,7 @@ mod answers_of_the_guest {
         let mut guest = enter(house.address);
         let answer = ask(&next(&house.sockets), Duration::from_millis(5));
         assert_eq!(guest.text(), r#"420["ask","?"]"#);
-        assert_eq!(next(&answer), Err(NoAnswer::Timeout));
+        assert_eq!(next(&answer), Err(AckError::Timeout));
         guest.send("430[1]");
         assert_hears_nothing_else(&mut guest);
         assert!(answer.recv().is_err());
@@ -713,9 +713,9 @@ mod answers_of_the_guest {
         let answer = ask(&socket, LIMIT);
         assert_eq!(guest.text(), r#"420["ask","?"]"#);
         guest.send("41");
-        assert_eq!(next(&answer), Err(NoAnswer::Disconnected));
+        assert_eq!(next(&answer), Err(AckError::Disconnected));
         assert_eq!(next(&house.ends), end("/", "client namespace disconnect"));
-        assert_eq!(next(&ask(&socket, LIMIT)), Err(NoAnswer::Disconnected));
+        assert_eq!(next(&ask(&socket, LIMIT)), Err(AckError::Disconnected));
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::acks::Acks;
-use sockets_by_hand::socketio::codec::{Decoded, Decoder, Nonsense, encode};
+use sockets_by_hand::socketio::codec::{DecodeError, Decoded, Decoder, encode};
 use sockets_by_hand::socketio::packet::{Kind, Packet};
 use sockets_by_hand::socketio::rooms::Rooms;
-use sockets_by_hand::socketio::{Args, NoAnswer, Value};
+use sockets_by_hand::socketio::{AckError, Args, Value};
 use sockets_by_hand::ws::Message;
 
 use crate::common::{LIMIT, next};
@@ -119,7 +119,7 @@ mod the_decoder {
 
     /// What becomes of these messages, the last of which makes a packet whole.
     #[track_caller]
-    fn decoded(messages: impl IntoIterator<Item = Message>) -> Result<Decoded, Nonsense> {
+    fn decoded(messages: impl IntoIterator<Item = Message>) -> Result<Decoded, DecodeError> {
         let mut decoder = Decoder::default();
         let mut last = Ok(None);
         for message in messages {
@@ -129,11 +129,11 @@ mod the_decoder {
         last.map(|decoded| decoded.expect("the packet is not whole"))
     }
 
-    fn text(text: &str) -> Result<Decoded, Nonsense> {
+    fn text(text: &str) -> Result<Decoded, DecodeError> {
         decoded([Message::from(text)])
     }
 
-    fn with_bytes<const N: usize>(text: &str, bytes: [&[u8]; N]) -> Result<Decoded, Nonsense> {
+    fn with_bytes<const N: usize>(text: &str, bytes: [&[u8]; N]) -> Result<Decoded, DecodeError> {
         let bytes = bytes.into_iter().map(|bytes| Message::Binary(bytes.to_vec()));
         decoded([Message::from(text)].into_iter().chain(bytes))
     }
@@ -220,7 +220,7 @@ mod the_decoder {
                 Some("1-") => with_bytes(wire, [b"x"]), // read once the bytes are there
                 _ => text(wire),
             };
-            assert_eq!(refused, Err(Nonsense), "{wire:?}");
+            assert_eq!(refused, Err(DecodeError), "{wire:?}");
         }
     }
 
@@ -241,11 +241,11 @@ mod the_decoder {
             "newListener",
             "removeListener",
         ] {
-            assert_eq!(text(&format!(r#"2["{name}"]"#)), Err(Nonsense), "{name}");
+            assert_eq!(text(&format!(r#"2["{name}"]"#)), Err(DecodeError), "{name}");
             let binary = format!(r#"51-["{name}",{PLACEHOLDER}]"#);
-            assert_eq!(with_bytes(&binary, [b"x"]), Err(Nonsense), "{name}");
+            assert_eq!(with_bytes(&binary, [b"x"]), Err(DecodeError), "{name}");
             let escaped = format!(r#"2["\u00{:02x}{}"]"#, name.as_bytes()[0], &name[1..]);
-            assert_eq!(text(&escaped), Err(Nonsense), "{escaped}");
+            assert_eq!(text(&escaped), Err(DecodeError), "{escaped}");
             assert!(text(&format!(r#"2["{name}s","{name}"]"#)).is_ok());
         }
     }
@@ -253,7 +253,7 @@ mod the_decoder {
     #[test]
     fn refuses_what_is_nested_too_deeply() {
         let deep = format!(r#"2["a",{}{}]"#, "[".repeat(200), "]".repeat(200));
-        assert_eq!(text(&deep), Err(Nonsense));
+        assert_eq!(text(&deep), Err(DecodeError));
     }
 
     #[test]
@@ -290,12 +290,12 @@ mod the_decoder {
             ["1", "-1", "0.5", "1e9", "null", "\"0\"", "true", "[]", "99999999999999999999"]
         {
             let wire = format!(r#"51-["a",{{"_placeholder":true,"num":{number}}}]"#);
-            assert_eq!(with_bytes(&wire, [b"x"]), Err(Nonsense), "{number}");
+            assert_eq!(with_bytes(&wire, [b"x"]), Err(DecodeError), "{number}");
         }
-        assert_eq!(with_bytes(r#"51-["a",{"_placeholder":true}]"#, [b"x"]), Err(Nonsense));
+        assert_eq!(with_bytes(r#"51-["a",{"_placeholder":true}]"#, [b"x"]), Err(DecodeError));
         assert_eq!(
             with_bytes(r#"51-["a",[[{"b":{"_placeholder":true,"num":2}}]]]"#, [b"x"]),
-            Err(Nonsense)
+            Err(DecodeError)
         );
     }
 
@@ -303,7 +303,7 @@ mod the_decoder {
     fn takes_ten_pieces_of_bytes_and_no_more() {
         assert!(with_bytes(r#"510-["a"]"#, [b"x"; 10]).is_ok());
         for count in ["11", "1000", "9007199254740991"] {
-            assert_eq!(text(&format!(r#"5{count}-["a"]"#)), Err(Nonsense), "{count}");
+            assert_eq!(text(&format!(r#"5{count}-["a"]"#)), Err(DecodeError), "{count}");
         }
     }
 
@@ -312,7 +312,7 @@ mod the_decoder {
         let many = [PLACEHOLDER; 1000].join(",");
         let bytes = vec![0; 1_000_000];
         let size = match with_bytes(&format!(r#"51-["a",{many}]"#), [&bytes]) {
-            Err(Nonsense) => 0,
+            Err(DecodeError) => 0,
             Ok(packet) => packet.values.iter().filter_map(Value::as_binary).map(<[u8]>::len).sum(),
         };
         assert!(size <= bytes.len(), "{size} bytes out of {}", bytes.len());
@@ -330,9 +330,9 @@ mod the_decoder {
     #[test]
     fn refuses_bytes_that_nobody_announced() {
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.add(Message::Binary(vec![1])), Err(Nonsense));
+        assert_eq!(decoder.add(Message::Binary(vec![1])), Err(DecodeError));
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.add(r#"50-["a"]"#.into()), Err(Nonsense)); // it must announce some
+        assert_eq!(decoder.add(r#"50-["a"]"#.into()), Err(DecodeError)); // it must announce some
     }
 
     #[test]
@@ -341,7 +341,7 @@ mod the_decoder {
             let mut decoder = Decoder::default();
             assert_eq!(decoder.add(r#"52-["a"]"#.into()), Ok(None));
             assert_eq!(decoder.add(Message::Binary(vec![1])), Ok(None));
-            assert_eq!(decoder.add(text.into()), Err(Nonsense), "{text:?}");
+            assert_eq!(decoder.add(text.into()), Err(DecodeError), "{text:?}");
         }
     }
 
@@ -494,7 +494,7 @@ mod lists_of_rooms {
 mod awaited_answers {
     use super::*;
 
-    type Answer = Result<Args, NoAnswer>;
+    type Answer = Result<Args, AckError>;
 
     /// Awaits an answer, and returns its number and what will be told of it.
     fn expect(acks: &Acks, time: Duration) -> (u64, mpsc::Receiver<Answer>) {
@@ -509,8 +509,8 @@ mod awaited_answers {
         let acks = Acks::default();
         let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
         assert_eq!((first.0, second.0), (0, 1));
-        acks.settle(1, Ok(Args(vec!["second".into()])));
-        acks.settle(0, Ok(Args::default()));
+        acks.resolve(1, Ok(Args(vec!["second".into()])));
+        acks.resolve(0, Ok(Args::default()));
         assert_eq!(next(&first.1), Ok(Args::default()));
         assert_eq!(next(&second.1), Ok(Args(vec!["second".into()])));
         assert_eq!(expect(&acks, LIMIT).0, 2);
@@ -519,12 +519,12 @@ mod awaited_answers {
     #[test]
     fn one_that_nobody_awaits_is_ignored() {
         let acks = Acks::default();
-        acks.settle(0, Ok(Args::default()));
+        acks.resolve(0, Ok(Args::default()));
         let (id, answer) = expect(&acks, LIMIT);
-        acks.settle(id + 1, Ok(Args::default()));
+        acks.resolve(id + 1, Ok(Args::default()));
         assert!(answer.try_recv().is_err());
-        acks.settle(id, Ok(Args(vec![1.into()])));
-        acks.settle(id, Ok(Args(vec![2.into()])));
+        acks.resolve(id, Ok(Args(vec![1.into()])));
+        acks.resolve(id, Ok(Args(vec![2.into()])));
         assert_eq!(next(&answer), Ok(Args(vec![1.into()])));
         assert!(answer.recv().is_err(), "it was told twice");
     }
@@ -533,8 +533,8 @@ mod awaited_answers {
     fn one_that_does_not_come_in_time_is_not_awaited_any_more() {
         let acks = Acks::default();
         let (id, answer) = expect(&acks, Duration::from_millis(5));
-        assert_eq!(next(&answer), Err(NoAnswer::Timeout));
-        acks.settle(id, Ok(Args::default()));
+        assert_eq!(next(&answer), Err(AckError::Timeout));
+        acks.resolve(id, Ok(Args::default()));
         assert!(answer.recv().is_err());
     }
 
@@ -543,9 +543,9 @@ mod awaited_answers {
         let acks = Acks::default();
         let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
         acks.disconnected();
-        assert_eq!(next(&first.1), Err(NoAnswer::Disconnected));
-        assert_eq!(next(&second.1), Err(NoAnswer::Disconnected));
-        acks.settle(first.0, Ok(Args::default()));
+        assert_eq!(next(&first.1), Err(AckError::Disconnected));
+        assert_eq!(next(&second.1), Err(AckError::Disconnected));
+        acks.resolve(first.0, Ok(Args::default()));
         assert!(first.1.recv().is_err());
     }
 
@@ -557,9 +557,9 @@ mod awaited_answers {
         let ask_again = Box::new(move |_| sender.send(expect(&again, LIMIT)).unwrap());
         let id = acks.next_id();
         acks.expect(id, LIMIT, ask_again);
-        acks.settle(id, Ok(Args::default()));
+        acks.resolve(id, Ok(Args::default()));
         let (id, answer) = next(&receiver);
-        acks.settle(id, Ok(Args(vec!["again".into()])));
+        acks.resolve(id, Ok(Args(vec!["again".into()])));
         assert_eq!(next(&answer), Ok(Args(vec!["again".into()])));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sockets_by_hand::http::Response;
+use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::ws::Options;
 
 use crate::common::until;
@@ -169,11 +169,11 @@ fn the_first_subprotocol_that_is_offered_is_chosen() {
 
 #[test]
 fn handle_protocols_chooses_by_the_offer_and_the_request() {
-    let mut server = server();
-    server.options.handle_protocols = Box::new(|offered, request| {
+    let handle_protocols = Box::new(|offered: &[&str], request: &Request| {
         let wanted = request.query("version").unwrap_or_default();
         offered.iter().find(|protocol| **protocol == wanted).map(|chosen| chosen.to_string())
     });
+    let server = server_with(Options { handle_protocols, ..Options::default() });
     let server = serve(server, |socket| {
         socket.send(format!("{:?}", socket.protocol))?;
         Ok(())
@@ -189,13 +189,12 @@ fn handle_protocols_chooses_by_the_offer_and_the_request() {
 
 #[test]
 fn verify_client_accepts_or_refuses_before_the_response() {
-    let mut server = server();
-    server.options.verify_client = Box::new(|request| match request.headers.get("origin") {
+    let verify_client = Box::new(|request: &Request| match request.headers.get("origin") {
         Some("http://good.example") => Ok(()),
         Some(_) => Err(Response::text(403, "not from there")),
         None => Err(Response::new(401)),
     });
-    let server = serve(server, echo);
+    let server = serve(server_with(Options { verify_client, ..Options::default() }), echo);
     assert_eq!(status(&answer(server, &request_with("Origin: http://good.example"))), 101);
     assert_eq!(status(&answer(server, REQUEST)), 401);
     let mut peer = Peer::connect(server);
@@ -207,12 +206,11 @@ fn verify_client_accepts_or_refuses_before_the_response() {
 #[test]
 fn verify_client_does_not_see_an_invalid_request() {
     let (sender, receiver) = mpsc::channel();
-    let mut server = server();
-    server.options.verify_client = Box::new(move |request| {
+    let verify_client = Box::new(move |request: &Request| {
         sender.send(request.target.clone()).unwrap();
         Ok(())
     });
-    let server = serve(server, echo);
+    let server = serve(server_with(Options { verify_client, ..Options::default() }), echo);
     answer(server, &REQUEST.replace("Version: 13", "Version: 8"));
     answer(server, &REQUEST.replace("GET /", "GET /right"));
     assert_eq!(receiver.recv().unwrap(), "/right");
@@ -235,13 +233,12 @@ fn a_handler_sees_the_request() {
 
 #[test]
 fn pages_and_websockets_come_from_one_server_and_one_connection() {
-    let mut server = server();
-    server.options.path = Some("/chat".to_string());
-    server.options.page = Box::new(|request| match request.path() {
+    let page = Box::new(|request: &Request| match request.path() {
         "/" => Response::html("<h1>a page</h1>"),
         _ => Response::text(404, "nothing here"),
     });
-    let server = serve(server, echo);
+    let options = Options { path: Some("/chat".to_string()), page, ..Options::default() };
+    let server = serve(server_with(options), echo);
     let mut peer = Peer::connect(server);
     peer.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let head = peer.head();

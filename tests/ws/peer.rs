@@ -262,14 +262,12 @@ where
 }
 
 pub fn server() -> Server {
-    Server::bind("127.0.0.1:0").unwrap()
+    server_with(Options::default())
 }
 
 /// A server with these options.
 pub fn server_with(options: Options) -> Server {
-    let mut server = server();
-    server.options = options;
-    server
+    Server::bind("127.0.0.1:0", options).unwrap()
 }
 
 /// A handler that echoes every message.

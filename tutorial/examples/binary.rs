@@ -50,7 +50,8 @@ fn refuse(what: &str, messages: Vec<Message>) {
 
 /// Sends bytes to a server that sends them back.
 fn there_and_back(url: &str, transport: &'static str) -> Result<(), Box<dyn Error>> {
-    let options = Options { transports: vec![transport], ..Options::default() };
+    let mut options = Options::default();
+    options.engine.transports = vec![transport];
     let client = Client::new(url, options)?;
     client.open();
     let (sender, answer) = mpsc::channel();

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, thread, time::Duration};
 
 use sockets_by_hand::net::framing::{read_line, write_line};
-use sockets_by_hand::net::{Outbox, Server, Stream};
+use sockets_by_hand::net::{Options, Outbox, Server, Stream};
 
 const MAX_LINE: usize = 64 * 1024;
 
@@ -85,7 +85,7 @@ impl Client {
 
 /// Ann talks, Bob listens, and Cid never reads.
 fn with_outboxes() -> io::Result<()> {
-    let server = Server::bind("127.0.0.1:0")?;
+    let server = Server::bind("127.0.0.1:0", Options::default())?;
     let address = server.address().ok_or(ErrorKind::AddrNotAvailable)?;
     let handle = server.handle();
     let room = Room::default();

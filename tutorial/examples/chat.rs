@@ -2,10 +2,13 @@
 
 use std::{io, thread};
 
-use sockets_by_hand::ws::{self, Error, Message, Server, Socket};
+use sockets_by_hand::ws::{self, Error, Message, Options, Server, Socket};
 
 fn main() -> Result<(), Error> {
-    let server = Server::bind("127.0.0.1:0")?;
+    let server = Server::bind(
+        "127.0.0.1:0",
+        Options { path: Some("/chat".to_string()), ..Options::default() },
+    )?;
     let address = server.address().ok_or(Error::Invalid("a server without an address"))?;
     let url = format!("ws://{address}/chat");
     let handle = server.handle();
@@ -31,9 +34,8 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-fn chat(mut server: Server) {
+fn chat(server: Server) {
     let clients = server.clients();
-    server.options.path = Some("/chat".to_string());
     server.serve(move |mut socket| {
         let name = socket.request.query("name").unwrap_or("Somebody".to_string());
         clients.broadcast(format!("{name} has come"));

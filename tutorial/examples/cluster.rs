@@ -47,7 +47,7 @@ fn main() -> Result<(), Error> {
 
 /// What one server says, all the others hear.
 fn open_hub() -> io::Result<String> {
-    let door = net::Server::bind("127.0.0.1:0")?;
+    let door = net::Server::bind("127.0.0.1:0", net::Options::default())?;
     let address = door.address().map(|address| address.to_string()).unwrap_or_default();
     let servers = Mutex::default();
     thread::spawn(|| door.serve(move |stream| serve(stream, &servers)));

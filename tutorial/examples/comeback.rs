@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::{thread, time::Duration};
 
-use sockets_by_hand::net::{Backoff, Server, Stream};
+use sockets_by_hand::net::{Backoff, Options, Server, Stream};
 
 /// How many times in a row the client tries again before it gives up.
 const ATTEMPTS: u32 = 4;
@@ -74,7 +74,7 @@ fn is_hopeless(e: &io::Error) -> bool {
 
 /// The other side: a server that answers one client, and then leaves.
 fn open(address: SocketAddr) -> io::Result<SocketAddr> {
-    let server = Server::bind(address)?;
+    let server = Server::bind(address, Options::default())?;
     let address = server.address().unwrap_or(address);
     let handle = server.handle();
     let serve = move |mut stream: Stream| {

@@ -4,10 +4,10 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::thread;
 
-use sockets_by_hand::net::{Emitter, Server, Stream};
+use sockets_by_hand::net::{Emitter, Options, Server, Stream};
 
 fn main() -> io::Result<()> {
-    let server = Server::bind("127.0.0.1:0")?;
+    let server = Server::bind("127.0.0.1:0", Options::default())?;
     let Some(address) = server.address() else { return Ok(()) };
     let door = Emitter::new();
 

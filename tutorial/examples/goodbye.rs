@@ -9,13 +9,13 @@ use std::{env, thread};
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::net::Stream;
 use sockets_by_hand::ws::frame::{Header, Opcode, encode};
-use sockets_by_hand::ws::{Error, Message, Server, Socket, handshake};
+use sockets_by_hand::ws::{Error, Message, Options, Server, Socket, handshake};
 
 fn main() -> Result<(), Error> {
     match env::args().nth(1) {
         Some(address) => good_ends(&address),
         None => {
-            let server = Server::bind("127.0.0.1:0")?;
+            let server = Server::bind("127.0.0.1:0", Options::default())?;
             let address = server.address().map(|address| address.to_string()).unwrap_or_default();
             thread::spawn(|| server.serve(serve));
             good_ends(&address)?;

@@ -6,10 +6,10 @@ use std::net::TcpStream;
 use std::thread;
 
 use sockets_by_hand::http::{Request, Response};
-use sockets_by_hand::ws::{Error, Server, handshake};
+use sockets_by_hand::ws::{Error, Options, Server, handshake};
 
 fn main() -> Result<(), Error> {
-    let server = Server::bind("127.0.0.1:0")?;
+    let server = Server::bind("127.0.0.1:0", Options::default())?;
     let address = server.address().unwrap();
     thread::spawn(|| server.serve(|socket| socket.send("Hello")));
 

@@ -4,11 +4,11 @@ use std::io::{self, BufReader, Write};
 use std::time::Instant;
 
 use sockets_by_hand::http::{DeadlineReader, Error, HEAD_TIME, Request, Response};
-use sockets_by_hand::net::{Server, Stream};
+use sockets_by_hand::net::{Options, Server, Stream};
 
 fn main() -> io::Result<()> {
     let addr = std::env::args().nth(1).unwrap_or("127.0.0.1:3000".into());
-    let server = Server::bind(&addr)?;
+    let server = Server::bind(&addr, Options::default())?;
     println!("Server listening on {addr}");
     server.serve(serve);
     Ok(())

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::sync::mpsc::{self, Sender};
 use std::{env, panic, thread};
 
-use sockets_by_hand::net::{Server, Stream};
+use sockets_by_hand::net::{Options, Server, Stream};
 
 fn main() -> io::Result<()> {
     if let Some(address) = env::args().nth(1) {
@@ -15,8 +15,7 @@ fn main() -> io::Result<()> {
     // Shorter than what Rust says, and the same on every run.
     panic::set_hook(Box::new(|_| _ = writeln!(io::stdout(), "  (the handler panics)")));
 
-    let mut server = Server::bind("127.0.0.1:0")?;
-    server.max_connections = 2;
+    let server = Server::bind("127.0.0.1:0", Options { max_connections: 2, ..Options::default() })?;
     let address = server.address().ok_or(ErrorKind::AddrNotAvailable)?;
     let handle = server.handle();
     let (tell, told) = mpsc::channel();
@@ -26,7 +25,7 @@ fn main() -> io::Result<()> {
     println!("The neighbour comes: {}", ask(&mut neighbour, "hello")?);
 
     println!("\nA second server on the same port");
-    let taken = Server::bind(address).err().ok_or(ErrorKind::Other)?;
+    let taken = Server::bind(address, Options::default()).err().ok_or(ErrorKind::Other)?;
     println!("  bind says: {}", taken.kind());
 
     println!("\nA client is killed in the middle");
@@ -64,7 +63,7 @@ fn main() -> io::Result<()> {
     drop(neighbour);
 
     println!("\nThe next server takes the port");
-    Server::bind(address)?;
+    Server::bind(address, Options::default())?;
     println!("  bind says: ok");
     Ok(())
 }

@@ -52,7 +52,9 @@ fn turn_away(mut stream: Stream) -> io::Result<()> {
 
 #[test]
 fn the_one_too_many_hears_why() {
-    let server = sockets_by_hand::net::Server::bind("127.0.0.1:0").unwrap();
+    let server =
+        sockets_by_hand::net::Server::bind("127.0.0.1:0", sockets_by_hand::net::Options::default())
+            .unwrap();
     let (address, handle) = (server.address().unwrap(), server.handle());
     let seats = Seats { limit: 1, taken: AtomicUsize::new(0) };
     let door = std::thread::spawn(|| server.serve(move |stream| serve(stream, &seats)));

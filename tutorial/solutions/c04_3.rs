@@ -4,7 +4,7 @@
 //! them together. All clients share one log, so it stands behind a lock.
 
 use sockets_by_hand::net::framing::{Error, read_line, write_line};
-use sockets_by_hand::net::{Server, Stream};
+use sockets_by_hand::net::{Options, Server, Stream};
 use std::io::{self, BufReader, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -42,7 +42,7 @@ fn answer(mut stream: Stream, log: &Mutex<Vec<String>>) -> io::Result<()> {
 
 #[test]
 fn every_line_gets_its_answer_however_it_is_cut() {
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let (address, handle) = (server.address().unwrap(), server.handle());
     let door = std::thread::spawn(|| serve(server));
 

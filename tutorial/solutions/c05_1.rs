@@ -33,7 +33,9 @@ fn answer_at(address: &str, server: sockets_by_hand::net::Server) -> String {
 
 #[test]
 fn a_host_and_a_port_lead_to_tcp() {
-    let server = sockets_by_hand::net::Server::bind("127.0.0.1:0").unwrap();
+    let server =
+        sockets_by_hand::net::Server::bind("127.0.0.1:0", sockets_by_hand::net::Options::default())
+            .unwrap();
     let address = server.address().unwrap().to_string();
     assert_eq!(answer_at(&address, server), "Hello from server");
 }
@@ -42,7 +44,9 @@ fn a_host_and_a_port_lead_to_tcp() {
 #[test]
 fn a_path_leads_to_a_unix_socket() {
     let path = std::env::temp_dir().join(format!("c05-1-{}.sock", std::process::id()));
-    let server = sockets_by_hand::net::Server::bind_path(&path).unwrap();
+    let server =
+        sockets_by_hand::net::Server::bind_path(&path, sockets_by_hand::net::Options::default())
+            .unwrap();
     assert_eq!(answer_at(path.to_str().unwrap(), server), "Hello from server");
     assert!(!path.exists(), "the file goes away with the server");
 }

@@ -3,7 +3,7 @@
 //! Whoever connects to the Unix socket talks to a TCP server. Each direction needs a thread, and
 //! each passes on the end of its side, and no more: the other may still have something to say.
 
-use sockets_by_hand::net::{Server, Stream};
+use sockets_by_hand::net::{Options, Server, Stream};
 use std::io;
 use std::net::SocketAddr;
 use std::thread;
@@ -35,7 +35,7 @@ fn what_goes_in_at_one_end_comes_out_at_the_other_and_back() {
     use std::io::{Read, Write};
 
     // This server answers only once its client has ended its side.
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let (address, server_handle) = (server.address().unwrap(), server.handle());
     let serving = thread::spawn(|| {
         server.serve(|mut stream| {
@@ -46,7 +46,7 @@ fn what_goes_in_at_one_end_comes_out_at_the_other_and_back() {
         });
     });
     let path = std::env::temp_dir().join(format!("c05-3-{}.sock", std::process::id()));
-    let front = Server::bind_path(&path).unwrap();
+    let front = Server::bind_path(&path, Options::default()).unwrap();
     let front_handle = front.handle();
     let tunneling = thread::spawn(move || tunnel(front, address));
 

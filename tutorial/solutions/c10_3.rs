@@ -18,9 +18,9 @@ fn only_our_pages(request: &Request) -> Result<(), Response> {
 
 #[test]
 fn pages_of_others_are_turned_away_at_the_door() {
-    use sockets_by_hand::ws::{Client, Error, Server};
-    let mut server = Server::bind("127.0.0.1:0").unwrap();
-    server.options.verify_client = Box::new(only_our_pages);
+    use sockets_by_hand::ws::{Client, Error, Options, Server};
+    let options = Options { verify_client: Box::new(only_our_pages), ..Options::default() };
+    let server = Server::bind("127.0.0.1:0", options).unwrap();
     let here = server.address().unwrap().to_string();
     let handle = server.handle();
     let serving = std::thread::spawn(|| server.serve(|socket| socket.send("welcome")));

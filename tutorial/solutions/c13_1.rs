@@ -18,11 +18,12 @@ fn only_from(ours: &str, request: &Request) -> Result<(), Response> {
 
 #[test]
 fn a_page_from_elsewhere_gets_a_403() {
-    use sockets_by_hand::ws::{Client, Error, Server, connect};
+    use sockets_by_hand::ws::{Client, Error, Options, Server, connect};
     use std::thread;
 
-    let mut server = Server::bind("127.0.0.1:0").unwrap();
-    server.options.verify_client = Box::new(|request| only_from("http://localhost:8080", request));
+    let verify_client = Box::new(|request: &_| only_from("http://localhost:8080", request));
+    let options = Options { verify_client, ..Options::default() };
+    let server = Server::bind("127.0.0.1:0", options).unwrap();
     let url = format!("ws://{}/", server.address().unwrap());
     thread::spawn(|| server.serve(|mut socket| socket.read().map(drop)));
 

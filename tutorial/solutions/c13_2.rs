@@ -20,10 +20,10 @@ fn closing_time(handle: &Handle, clients: &Clients) {
 
 #[test]
 fn everyone_hears_that_it_is_closing_time() {
-    use sockets_by_hand::ws::{Close, Server, connect};
+    use sockets_by_hand::ws::{Close, Options, Server, connect};
     use std::thread;
 
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let url = format!("ws://{}/", server.address().unwrap());
     let (handle, clients) = (server.handle(), server.clients());
     let door = thread::spawn(|| {

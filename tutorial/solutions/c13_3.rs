@@ -58,10 +58,10 @@ fn a_bucket_fills_again_and_never_overflows() {
 
 #[test]
 fn the_fourth_message_at_once_is_one_too_many() {
-    use sockets_by_hand::ws::{Close, Server, connect};
+    use sockets_by_hand::ws::{Close, Options, Server, connect};
     use std::thread;
 
-    let server = Server::bind("127.0.0.1:0").unwrap();
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let url = format!("ws://{}/", server.address().unwrap());
     thread::spawn(|| server.serve(|socket| echo(socket, 3, Duration::from_secs(3600))));
 

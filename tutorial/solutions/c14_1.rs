@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sockets_by_hand::ws::server::Clients;
-use sockets_by_hand::ws::{Error, Server, Socket};
+use sockets_by_hand::ws::{Error, Options, Server, Socket};
 
 struct Online {
     clients: Clients,
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn everyone_hears_who_comes_and_who_goes_in_whatever_way() {
-        let server = Server::bind("127.0.0.1:0").unwrap();
+        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let url = format!("ws://{}/", server.address().unwrap());
         std::thread::spawn(|| serve(server));
         let hears = |socket: &mut Socket, text: &str| {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sockets_by_hand::http::Response;
-use sockets_by_hand::ws::{Error, Message, Sender, Server, Socket};
+use sockets_by_hand::ws::{Error, Message, Options, Sender, Server, Socket};
 
 #[derive(Default)]
 struct Rooms(Mutex<HashMap<String, Vec<Sender>>>);
@@ -64,9 +64,13 @@ fn talk(rooms: &Rooms, mut socket: Socket) -> Result<(), Error> {
 }
 
 /// The same page for every room: it opens a WebSocket to the path that it was fetched from.
-fn serve(mut server: Server, page: &'static str) {
+fn bind(address: &str, page: &'static str) -> std::io::Result<Server> {
+    let page = Box::new(|_: &_| Response::html(page));
+    Server::bind(address, Options { page, ..Options::default() })
+}
+
+fn serve(server: Server) {
     let rooms = Rooms::default();
-    server.options.page = Box::new(|_| Response::html(page));
     server.serve(move |socket| talk(&rooms, socket));
 }
 
@@ -77,9 +81,9 @@ mod tests {
 
     #[test]
     fn what_is_said_stays_in_the_room() {
-        let server = Server::bind("127.0.0.1:0").unwrap();
+        let server = bind("127.0.0.1:0", "a page").unwrap();
         let url = format!("ws://{}", server.address().unwrap());
-        std::thread::spawn(|| serve(server, "a page"));
+        std::thread::spawn(|| serve(server));
         let enter = |path: &str| {
             let mut guest = connect(&format!("{url}{path}")).unwrap();
             assert_eq!(guest.read().unwrap(), Some(format!("welcome to {path}").into()));
@@ -96,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_last_one_takes_the_room_along() {
-        let server = Server::bind("127.0.0.1:0").unwrap();
+        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let (url, handle) = (format!("ws://{}/tea", server.address().unwrap()), server.handle());
         let serving = std::thread::spawn(|| {
             let rooms = std::sync::Arc::new(Rooms::default());

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sockets_by_hand::ws::{Error, Message, Sender, Server};
+use sockets_by_hand::ws::{Error, Message, Options, Sender, Server};
 
 const KEPT: usize = 100;
 
@@ -48,9 +48,12 @@ fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(mut server: Server) {
+fn bind(address: &str) -> std::io::Result<Server> {
+    Server::bind(address, Options { max_payload: LONGEST, ..Options::default() })
+}
+
+fn serve(server: Server) {
     let log = Mutex::new(Log::default());
-    server.options.max_payload = LONGEST;
     server.serve(move |mut socket| {
         let since = socket.request.query("since").and_then(|since| since.parse().ok());
         lock(&log).listen(socket.sender(), since.unwrap_or(u64::MAX))?;
@@ -75,7 +78,7 @@ mod tests {
 
     #[test]
     fn who_was_away_hears_what_was_said_meanwhile_and_nothing_twice() {
-        let server = Server::bind("127.0.0.1:0").unwrap();
+        let server = bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}/", server.address().unwrap());
         std::thread::spawn(|| serve(server));
         let mut ann = connect(&format!("{url}?since=0")).unwrap();

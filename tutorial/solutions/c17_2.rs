@@ -59,13 +59,13 @@ fn watch(socket: &Socket, patience: Duration) -> Timer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::ws::Server;
+    use sockets_by_hand::ws::{Options, Server};
     use std::thread;
 
     #[test]
     fn it_gives_up_when_the_pings_end_and_not_before() {
         // It sends three pings, which take longer than the patience in all, and then falls silent.
-        let server = Server::bind("127.0.0.1:0").unwrap();
+        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let address = server.address().unwrap().to_string();
         thread::spawn(|| {
             server.serve(|mut socket| {

@@ -7,17 +7,17 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use sockets_by_hand::socketio::{Args, NoAnswer, Socket, Value};
+use sockets_by_hand::socketio::{AckError, Args, Socket, Value};
 
 fn ask(
     socket: &Socket,
     name: &str,
     values: impl AsRef<[Value]>,
     time: Duration,
-) -> Result<Args, NoAnswer> {
+) -> Result<Args, AckError> {
     let (sender, receiver) = mpsc::channel();
     socket.emit_with_ack(name, values, time, move |answer| _ = sender.send(answer));
-    receiver.recv().unwrap_or(Err(NoAnswer::Disconnected))
+    receiver.recv().unwrap_or(Err(AckError::Disconnected))
 }
 
 #[cfg(test)]
@@ -67,6 +67,6 @@ mod tests {
         let mut guest = Guest::enter(&address);
         assert_eq!(guest.hear().unwrap(), r#"420["name?"]"#);
         drop(guest);
-        assert_eq!(asked.recv().unwrap(), Err(NoAnswer::Disconnected));
+        assert_eq!(asked.recv().unwrap(), Err(AckError::Disconnected));
     }
 }

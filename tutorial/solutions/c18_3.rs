@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sockets_by_hand::socketio::{NoAnswer, Socket, Value};
+use sockets_by_hand::socketio::{AckError, Socket, Value};
 
 fn emit_surely(
     socket: &Socket,
@@ -17,7 +17,7 @@ fn emit_surely(
 ) {
     let (again, event) = (socket.clone(), name.to_string());
     socket.emit_with_ack(name, values.clone(), time, move |answer| match answer {
-        Err(NoAnswer::Timeout) if tries > 1 => {
+        Err(AckError::Timeout) if tries > 1 => {
             emit_surely(&again, &event, values, (time, tries - 1), give_up);
         }
         Err(_) => give_up(&again),

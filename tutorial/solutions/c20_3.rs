@@ -9,11 +9,10 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use sockets_by_hand::json;
-use sockets_by_hand::socketio::Event;
-use sockets_by_hand::socketio::client::Socket;
+use sockets_by_hand::socketio::{ClientSocket, Event, Socket};
 
 /// Orders, and asks again until there is an answer; `done` hears whether there ever was one.
-fn order(socket: &Socket, number: u64, dish: &str, tries: u32, done: mpsc::Sender<bool>) {
+fn order(socket: &ClientSocket, number: u64, dish: &str, tries: u32, done: mpsc::Sender<bool>) {
     let (again, same) = (socket.clone(), dish.to_string());
     let values = [json!(number), json!(dish)];
     socket.emit_with_ack("order", values, Duration::from_secs(10), move |answer| match answer {
@@ -32,7 +31,7 @@ struct Kitchen {
 
 impl Kitchen {
     /// Whether this order is to be cooked: it has not been before.
-    fn is_new(&self, event: &Event) -> bool {
+    fn is_new(&self, event: &Event<Socket>) -> bool {
         let who = event.socket.handshake().auth["name"].as_str().unwrap_or_default().to_string();
         let number = event.args[0].to_string();
         self.served.lock().unwrap_or_else(PoisonError::into_inner).insert((who, number))

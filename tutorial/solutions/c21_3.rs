@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use sockets_by_hand::json;
-use sockets_by_hand::socketio::client::Socket;
-use sockets_by_hand::socketio::{Event, Value};
+use sockets_by_hand::socketio::{ClientSocket, Event, Socket, Value};
 
 const PIECE: usize = 64 * 1024;
 
@@ -18,7 +17,13 @@ const LONGEST: usize = 16 * 1024 * 1024;
 
 /// Sends what is missing behind `from`; `done` hears whether all has come. At most `tries` answers
 /// may stay away.
-fn upload(socket: &Socket, file: Arc<[u8]>, from: usize, tries: u32, done: mpsc::Sender<bool>) {
+fn upload(
+    socket: &ClientSocket,
+    file: Arc<[u8]>,
+    from: usize,
+    tries: u32,
+    done: mpsc::Sender<bool>,
+) {
     let rest = file.get(from..).unwrap_or_default();
     if rest.is_empty() || tries == 0 {
         _ = done.send(rest.is_empty());
@@ -44,7 +49,7 @@ struct Shelf(Mutex<HashMap<String, Vec<u8>>>);
 
 impl Shelf {
     /// Puts a piece where it belongs, if it is the next one; returns how much is there now.
-    fn add(&self, event: &Event) -> usize {
+    fn add(&self, event: &Event<Socket>) -> usize {
         let [Value::String(name), from, Value::Binary(piece)] = &event.args[..] else { return 0 };
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let file = files.entry(name.clone()).or_default();
@@ -80,7 +85,8 @@ mod tests {
             });
             std::thread::spawn(|| server.serve());
 
-            let mut options = Options { transports: vec![transport], ..Options::default() };
+            let mut options = Options::default();
+            options.engine.transports = vec![transport];
             options.backoff.min = Duration::from_millis(1);
             let client = Client::new(&url, options).unwrap();
             client.on("disconnect", |event| {

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::{io, thread};
 
-use sockets_by_hand::net::{Server, Stream};
+use sockets_by_hand::net::{Options, Server, Stream};
 
 fn choose(visitor: IpAddr, servers: &[String]) -> Option<&String> {
     servers.iter().max_by_key(|server| {
@@ -83,7 +83,7 @@ mod tests {
 
     /// Opens a session through a door, and posts to it.
     fn visit(choose: impl Fn(IpAddr) -> Option<String> + Send + Sync + 'static) -> String {
-        let door = Server::bind("127.0.0.1:0").unwrap();
+        let door = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let address = door.address().unwrap().to_string();
         thread::spawn(|| serve(door, choose));
         let hello = request(&address, "GET", "", "");

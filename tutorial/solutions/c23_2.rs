@@ -26,7 +26,7 @@ fn round_trips(url: &str, n: usize) -> Result<(Duration, Duration), Error> {
 
 #[test]
 fn the_median_is_no_longer_than_the_99th_percentile() {
-    let server = ws::Server::bind("127.0.0.1:0").unwrap();
+    let server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
     let (url, handle) = (format!("ws://{}/", server.address().unwrap()), server.handle());
     let serving = std::thread::spawn(|| {
         server.serve(|mut socket| {

@@ -19,9 +19,9 @@ pub fn argument(usage: &str, default: &str) -> String {
     argument
 }
 
-/// `println!`, except that control characters are [escaped], and that it ends the program quietly once
-/// nobody can read it (`ws-client | head -1`). It waits for a slow reader. A server does not: see
-/// [`Lines`](sockets_by_hand::net::report::Lines).
+/// `println!`, except that control characters are [escaped], and that it ends the program quietly
+/// once nobody can read it (`ws-client | head -1`). It waits for a slow reader. A server does not:
+/// see [`Lines`](sockets_by_hand::net::report::Lines).
 pub fn say(line: &str) {
     if writeln!(io::stdout(), "{}", escaped(line)).is_err() {
         exit(0);

@@ -1,4 +1,4 @@
-//! The heartbeat of a session: the server pings, and the client has a time to answer.
+//! The heartbeat of a session: the server pings, and the client has to answer in time.
 //!
 //! Chapter 17 of the book.
 
@@ -12,11 +12,11 @@ use crate::engineio::Packet;
 use crate::net::clock;
 
 impl Session {
-    /// Begins to watch over a new session: one over requests has to come again in time, or is forgotten.
+    /// Starts the timer of a new session. Over polling, a second request has to come in time.
     #[inline(never)]
     pub(in crate::engineio) fn start_heartbeat(&self) {
         let mut state = self.lock();
-        let options = &self.0.server.options;
+        let options = &self.0.sessions.options;
         match state.transport {
             Transport::Polling(_) => {
                 let silence = options.ping_interval.saturating_add(options.ping_timeout);
@@ -26,11 +26,11 @@ impl Session {
         }
     }
 
-    /// A request has come for the session: the client has not left at once, and the pings begin.
-    pub(in crate::engineio) fn claim(&self) {
+    /// A second request has come for the session: the client is there, and the pings begin.
+    pub(in crate::engineio) fn confirm(&self) {
         let mut state = self.lock();
         let Transport::Polling(polling) = &mut state.transport else { return };
-        if !mem::replace(&mut polling.claimed, true) {
+        if !mem::replace(&mut polling.confirmed, true) {
             self.schedule_ping(&mut state);
         }
     }
@@ -40,8 +40,8 @@ impl Session {
             return;
         }
         let session = self.clone();
-        let interval = self.0.server.options.ping_interval;
-        state.alarm = Some(clock::after(interval, move || session.ping()));
+        let interval = self.0.sessions.options.ping_interval;
+        state.timer = Some(clock::after(interval, move || session.ping()));
     }
 
     fn ping(&self) {
@@ -50,30 +50,30 @@ impl Session {
             return;
         }
         self.0.returned.store(false, Relaxed);
-        // Set before the ping is sent: the pong takes it away, and may be here at once.
-        self.limit_silence(&mut state, self.0.server.options.ping_timeout);
+        // Before the ping is sent: the pong cancels this timer, and may arrive at once.
+        self.limit_silence(&mut state, self.0.sessions.options.ping_timeout);
         drop(state);
         self.send(&Arc::new(Packet::Ping(String::new()).into()));
     }
 
-    /// Ends the session if nothing is heard of its client for `time`.
+    /// Ends the session if its client is silent for `time`.
     pub(super) fn limit_silence(&self, state: &mut State, time: Duration) {
         let session = self.clone();
-        state.alarm = Some(clock::after(time, move || session.end_silence()));
+        state.timer = Some(clock::after(time, move || session.on_silence()));
     }
 
-    /// Nothing has been heard of the client in time. While the listener runs, nobody reads: then, and if
-    /// it has returned since, the client is asked once more.
-    fn end_silence(&self) {
-        match self.0.telling.is_busy() || self.0.returned.load(Relaxed) {
+    /// The client was silent. While the listener runs, no thread reads: then, and if the listener
+    /// has returned since the last ping, the client is pinged once more.
+    fn on_silence(&self) {
+        match self.0.calls.is_busy() || self.0.returned.load(Relaxed) {
             true => self.ping(),
-            false => self.abandon(),
+            false => self.evict(),
         }
     }
 
-    /// Ends the session of a client of which nothing is heard.
-    pub(in crate::engineio) fn abandon(&self) {
+    /// Ends the session of a silent client, and removes it.
+    pub(in crate::engineio) fn evict(&self) {
         self.close("ping timeout");
-        self.forget(); // if it has ended before, it waits for a last `GET`
+        self.remove(); // a session that has ended before may wait for its last `GET`
     }
 }

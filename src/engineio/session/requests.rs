@@ -1,4 +1,4 @@
-//! The requests of a session: its `POST`s, its `GET`s, and the WebSocket that takes over from them.
+//! The requests of a session: its `POST`s, its `GET`s, and the upgrade to a WebSocket.
 //!
 //! Chapters 16 and 17 of the book.
 
@@ -14,27 +14,28 @@ use crate::net::Outbox;
 use crate::ws;
 
 impl Session {
-    /// A `POST` has come, whose body is still to be read. Two at a time would have no order: the second
-    /// ends the session, and `false` is returned.
+    /// A `POST` has come, and its body is still to be read. Two at a time would have no order: the
+    /// second ends the session and returns `false`.
     pub(in crate::engineio) fn begin_post(&self) -> bool {
         let overlaps = self.0.receiving.swap(true, Relaxed);
         if overlaps {
-            self.close_here("transport error");
+            self.on_close("transport error");
         }
         !overlaps
     }
 
-    /// What a client has posted: several packets, or none that make sense.
+    /// Receives the packets of a `POST`; `None` stands for a malformed body. Returns `false` if
+    /// they have ended the session.
     pub(in crate::engineio) fn receive_all(&self, packets: Option<Vec<Packet>>) -> bool {
-        let good = match packets {
+        let received = match packets {
             Some(packets) => packets.into_iter().all(|packet| self.receive(Some(packet))),
             None => self.receive(None),
         };
         self.0.receiving.store(false, Relaxed);
-        good
+        received
     }
 
-    /// Since when no `GET` waits, if that is so: a client that is there would have sent one.
+    /// Since when no `GET` is held, if none is: a client that is still there would have sent one.
     pub(in crate::engineio) fn idle_since(&self) -> Option<Instant> {
         match &self.lock().transport {
             Transport::Polling(polling) if polling.get.is_none() => Some(polling.idle_since),
@@ -42,8 +43,8 @@ impl Session {
         }
     }
 
-    /// Holds a `GET` until there is something to say, and returns its number. Two of them at a time
-    /// end the session.
+    /// Holds a `GET` until there is something to send, and returns its number. A second `GET` at
+    /// the same time ends the session.
     pub(in crate::engineio) fn poll(
         &self,
         outbox: &Outbox,
@@ -52,12 +53,12 @@ impl Session {
         let mut state = self.lock();
         let (upgrading, closed) = (state.upgrading, state.closed);
         let Transport::Polling(polling) = &mut state.transport else {
-            return Err(Refusal::BAD_REQUEST);
+            return Err(Refusal::BadRequest);
         };
         if polling.get.is_some() {
             drop(state);
-            self.close_here("transport error");
-            return Err(Refusal::BAD_REQUEST);
+            self.on_close("transport error");
+            return Err(Refusal::BadRequest);
         }
         polling.gets += 1;
         let number = polling.gets;
@@ -70,13 +71,13 @@ impl Session {
         }
         drop(state);
         if closed.is_some() && nothing_waits {
-            self.forget();
+            self.remove();
         }
         Ok(number)
     }
 
-    /// Whether this `GET` has not been answered yet.
-    pub(in crate::engineio) fn holds(&self, number: u64) -> bool {
+    /// Whether this `GET` is still held.
+    pub(in crate::engineio) fn is_held(&self, number: u64) -> bool {
         match &self.lock().transport {
             Transport::Polling(polling) => {
                 polling.get.as_ref().is_some_and(|get| get.number == number)
@@ -85,18 +86,19 @@ impl Session {
         }
     }
 
-    /// The connection of this `GET` has ended, or brought another request: if it is still held, the
-    /// client has broken the rules, or left.
-    pub(in crate::engineio) fn left(&self, number: u64) {
+    /// The connection of this `GET` has ended or has brought another request. If the `GET` is still
+    /// held, the client has left, or violated the protocol: the session ends.
+    pub(in crate::engineio) fn poll_aborted(&self, number: u64) {
         let mut state = self.lock();
         let Transport::Polling(polling) = &mut state.transport else { return };
         if polling.get.take_if(|get| get.number == number).is_some() {
             drop(state);
-            self.close_here("transport error");
+            self.on_close("transport error");
         }
     }
 
-    /// A WebSocket asks whether it could take over: until it does, no `GET` is held.
+    /// A WebSocket sends a probe: from now on, no `GET` is held. Returns `false` if there is
+    /// another probe, or nothing to upgrade.
     pub(in crate::engineio) fn probe(&self) -> bool {
         let mut state = self.lock();
         let State { transport: Transport::Polling(polling), closed: None, .. } = &mut *state else {
@@ -108,12 +110,13 @@ impl Session {
         !mem::replace(&mut state.upgrading, true)
     }
 
-    /// The WebSocket did not take over after all.
+    /// The upgrade has failed: the session stays with polling.
     pub(in crate::engineio) fn end_probe(&self) {
         self.lock().upgrading = false;
     }
 
-    /// The WebSocket takes over: all that still waits goes out through it, in order.
+    /// Completes the upgrade: the packets that wait are sent over the WebSocket, in order. Returns
+    /// `false` if the session has ended.
     pub(in crate::engineio) fn upgrade(&self, sender: ws::Sender) -> bool {
         let mut state = self.lock();
         let closed = state.closed.is_some();
@@ -124,11 +127,11 @@ impl Session {
         }
         for payload in queue {
             let outgoing = Outgoing::new(Packet::parse_payload(&payload).unwrap_or_default());
-            _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread sees it too
+            _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread ends the session
         }
         if closed {
             drop(state);
-            self.forget(); // those were its last words
+            self.remove(); // those were its last packets
             return false;
         }
         state.transport = Transport::Websocket(sender);

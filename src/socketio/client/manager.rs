@@ -1,66 +1,87 @@
-//! The one line to a server: a thread connects, talks, waits, and begins again.
+//! The session with a server: a thread connects, reads, waits, and connects again.
 
 use std::io::{self, ErrorKind};
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::Options;
 use super::socket::Socket;
-use super::transport::{Address, Error, Sender, Transport};
+use crate::engineio::client::{Endpoint, Error, Sender, Session};
 use crate::json::Value;
 use crate::net::{Backoff, Emitter};
-use crate::socketio::args::Args;
 use crate::socketio::codec::{Decoded, Decoder};
 use crate::socketio::packet::Kind;
-use crate::socketio::{lock, survives};
+use crate::socketio::{Args, catch_panic, lock};
 
-/// The line to a server, and those who talk over it.
+/// The session with a server, and the sockets that share it.
 pub(super) struct Manager {
-    address: Address,
+    endpoint: Endpoint,
+    options: Options,
     pub events: Emitter<Value>,
     /// All sockets that there have been, one for each namespace.
     pub sockets: Mutex<Vec<Socket>>,
-    pub line: Mutex<Line>,
+    pub connection: Mutex<Connection>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-pub(super) struct Line {
-    /// There while there is a session.
-    pub sender: Option<Sender>,
-    /// The session is to end: nobody wanted to talk any more.
-    given_up: bool,
-    /// A socket wants to talk, and there is no session in which it could.
-    again: bool,
-    /// The thread runs, or is about to.
-    running: bool,
-    /// The next session is not asked for before; whoever has left of their own accord need not wait.
+pub(super) struct Connection {
+    state: State,
+    /// Whether a socket has been opened since the last attempt, without a session that it could
+    /// use.
+    open_requested: bool,
+    /// The next attempt is not made before.
     not_before: Option<Instant>,
     backoff: Backoff,
     pub thread: Option<JoinHandle<()>>,
 }
 
-impl Line {
-    /// What sends, as long as the session is not given up.
+enum State {
+    /// No thread runs.
+    Idle,
+    /// The thread connects, or waits before the next attempt.
+    Connecting,
+    /// There is a session.
+    Open(Sender),
+    /// The session ends, because no socket needs it any more.
+    Closing,
+}
+
+impl Connection {
+    /// The sender of the session, unless it is closing.
     pub fn sender(&self) -> Option<Sender> {
-        self.sender.clone().filter(|_| !self.given_up)
+        if let State::Open(sender) = &self.state { Some(sender.clone()) } else { None }
+    }
+
+    pub fn has_session(&self) -> bool {
+        matches!(self.state, State::Open(_) | State::Closing)
+    }
+
+    fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing)
     }
 }
 
 impl Manager {
-    pub fn new(address: Address) -> Arc<Manager> {
-        let line = Line { backoff: address.options.backoff.clone(), ..Line::default() };
+    pub fn new(endpoint: Endpoint, options: Options) -> Arc<Manager> {
+        let connection = Connection {
+            state: State::Idle,
+            open_requested: false,
+            not_before: None,
+            backoff: options.backoff.clone(),
+            thread: None,
+        };
         Arc::new(Manager {
-            address,
+            endpoint,
+            options,
             events: Emitter::new(),
             sockets: Mutex::default(),
-            line: Mutex::new(line),
+            connection: Mutex::new(connection),
             changed: Condvar::new(),
         })
     }
 
-    /// The socket in a namespace: two in one, and the server would end the session.
+    /// The socket of a namespace. With two in one namespace, the server would end the session.
     pub fn socket(self: &Arc<Manager>, namespace: &str, auth: Value) -> Socket {
         let mut sockets = lock(&self.sockets);
         if let Some(socket) = sockets.iter().find(|socket| socket.namespace() == namespace) {
@@ -72,208 +93,230 @@ impl Manager {
         socket
     }
 
-    /// A socket wants to talk.
+    /// Connects a socket: in the session, or in the next one.
     ///
     /// # Errors
-    /// There is no thread to be had: it does not want to any more.
+    /// No thread can be started. The socket is closed again.
     pub fn open(self: &Arc<Manager>, socket: &Socket) -> io::Result<()> {
-        let mut line = lock(&self.line);
-        let was_open = socket.0.open.swap(true, Relaxed);
-        if let Some(sender) = line.sender() {
-            if !was_open {
-                socket.ask(&sender);
-            }
+        let mut connection = lock(&self.connection);
+        socket.request_open();
+        if let Some(sender) = connection.sender() {
+            socket.send_connect(&sender);
             return Ok(());
         }
-        line.again = true;
-        if !line.running {
+        connection.open_requested = true;
+        if let State::Idle = connection.state {
             let manager = self.clone();
-            let thread = thread::Builder::new().spawn(move || manager.run());
-            socket.0.open.store(thread.is_ok(), Relaxed);
-            line.thread = Some(thread?);
-            line.running = true;
+            match thread::Builder::new().spawn(move || manager.run()) {
+                Ok(thread) => connection.thread = Some(thread),
+                Err(e) => {
+                    socket.close();
+                    return Err(e);
+                }
+            }
+            connection.state = State::Connecting;
         }
         Ok(())
     }
 
-    /// A socket leaves of its own accord. If it was the last, who comes next need not wait.
-    pub fn leave(&self, socket: &Socket) {
-        let mut line = lock(&self.line);
-        let was_open = socket.0.open.load(Relaxed);
-        self.remove(&mut line, socket);
-        if was_open && !self.is_wanted() {
-            line.not_before = None;
-            line.backoff.reset();
+    /// A socket has been disconnected by the program. If no other needs the session, the next
+    /// attempt to connect need not wait.
+    pub fn leave(&self, was_active: bool) {
+        let mut connection = lock(&self.connection);
+        self.close_if_unused(&mut connection);
+        if was_active && !self.is_active() {
+            connection.not_before = None;
+            connection.backoff.reset();
         }
     }
 
-    /// A socket has nothing to say any more. If it was the last, the line is given up.
-    fn remove(&self, line: &mut Line, socket: &Socket) {
-        socket.0.open.store(false, Relaxed);
-        if self.is_wanted() {
+    /// Ends the session if no socket needs it.
+    fn close_if_unused(&self, connection: &mut Connection) {
+        if self.is_active() {
             return;
         }
-        if let Some(sender) = &line.sender {
+        if let State::Open(sender) = &connection.state {
             sender.close();
-            line.given_up = true;
+            connection.state = State::Closing;
         }
         self.changed.notify_all();
     }
 
-    /// The thread: connects, talks, waits, and begins again, as long as anyone wants to talk.
+    /// The thread: connects, reads, waits, and connects again, as long as a socket needs a session.
     fn run(&self) {
-        let options = &self.address.options;
-        while self.goes_on() {
-            let attempts = lock(&self.line).backoff.attempts;
+        while self.wait_for_attempt() {
+            let attempts = lock(&self.connection).backoff.attempts;
             if attempts > 0 {
-                self.tell("reconnect_attempt", attempts.into());
+                self.emit("reconnect_attempt", attempts.into());
             }
-            match Transport::open(&self.address) {
-                Ok(mut transport) => {
+            match Session::connect(&self.endpoint) {
+                Ok(mut session) => {
                     if attempts > 0 {
-                        self.tell("reconnect", attempts.into());
+                        self.emit("reconnect", attempts.into());
                     }
-                    lock(&self.line).backoff.reset();
-                    let Some(reason) = self.talk(&mut transport) else { continue };
-                    self.sockets().iter().for_each(|socket| socket.lost(reason));
+                    lock(&self.connection).backoff.reset();
+                    let Some(reason) = self.read(&mut session) else { continue };
+                    self.active_sockets().iter().for_each(|socket| socket.lost(reason));
                 }
                 Err(e) => {
-                    lock(&self.line).again = false;
+                    lock(&self.connection).open_requested = false;
                     let message = e.to_string();
-                    for socket in self.sockets() {
-                        socket.refused(&message);
+                    for socket in self.active_sockets() {
+                        socket.emit_connect_error(&message);
                     }
                     if attempts > 0 {
-                        self.tell("reconnect_error", message.into());
+                        self.emit("reconnect_error", message.into());
                     }
                 }
             }
-            let mut line = lock(&self.line);
-            if !options.reconnection || !self.is_wanted() {
-                continue;
+            if !self.schedule_attempt() {
+                return;
             }
-            if line.backoff.attempts >= options.reconnection_attempts {
-                line.running = false;
-                line.backoff.reset();
-                drop(line);
-                return self.tell("reconnect_failed", Value::Null);
-            }
-            let pause = line.backoff.next_pause();
-            line.not_before = Some(Instant::now() + pause);
-            drop(line);
-            self.tell("reconnect_pause", pause.as_secs_f64().into());
         }
     }
 
-    /// Waits until a session may be asked for, as long as anyone wants to talk, and has said so since
-    /// the last one where nothing comes back by itself. If nobody does, the thread ends.
-    fn goes_on(&self) -> bool {
-        let options = &self.address.options;
-        let mut line = lock(&self.line);
+    /// After the end of a session or a failed attempt: sets the time of the next attempt, if there
+    /// is to be one. Returns `false` after the last attempt; the thread ends then.
+    fn schedule_attempt(&self) -> bool {
+        let mut connection = lock(&self.connection);
+        if !self.options.reconnection || !self.is_active() {
+            return true; // whether to go on is decided in `wait_for_attempt`
+        }
+        if connection.backoff.attempts >= self.options.reconnection_attempts {
+            connection.state = State::Idle;
+            connection.backoff.reset();
+            drop(connection);
+            self.emit("reconnect_failed", Value::Null);
+            return false;
+        }
+        let pause = connection.backoff.next_pause();
+        connection.not_before = Some(Instant::now() + pause);
+        drop(connection);
+        self.emit("reconnect_pause", pause.as_secs_f64().into());
+        true
+    }
+
+    /// Waits until the next attempt may be made. Returns `false` if none is needed: no socket is
+    /// active, or, without reconnection, none has been opened since the last attempt. The thread
+    /// ends then.
+    fn wait_for_attempt(&self) -> bool {
+        let mut connection = lock(&self.connection);
         loop {
-            line.running = self.is_wanted() && (options.reconnection || line.again);
-            let now = Instant::now();
-            let pause =
-                line.not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-            if !line.running {
+            let needed = self.options.reconnection || connection.open_requested;
+            if !self.is_active() || !needed {
+                connection.state = State::Idle;
                 return false;
             }
-            if pause.is_zero() {
-                // A listener that opens again whatever happens must not do so without a pause.
-                line.not_before = Some(now + options.backoff.clone().next_pause());
+            let now = Instant::now();
+            let at = connection.not_before.unwrap_or(now);
+            let pause = at.saturating_duration_since(now);
+            if pause == Duration::ZERO {
+                // A listener that always opens its socket again must not do so without a pause.
+                let backoff = &mut self.options.backoff.clone();
+                connection.not_before = Some(now + backoff.next_pause());
                 return true;
             }
-            line = self.changed.wait_timeout(line, pause).unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.changed.wait_timeout(connection, pause);
+            connection = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// A session, from its first packet to its last; returns how it ended, unless it was given up.
-    fn talk(&self, transport: &mut Transport) -> Option<&'static str> {
-        let sender = transport.sender.clone();
-        let mut line = lock(&self.line);
-        self.sockets().iter().for_each(|socket| socket.ask(&sender));
-        (line.sender, line.again) = (Some(sender.clone()), false);
-        line.given_up = !self.is_wanted();
-        drop(line);
-        let mut decoder = Decoder::default();
-        let reason = loop {
-            if lock(&self.line).given_up {
-                break "io client disconnect";
-            }
-            match transport.read() {
-                // It was on its way: who has come back meanwhile waits for the next session.
-                Ok(Some(_)) if lock(&self.line).given_up => break "io client disconnect",
-                Ok(Some(message)) => match decoder.add(message) {
-                    Ok(Some(packet)) => {
-                        // A listener that panics ends its session, and no more.
-                        if !survives(|| self.act_on(packet)) {
-                            break "transport error";
-                        }
-                    }
-                    Ok(None) => {}
-                    Err(_) => break "parse error",
-                },
-                Ok(None) => break "transport close",
-                Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut => break "ping timeout",
-                Err(_) => break "transport error",
-            }
-        };
-        let mut line = lock(&self.line);
-        line.sender = None;
-        lock(&self.sockets).iter().for_each(|socket| socket.0.asked.store(false, Relaxed));
-        if line.given_up {
+    /// Reads a session to its end. Returns the reason; `None` if no socket needed it any more.
+    fn read(&self, session: &mut Session) -> Option<&'static str> {
+        let sender = session.sender();
+        let mut connection = lock(&self.connection);
+        self.active_sockets().iter().for_each(|socket| socket.send_connect(&sender));
+        connection.open_requested = false;
+        connection.state =
+            if self.is_active() { State::Open(sender.clone()) } else { State::Closing };
+        drop(connection);
+        let reason = self.read_packets(session);
+        let mut connection = lock(&self.connection);
+        let was_closing = connection.is_closing();
+        connection.state = State::Connecting;
+        lock(&self.sockets).iter().for_each(Socket::reset_connect);
+        if was_closing {
             return None;
         }
         if matches!(reason, "ping timeout" | "transport error") {
-            sender.cut(); // a goodbye would not arrive
+            sender.abort(); // a close packet would not arrive
         }
         Some(reason)
     }
 
-    fn act_on(&self, mut packet: Decoded) {
-        let named = |socket: &&Socket| socket.namespace() == packet.namespace;
-        let Some(socket) = lock(&self.sockets).iter().find(named).cloned() else { return };
-        if packet.kind == Kind::Connect {
-            return match packet.values.pop().as_ref().and_then(|hello| hello["sid"].as_str()) {
-                Some(id) => socket.connected(id),
-                None => {
-                    self.remove(&mut lock(&self.line), &socket);
-                    socket.refused("the server does not speak Socket.IO 5: a sid was expected");
-                }
-            };
+    fn read_packets(&self, session: &mut Session) -> &'static str {
+        let mut decoder = Decoder::default();
+        loop {
+            if lock(&self.connection).is_closing() {
+                return "io client disconnect";
+            }
+            match session.read() {
+                // It arrived while the session was closing: a socket that is opened now waits for
+                // the next one.
+                Ok(Some(_)) if lock(&self.connection).is_closing() => return "io client disconnect",
+                Ok(Some(message)) => match decoder.add(message) {
+                    Ok(Some(packet)) => {
+                        // A listener that panics ends the session, and no more.
+                        if !catch_panic(|| self.on_packet(packet)) {
+                            return "transport error";
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(_) => return "parse error",
+                },
+                Ok(None) => return "transport close",
+                Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut => return "ping timeout",
+                Err(_) => return "transport error",
+            }
         }
-        if !socket.0.open.load(Relaxed) {
-            return; // it has left meanwhile
-        }
+    }
+
+    fn on_packet(&self, mut packet: Decoded) {
+        let matches = |socket: &&Socket| socket.namespace() == packet.namespace;
+        let Some(socket) = lock(&self.sockets).iter().find(matches).cloned() else { return };
         match (packet.kind, packet.id) {
+            (Kind::Connect, _) => match packet.values.pop().as_ref().map(|data| &data["sid"]) {
+                Some(Value::String(id)) => socket.on_connect(id),
+                _ => {
+                    socket.reset_connect();
+                    socket.close();
+                    self.close_if_unused(&mut lock(&self.connection));
+                    let expected = "the server does not speak Socket.IO 5: a sid was expected";
+                    socket.emit_connect_error(expected);
+                }
+            },
             (Kind::ConnectError, _) => {
-                socket.0.asked.store(false, Relaxed);
-                self.remove(&mut lock(&self.line), &socket);
-                socket.tell("connect_error", packet.values);
+                socket.reset_connect();
+                if socket.close() {
+                    self.close_if_unused(&mut lock(&self.connection));
+                    socket.emit_reserved("connect_error", packet.values);
+                }
             }
-            (Kind::Disconnect, _) if socket.is_connected() => {
-                self.remove(&mut lock(&self.line), &socket);
-                socket.lost("io server disconnect");
+            (Kind::Disconnect, _) => {
+                if let Some(unresolved) = socket.disconnected() {
+                    self.close_if_unused(&mut lock(&self.connection));
+                    socket.emit_disconnect("io server disconnect", unresolved);
+                }
             }
-            (Kind::Ack, Some(id)) => socket.0.acks.settle(id, Ok(Args(packet.values))),
-            // An answer to nothing; a goodbye that has crossed our own, and we have come back since.
-            (Kind::Ack, None) | (Kind::Disconnect, _) => {}
+            _ if !socket.is_active() => {} // it has been disconnected meanwhile
+            (Kind::Ack, Some(id)) => socket.0.acks.resolve(id, Ok(Args(packet.values))),
+            (Kind::Ack, None) => {} // it acknowledges nothing
             (_, id) => socket.receive(packet.values, id),
         }
     }
 
-    fn is_wanted(&self) -> bool {
-        lock(&self.sockets).iter().any(|socket| socket.0.open.load(Relaxed))
+    /// Whether any socket needs a session.
+    fn is_active(&self) -> bool {
+        lock(&self.sockets).iter().any(Socket::is_active)
     }
 
-    /// Tells what happened to the line.
-    fn tell(&self, name: &str, value: Value) {
-        self.events.emit_to_each(name, &value);
-    }
-
-    /// The sockets that talk, or want to.
-    fn sockets(&self) -> Vec<Socket> {
+    /// The sockets that need a session.
+    fn active_sockets(&self) -> Vec<Socket> {
         let sockets = lock(&self.sockets);
-        sockets.iter().filter(|socket| socket.0.open.load(Relaxed)).cloned().collect()
+        sockets.iter().filter(|socket| socket.is_active()).cloned().collect()
+    }
+
+    fn emit(&self, name: &str, value: Value) {
+        self.events.emit_to_each(name, &value);
     }
 }

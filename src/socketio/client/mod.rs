@@ -1,80 +1,57 @@
-//! A Socket.IO client that comes back by itself.
+//! A Socket.IO client, which reconnects by itself.
 //!
-//! Picture a friend on the telephone who calls again whenever the line breaks: after a second, after
-//! two, after four, never at quite the same moment as all the others whose line broke too. What you
-//! say meanwhile is written down and read out when the line is back. Several conversations (a
-//! [`Socket`] for each namespace) share the line.
+//! One thread connects, reads, calls the listeners in order, and waits before the next attempt.
+//! (While the session polls, a second thread posts.) Any thread may emit. What is emitted while a
+//! socket is not connected is buffered. Sockets of several namespaces share one session.
 //!
-//! One thread does all of that: it connects, reads, runs the listeners in order, and waits before it
-//! tries again. While it polls, a second one posts. Any thread may emit.
-//!
-//! | file | idea |
+//! | file | what is in it |
 //! | --- | --- |
-//! | `mod` | what a program holds: [`Client`], and what can be set |
-//! | `manager` | the one line, and the thread that keeps it up |
-//! | `socket` | a conversation in a namespace: [`Socket`] |
-//! | `letterbox` | what is posted while it polls |
-//! | `transport` | a session with a server, over requests or a WebSocket |
+//! | `mod` | [`Client`] and its options |
+//! | `manager` | the session, and the thread that keeps it |
+//! | `socket` | [`Socket`]: a namespace |
+//!
+//! `manager` and `socket` are two halves of one: the manager holds all sockets, each socket a weak
+//! reference to it.
 //!
 //! Chapter 20 of the book.
 
-mod letterbox;
 mod manager;
 mod socket;
-mod transport;
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use super::lock;
-use crate::http::{Headers, escape};
+use crate::engineio::client::{self as engine, Endpoint};
+use crate::http::Url;
 use crate::json::Value;
-use crate::net::{Backoff, Emitter, clock::FOREVER};
-use crate::ws;
-use crate::ws::client::split_authority;
+use crate::net::{Backoff, Emitter};
+use crate::ws::Error;
 use manager::Manager;
-pub use socket::{Event, Socket};
-use transport::Address;
+pub use socket::Socket;
 
 /// What can be set, with the defaults of Socket.IO's client (its names in snake_case).
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the sessions are. `/socket.io/`.
-    pub path: String,
-    /// `polling`, `websocket`, or both: it begins with the first. If that is polling, it then moves
-    /// over to the other; from a WebSocket it never falls back. Both, polling first.
-    pub transports: Vec<&'static str>,
-    /// What is shown to the namespace's middleware: an object. Nothing.
+    /// The options of the sessions: path, transports, query, headers, timeout.
+    pub engine: engine::Options,
+    /// What the middleware of the namespace gets: an object. An empty one.
     pub auth: Value,
-    /// More names and values for the query of each request. None.
-    pub query: Vec<(String, String)>,
-    /// More headers for each request. None.
-    pub extra_headers: Headers,
-    /// How long it may take to open a session. 20 s.
-    pub timeout: Duration,
-    /// The most bytes that a response, or a message of a WebSocket, may have. 16 MiB.
-    pub max_payload: usize,
-    /// Whether to come back after the line broke. Yes.
+    /// Whether to reconnect when a session has ended. Yes.
     pub reconnection: bool,
-    /// How often to try before giving up. For ever.
+    /// How many attempts to make before giving up. No limit.
     pub reconnection_attempts: u32,
-    /// The pauses between. 1 s, doubled up to 5 s, ±50 %.
+    /// The pauses between two attempts. 1 s, doubled up to 5 s, ±50 %.
     pub backoff: Backoff,
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options {
-            path: "/socket.io/".to_string(),
-            transports: vec!["polling", "websocket"],
+            engine: engine::Options::default(),
             auth: Value::Object(Vec::new()),
-            query: Vec::new(),
-            extra_headers: Headers::default(),
-            timeout: Duration::from_secs(20),
-            max_payload: ws::MAX_PAYLOAD,
             reconnection: true,
             reconnection_attempts: u32::MAX,
             backoff: Backoff::default(),
@@ -82,18 +59,19 @@ impl Default for Options {
     }
 }
 
-/// A client of a Socket.IO server; it derefs to its [`Socket`] in the namespace of its URL. Dropped,
-/// it disconnects, its sockets are of no use any more, and its threads end (one that is connecting just
-/// then, after [`Options::timeout`] at the latest).
+/// A client of a Socket.IO server. It dereferences to its [`Socket`] in the namespace of its URL,
+/// because npm's `io(url)` returns that socket. Dropping it disconnects all its sockets, which are
+/// of no use any more, and ends its threads (one that is connecting, after
+/// [`engine::Options::timeout`] at the latest).
 ///
 /// ```no_run
-/// use sockets_by_hand::{json, socketio::{Client, Value}};
+/// use sockets_by_hand::{json, socketio::{Client, ClientOptions}};
 ///
-/// let client = Client::new("http://127.0.0.1:3000", Default::default())?;
+/// let client = Client::new("http://127.0.0.1:3000", ClientOptions::default())?;
 /// client.on("said", |event| println!("{}", event.args[0]));
-/// client.on("disconnect", |event| println!("lost: {}", event.args[0]));
+/// client.on("disconnect", |event| println!("disconnected: {}", event.args[0]));
 /// client.open();
-/// client.emit("say", [json!("hello")]); // now, or as soon as the line is there
+/// client.emit("say", [json!("hello")]); // now, or as soon as it is connected
 /// # Ok::<(), sockets_by_hand::ws::Error>(())
 /// ```
 pub struct Client {
@@ -103,39 +81,39 @@ pub struct Client {
 
 impl Client {
     /// A client of the server at `url`, such as `http://127.0.0.1:3000/admin`, whose path is the
-    /// namespace. Nothing happens before [`Socket::open`].
+    /// namespace. It does nothing before [`Socket::open`].
     ///
     /// # Errors
-    /// The URL is not one of a server, or asks for TLS; or there is no such transport
-    /// ([`ws::Error::Invalid`]).
-    pub fn new(url: &str, options: Options) -> Result<Client, ws::Error> {
+    /// The URL is not one of a server, or asks for TLS; or a transport is unknown
+    /// ([`Error::Invalid`]).
+    pub fn new(url: &str, options: Options) -> Result<Client, Error> {
+        let (endpoint, namespace) = parse_url(url, options.engine.clone())?;
         let auth = options.auth.clone();
-        let (address, namespace) = split_url(url, options)?;
-        let manager = Manager::new(address);
+        let manager = Manager::new(endpoint, options);
         let socket = manager.socket(&namespace, auth);
         Ok(Client { manager, socket })
     }
 
-    /// A client with the default options, which is opened at once. What happens before you have
-    /// called `on` you do not hear.
+    /// A client with the default options, which is opened at once. Listeners that are added later
+    /// may miss events.
     ///
     /// # Errors
     /// As for [`new`](Client::new).
-    pub fn connect(url: &str) -> Result<Client, ws::Error> {
+    pub fn connect(url: &str) -> Result<Client, Error> {
         let client = Client::new(url, Options::default())?;
         client.open();
         Ok(client)
     }
 
-    /// The conversation in another namespace, over the same line; it is to be opened too. There is
-    /// one for each: asked for again, it is the same, with another `auth`.
+    /// The socket of another namespace, over the same session; it is to be opened too. There is one
+    /// for each namespace: the next call returns the same, with another `auth`.
     pub fn of(&self, namespace: &str, auth: Value) -> Socket {
         self.manager.socket(&format!("/{}", namespace.trim_start_matches('/')), auth)
     }
 
-    /// What happens to the line: `reconnect_attempt` and `reconnect` (with the number of attempts),
-    /// `reconnect_error` (with the message), `reconnect_failed`; and, which Socket.IO does not tell,
-    /// `reconnect_pause` with the seconds before the next attempt.
+    /// The events of the manager: `reconnect_attempt` and `reconnect` (with the number of
+    /// attempts), `reconnect_error` (with the message), `reconnect_failed`; and, which Socket.IO
+    /// does not have, `reconnect_pause` with the seconds before the next attempt.
     pub fn io(&self) -> &Emitter<Value> {
         &self.manager.events
     }
@@ -157,53 +135,33 @@ impl Deref for Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let talks = lock(&self.manager.line).sender.is_some();
+        let has_session = lock(&self.manager.connection).has_session();
         let sockets = lock(&self.manager.sockets).clone();
         for socket in &sockets {
             socket.disconnect();
             socket.0.acks.disconnected();
             socket.remove_all();
         }
-        sockets.iter().for_each(Socket::disconnect); // if a listener has opened one again
+        sockets.iter().for_each(Socket::disconnect); // a listener may have opened one again
         self.manager.events.remove_all();
-        let thread = lock(&self.manager.line).thread.take();
+        let thread = lock(&self.manager.connection).thread.take();
         let other = thread.filter(|own| own.thread().id() != thread::current().id());
-        // Only a goodbye is waited for.
-        _ = other.filter(|_| talks).map(JoinHandle::join);
+        // Waits until the end of the session has been sent, but not for an attempt to connect.
+        _ = other.filter(|_| has_session).map(JoinHandle::join);
     }
 }
 
-/// Where a URL and the options lead, and the namespace that the URL names.
-fn split_url(url: &str, mut options: Options) -> Result<(Address, String), ws::Error> {
-    let invalid = |what| Err(ws::Error::Invalid(what));
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    match &*scheme.to_ascii_lowercase() {
+/// The endpoint of a URL, and the namespace that is its path.
+fn parse_url(url: &str, options: engine::Options) -> Result<(Endpoint, String), Error> {
+    let scheme = url.split("://").next().unwrap_or_default().to_ascii_lowercase();
+    match &*scheme {
         "http" | "ws" => {}
-        "https" | "wss" => return invalid("there is no TLS here: https:// needs a proxy in front"),
-        _ => return invalid("the URL of a server begins with http://"),
+        "https" | "wss" => {
+            return Err(Error::Invalid("there is no TLS here: https:// needs a proxy in front"));
+        }
+        _ => return Err(Error::Invalid("the URL of a server begins with http://")),
     }
-    let transports = &options.transports;
-    let known = |name: &&str| ["polling", "websocket"].contains(name);
-    if transports.is_empty() || !transports.iter().all(known) {
-        return invalid("the transports are \"polling\" and \"websocket\"");
-    }
-    let (authority, path) = split_authority(rest)?;
-    let path = path.split('#').next().unwrap_or_default();
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let namespace = format!("/{}", path.trim_matches('/'));
-    let mut target = format!("{}/?EIO=4", options.path.trim_end_matches('/'));
-    if !query.is_empty() {
-        target += &format!("&{query}");
-    }
-    for (name, value) in &options.query {
-        let [name, value] = [name, value].map(|text| escape(text, is_unreserved));
-        target += &format!("&{name}={value}");
-    }
-    options.timeout = options.timeout.min(FOREVER);
-    Ok((Address { authority, target, options: options.into() }, namespace))
-}
-
-/// Whether a byte may stand in a query as it is, whatever it means there (RFC 3986 §2.3).
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)
+    let url = Url::parse(url)?;
+    let namespace = format!("/{}", url.path.trim_matches('/'));
+    Ok((Endpoint::new(url, options)?, namespace))
 }

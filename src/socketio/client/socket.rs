@@ -1,101 +1,65 @@
-//! A conversation with a server in one namespace, which outlives the line that it uses.
+//! A client's socket: a namespace of a server, connected again with each session.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use super::manager::Manager;
-use super::transport::Sender;
-use crate::engineio::Outgoing;
+use crate::engineio::{Outgoing, client::Sender};
+use crate::json;
 use crate::json::Value;
-use crate::socketio::acks::{Acks, NoAnswer, tell_disconnected};
-use crate::socketio::args::Args;
-use crate::socketio::codec::encode;
-use crate::socketio::listeners::Listeners;
-use crate::socketio::lock;
+use crate::socketio::acks::{AckError, Acks, Callback, resolve_disconnected};
+use crate::socketio::codec::{encode, encode_control, encode_event};
 use crate::socketio::packet::Kind;
-use crate::socketio::socket::{event, packet};
+use crate::socketio::{Args, Event, Listeners, lock};
 
-/// How many bytes the events may take in memory that a server emits before it has let us in. 16 MiB;
-/// what comes beyond is lost.
+/// How much memory the events may take that arrive before the server has accepted the connection to
+/// the namespace. 16 MiB; more are ignored.
 const MAX_EARLY: usize = 16 << 20;
 
-/// A conversation in a namespace, with its [`Listeners`]. Its own events are `connect`,
-/// `connect_error` (with an object that has a `message`, and perhaps `data`) and `disconnect` (with the
-/// reason). A clone is the same one; any thread may use it. It lives as long as its
-/// [`Client`](super::Client): after that it connects no more, and what it emits is lost.
+/// A namespace of a server; it dereferences to its [`Listeners`]. Its own events are `connect`,
+/// `connect_error` (with an object that has a `message`, and perhaps `data`) and `disconnect` (with
+/// the reason). A clone is the same socket; any thread may use it. It works as long as its
+/// [`Client`](super::Client) exists: later it does not connect any more, and what it emits is lost.
 #[derive(Clone)]
 pub struct Socket(pub(super) Arc<Inner>);
 
 pub struct Inner {
     namespace: String,
     manager: Weak<Manager>,
-    listeners: Listeners<Event>,
+    listeners: Listeners<Socket>,
     pub(super) acks: Acks,
     auth: Mutex<Value>,
-    /// It talks, or wants to: changed under the line's lock.
-    pub(super) open: AtomicBool,
-    /// The server has been asked for the namespace, and has not answered.
-    pub(super) asked: AtomicBool,
-    early: Mutex<Early>,
-    state: Mutex<State>,
+    /// The events that were emitted while it was not connected, with the ids of their
+    /// acknowledgements. The lock is held whenever the socket becomes connected or disconnected, so
+    /// that events stay in order.
+    buffer: Mutex<VecDeque<(Option<u64>, Outgoing)>>,
+    /// (No other lock is taken under this one.)
+    phase: Mutex<Phase>,
 }
 
-struct State {
-    /// What the server calls it; there while it is connected.
-    id: Option<String>,
-    /// What was emitted while it was not, in order, with the numbers of the answers awaited.
-    buffer: VecDeque<(Option<u64>, Outgoing)>,
+enum Phase {
+    /// It is not to be connected.
+    Closed,
+    /// It is to be connected in the next session.
+    Waiting,
+    /// CONNECT has been sent, and the server has not answered.
+    Connecting(Early),
+    /// The same, but it has been disconnected meanwhile.
+    Abandoned,
+    /// The server has accepted it, under this id.
+    Connected(String),
 }
 
-/// What the server has emitted since it was asked, before it has answered.
+/// The events that arrive before the answer to CONNECT.
 #[derive(Default)]
 struct Early {
-    /// The values of each event, and the number of its answer.
+    /// The name and the arguments of each event, and the id of its acknowledgement.
     events: Vec<(Vec<Value>, Option<u64>)>,
-    /// How many bytes they take in memory.
+    /// How much memory they take.
     size: usize,
-}
-
-/// An event that the server has emitted. A clone is the same one: it can be answered later.
-#[derive(Clone)]
-pub struct Event {
-    /// What it is called.
-    pub name: String,
-    /// The values that came with it.
-    pub args: Args,
-    /// The socket that it came to.
-    pub socket: Socket,
-    ack: Option<u64>,
-    answered: Arc<AtomicBool>,
-    /// What the server called the socket when it asked.
-    id: Option<String>,
-}
-
-impl Event {
-    /// Answers the event, if the server wants an answer and is still there; the first time only.
-    ///
-    /// # Panics
-    /// There are more than ten pieces of bytes in the values.
-    pub fn ack(&self, values: impl AsRef<[Value]>) {
-        let Some(id) = self.ack.filter(|_| !self.answered.swap(true, Relaxed)) else { return };
-        let answer = encode(Kind::Ack, &self.socket.0.namespace, Some(id), values.as_ref());
-        // The numbers of another session are those of other questions.
-        let state = lock(&self.socket.0.state);
-        if let Some(sender) =
-            self.socket.sender().filter(|_| state.id.is_some() && state.id == self.id)
-        {
-            sender.send(&answer); // if it fails, nobody waits for it
-        }
-    }
-
-    /// Whether the server wants an answer.
-    pub fn wants_ack(&self) -> bool {
-        self.ack.is_some()
-    }
 }
 
 impl Socket {
@@ -106,55 +70,60 @@ impl Socket {
             listeners: Listeners::default(),
             acks: Acks::default(),
             auth: Mutex::new(auth),
-            open: AtomicBool::new(false),
-            asked: AtomicBool::new(false),
-            early: Mutex::default(),
-            state: Mutex::new(State { id: None, buffer: VecDeque::new() }),
+            buffer: Mutex::default(),
+            phase: Mutex::new(Phase::Closed),
         }))
     }
 
-    /// The namespace that it is in.
+    /// The namespace.
     pub fn namespace(&self) -> &str {
         &self.0.namespace
     }
 
-    /// What the server calls it; `None` while it is not connected.
+    /// The id that the server has given it; `None` while it is not connected.
     pub fn id(&self) -> Option<String> {
-        lock(&self.0.state).id.clone()
+        if let Phase::Connected(id) = &*lock(&self.0.phase) { Some(id.clone()) } else { None }
     }
 
     /// Whether it is connected now.
     pub fn is_connected(&self) -> bool {
-        lock(&self.0.state).id.is_some()
+        matches!(*lock(&self.0.phase), Phase::Connected(_))
     }
 
-    /// Connects, and comes back when the line breaks, until [`disconnect`](Socket::disconnect). After
-    /// a `connect_error` from the server's middleware, and after the server has disconnected it, it is
-    /// to be called again; if the session was shorter than the first pause, the rest is waited out. So
-    /// it is after a `connect_error` that no thread could be started, which is told on this thread.
+    /// Connects, and connects again when a session has ended, until
+    /// [`disconnect`](Socket::disconnect). Call it again after a `connect_error` from the server's
+    /// middleware, and after the server has disconnected it; if the session was shorter than the
+    /// first pause, the rest of that passes first. After a `connect_error` because no thread can be
+    /// started (which is emitted on this thread), call it again too.
     pub fn open(&self) {
-        let state = lock(&self.0.state);
+        let buffer = lock(&self.0.buffer);
         let Some(manager) = self.0.manager.upgrade() else { return };
         let opened = manager.open(self);
-        drop(state);
+        drop(buffer);
         if let Err(e) = opened {
-            self.refused(&format!("no thread can be started: {e}"));
+            self.emit_connect_error(&format!("no thread can be started: {e}"));
         }
     }
 
-    /// Leaves the namespace; it does not come back by itself.
+    /// Leaves the namespace. It does not connect again by itself.
     pub fn disconnect(&self) {
-        let state = lock(&self.0.state);
-        if let Some(sender) = self.sender().filter(|_| state.id.is_some()) {
-            sender.send(&packet(Kind::Disconnect, &self.0.namespace, ""));
+        let buffer = lock(&self.0.buffer);
+        if let Some(sender) = self.sender().filter(|_| self.is_connected()) {
+            sender.send(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
         }
+        let was_connected = self.is_connected();
+        let was_active = self.close();
         if let Some(manager) = self.0.manager.upgrade() {
-            manager.leave(self);
+            manager.leave(was_active);
         }
-        self.lost_in(state, "io client disconnect");
+        let unresolved = was_connected.then(|| self.take_unresolved(&buffer));
+        drop(buffer);
+        if let Some(unresolved) = unresolved {
+            self.emit_disconnect("io client disconnect", unresolved);
+        }
     }
 
-    /// Sets what is shown to the namespace's middleware the next time that it connects.
+    /// Sets the `auth` for the next time that it connects.
     pub fn set_auth(&self, auth: Value) {
         *lock(&self.0.auth) = auth;
     }
@@ -162,169 +131,235 @@ impl Socket {
     /// Emits an event to the server: now, or as soon as it is connected.
     ///
     /// # Panics
-    /// The name is one that only the library itself may use, such as `disconnect` (Node throws); or
-    /// there are more than ten pieces of bytes in the values, at which the server would hang up.
+    /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
+    /// than ten binary values, at which the server would end the session.
     pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
-        self.send(None, event(&self.0.namespace, None, name, values.as_ref()), false);
+        self.send(None, encode_event(&self.0.namespace, None, name, values.as_ref()), false);
     }
 
-    /// Emits an event that may be lost: if it cannot leave at once, it is (`socket.volatile.emit`).
+    /// Emits an event only if it can be written at once (`socket.volatile.emit`).
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit).
     pub fn emit_volatile(&self, name: &str, values: impl AsRef<[Value]>) {
-        self.send(None, event(&self.0.namespace, None, name, values.as_ref()), true);
+        self.send(None, encode_event(&self.0.namespace, None, name, values.as_ref()), true);
     }
 
-    /// Emits an event and awaits an answer for `timeout`; `callback` is called with it, or with why
-    /// there is none: on another thread, which may be the one that calls
-    /// [`disconnect`](Socket::disconnect), and never within this call.
+    /// Emits an event and awaits its acknowledgement for `timeout`. `callback` is called with that,
+    /// or with the reason why there is none: on another thread, which may be one that calls
+    /// [`disconnect`](Socket::disconnect), but never within this call.
     ///
     /// # Panics
-    /// As for [`emit`](Socket::emit); no answer is awaited then.
+    /// As for [`emit`](Socket::emit); then no acknowledgement is awaited.
     pub fn emit_with_ack(
         &self,
         name: &str,
         values: impl AsRef<[Value]>,
         timeout: Duration,
-        callback: impl FnOnce(Result<Args, NoAnswer>) + Send + 'static,
+        callback: impl FnOnce(Result<Args, AckError>) + Send + 'static,
     ) {
         let id = self.0.acks.next_id();
-        // First, as it panics if the event may not be sent: then no answer is awaited either.
-        let outgoing = event(&self.0.namespace, Some(id), name, values.as_ref());
+        // First, because it may panic: then no acknowledgement is awaited.
+        let outgoing = encode_event(&self.0.namespace, Some(id), name, values.as_ref());
         self.0.acks.expect(id, timeout, Box::new(callback));
         if self.0.manager.strong_count() == 0 {
-            self.0.acks.fail(id, NoAnswer::Disconnected);
+            self.0.acks.fail(id, AckError::Disconnected);
         } else {
             self.send(Some(id), outgoing, false);
         }
     }
 
     fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) {
-        let mut state = lock(&self.0.state);
-        let sender = self.sender().filter(|_| state.id.is_some() && state.buffer.is_empty());
+        let mut buffer = lock(&self.0.buffer);
+        let sender = self.sender().filter(|_| self.is_connected() && buffer.is_empty());
         let sent = match sender {
             Some(sender) if volatile => sender.is_writable() && sender.send(&outgoing),
             Some(sender) => sender.send(&outgoing),
             None => false,
         };
         if !sent && !volatile {
-            state.buffer.push_back((ack, outgoing));
+            buffer.push_back((ack, outgoing));
         }
     }
 
     fn sender(&self) -> Option<Sender> {
-        lock(&self.0.manager.upgrade()?.line).sender()
+        lock(&self.0.manager.upgrade()?.connection).sender()
     }
 
-    /// Asks for the namespace, in a session that has begun; unless it has, for one who left since.
-    pub(super) fn ask(&self, sender: &Sender) {
-        if self.0.asked.swap(true, Relaxed) {
-            return;
+    /// Whether it is connected, or is to be.
+    pub(super) fn is_active(&self) -> bool {
+        !matches!(*lock(&self.0.phase), Phase::Closed | Phase::Abandoned)
+    }
+
+    /// It is to be connected.
+    pub(super) fn request_open(&self) {
+        let mut phase = lock(&self.0.phase);
+        match *phase {
+            Phase::Closed => *phase = Phase::Waiting,
+            Phase::Abandoned => *phase = Phase::Connecting(Early::default()),
+            Phase::Waiting | Phase::Connecting(_) | Phase::Connected(_) => {}
         }
-        *lock(&self.0.early) = Early::default();
+    }
+
+    /// It is not to be connected any more. Returns `false` if it was not to be.
+    pub(super) fn close(&self) -> bool {
+        let mut phase = lock(&self.0.phase);
+        let next = match *phase {
+            Phase::Connecting(_) | Phase::Abandoned => Phase::Abandoned,
+            Phase::Closed | Phase::Waiting | Phase::Connected(_) => Phase::Closed,
+        };
+        let last = mem::replace(&mut *phase, next);
+        !matches!(last, Phase::Closed | Phase::Abandoned)
+    }
+
+    /// Sends CONNECT in a session, if it waits for one.
+    pub(super) fn send_connect(&self, sender: &Sender) {
+        let mut phase = lock(&self.0.phase);
+        let Phase::Waiting = *phase else { return };
+        *phase = Phase::Connecting(Early::default());
+        drop(phase);
         let auth = match &*lock(&self.0.auth) {
             auth @ Value::Object(members) if !members.is_empty() => auth.to_string(),
-            _ => String::new(), // the protocol has nothing but objects there
+            _ => String::new(), // the protocol allows nothing but objects
         };
-        sender.send(&packet(Kind::Connect, &self.0.namespace, &auth));
+        sender.send(&encode_control(Kind::Connect, &self.0.namespace, &auth));
     }
 
-    /// The server has let it in: what it has emitted meanwhile is heard, and what was emitted here goes
-    /// out, in order, before anything new.
-    pub(super) fn connected(&self, id: &str) {
-        let mut state = lock(&self.0.state);
-        self.0.asked.store(false, Relaxed);
+    /// Its CONNECT has been answered, or will not be answered any more because the session has
+    /// ended.
+    pub(super) fn reset_connect(&self) {
+        let mut phase = lock(&self.0.phase);
+        match *phase {
+            Phase::Connecting(_) => *phase = Phase::Waiting,
+            Phase::Abandoned => *phase = Phase::Closed,
+            Phase::Closed | Phase::Waiting | Phase::Connected(_) => {}
+        }
+    }
+
+    /// The server has accepted it: receives the events that have arrived before, sends those that
+    /// were buffered, in order, before any new one, and emits `connect`.
+    pub(super) fn on_connect(&self, id: &str) {
+        let buffer = lock(&self.0.buffer);
         let Some(sender) = self.sender() else { return };
-        if !self.0.open.load(Relaxed) {
-            // It has left meanwhile, and could not say so before.
-            sender.send(&packet(Kind::Disconnect, &self.0.namespace, ""));
+        if !self.is_active() {
+            self.reset_connect();
+            sender.send(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
             return;
         }
-        state.id = Some(id.to_string());
-        drop(state);
-        let early = mem::take(&mut *lock(&self.0.early));
-        for (values, ack) in early.events.into_iter().take_while(|_| self.is_connected()) {
+        let last = mem::replace(&mut *lock(&self.0.phase), Phase::Connected(id.to_string()));
+        drop(buffer);
+        let early = if let Phase::Connecting(early) = last { early.events } else { Vec::new() };
+        for (values, ack) in early.into_iter().take_while(|_| self.is_connected()) {
             self.receive(values, ack);
         }
-        let mut state = lock(&self.0.state);
-        if state.id.is_none() {
-            return; // a listener has left
+        let mut buffer = lock(&self.0.buffer);
+        if !self.is_connected() {
+            return; // a listener has disconnected it
         }
-        while let Some((ack, outgoing)) = state.buffer.pop_front() {
+        while let Some((ack, outgoing)) = buffer.pop_front() {
             let wanted = ack.is_none_or(|id| self.0.acks.is_awaited(id));
             if wanted && !sender.send(&outgoing) {
-                state.buffer.push_front((ack, outgoing));
+                buffer.push_front((ack, outgoing));
                 break;
             }
         }
-        drop(state);
-        self.tell("connect", Vec::new());
+        drop(buffer);
+        self.emit_reserved("connect", Vec::new());
     }
 
-    /// There is no connection, and why.
-    pub(super) fn refused(&self, message: &str) {
-        self.tell("connect_error", vec![crate::json!({"message": message})]);
-    }
-
-    /// It is not connected any more, and why. Answers to what has left will not come: who awaits them
-    /// is told last. (What is asked from now on, by a listener too, can still be answered.)
+    /// The session has ended, for this reason. It will be connected again in the next one.
     pub(super) fn lost(&self, reason: &str) {
-        let state = lock(&self.0.state);
-        if state.id.is_some() || !self.0.open.load(Relaxed) {
-            return self.lost_in(state, reason);
-        }
-        drop(state);
-        self.refused(&format!("the session ended too soon: {reason}")); // it was not in yet
-    }
-
-    fn lost_in(&self, mut state: MutexGuard<State>, reason: &str) {
-        if state.id.take().is_none() {
-            return;
-        }
-        let buffered: Vec<u64> = state.buffer.iter().filter_map(|(ack, _)| *ack).collect();
-        let gone = self.0.acks.take(&buffered);
-        drop(state);
-        self.tell("disconnect", vec![reason.into()]);
-        tell_disconnected(gone);
-    }
-
-    /// An event has come; kept, if the server has not let it in yet. After one has left and come back
-    /// over the same line, what the server still said to the old one looks the same, and is kept too.
-    pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
-        if !self.is_connected() {
-            let mut early = lock(&self.0.early);
-            let size = values.iter().map(size_in_memory).sum::<usize>();
-            if early.size + size <= MAX_EARLY {
-                early.size += size;
-                early.events.push((values, ack));
+        match self.leave(Phase::Waiting) {
+            Some(unresolved) => self.emit_disconnect(reason, unresolved),
+            None if self.is_active() => {
+                self.emit_connect_error(&format!("the session ended too soon: {reason}"));
             }
-            return;
+            None => {}
         }
+    }
+
+    /// The server has disconnected it. Returns the callbacks to call; `None` if it was not
+    /// connected.
+    pub(super) fn disconnected(&self) -> Option<Vec<Callback>> {
+        self.leave(Phase::Closed)
+    }
+
+    fn leave(&self, next: Phase) -> Option<Vec<Callback>> {
+        let buffer = lock(&self.0.buffer);
+        let mut phase = lock(&self.0.phase);
+        let Phase::Connected(_) = *phase else { return None };
+        *phase = next;
+        drop(phase);
+        Some(self.take_unresolved(&buffer))
+    }
+
+    /// The acknowledgements that will not arrive any more: not those of events that are still
+    /// buffered.
+    fn take_unresolved(&self, buffer: &VecDeque<(Option<u64>, Outgoing)>) -> Vec<Callback> {
+        let unsent: Vec<u64> = buffer.iter().filter_map(|(ack, _)| *ack).collect();
+        self.0.acks.take(&unsent)
+    }
+
+    /// Emits `disconnect`, and then resolves the acknowledgements that will not arrive.
+    pub(super) fn emit_disconnect(&self, reason: &str, unresolved: Vec<Callback>) {
+        self.emit_reserved("disconnect", vec![reason.into()]);
+        resolve_disconnected(unresolved);
+    }
+
+    pub(super) fn emit_connect_error(&self, message: &str) {
+        self.emit_reserved("connect_error", vec![json!({"message": message})]);
+    }
+
+    pub(super) fn emit_reserved(&self, name: &str, args: Vec<Value>) {
+        self.0.listeners.emit_reserved(&Event::new(name.to_string(), args, self.clone()));
+    }
+
+    /// Receives an event. One that arrives before the answer to CONNECT is kept until then. (After
+    /// a socket has been disconnected and opened again in one session, events for the old
+    /// connection look the same.)
+    pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
+        let ack = match &mut *lock(&self.0.phase) {
+            Phase::Connected(id) => ack.map(|ack| (ack, id.clone())),
+            Phase::Connecting(early) => {
+                let size = values.iter().map(size_in_memory).sum::<usize>();
+                if early.size + size <= MAX_EARLY {
+                    early.size += size;
+                    early.events.push((values, ack));
+                }
+                return;
+            }
+            Phase::Closed | Phase::Waiting | Phase::Abandoned => return,
+        };
         let Value::String(name) = values.remove(0) else { return };
-        let event = self.event(name, values, ack);
-        self.0.listeners.hear(&event.name, &event);
+        let mut event = Event::new(name, values, self.clone());
+        if let Some((ack, id)) = ack {
+            let socket = self.clone();
+            event = event.with_ack(move |values| socket.acknowledge(ack, &id, values));
+        }
+        self.0.listeners.emit_incoming(&event);
     }
 
-    pub(super) fn tell(&self, name: &str, args: Vec<Value>) {
-        self.0.listeners.tell(name, &self.event(name.to_string(), args, None));
-    }
-
-    fn event(&self, name: String, args: Vec<Value>, ack: Option<u64>) -> Event {
-        let id = ack.and_then(|_| self.id());
-        Event { name, args: Args(args), socket: self.clone(), ack, answered: Arc::default(), id }
+    /// Sends an acknowledgement, if the socket still has the `id` that it had when the event
+    /// arrived: in another session, the number of the acknowledgement would be that of another
+    /// event.
+    fn acknowledge(&self, ack: u64, id: &str, values: &[Value]) {
+        let answer = encode(Kind::Ack, &self.0.namespace, Some(ack), values);
+        let _in_order = lock(&self.0.buffer);
+        if let Some(sender) = self.sender().filter(|_| self.id().as_deref() == Some(id)) {
+            sender.send(&answer); // if it fails, the session has ended
+        }
     }
 }
 
 impl Deref for Socket {
-    type Target = Listeners<Event>;
+    type Target = Listeners<Socket>;
 
-    fn deref(&self) -> &Listeners<Event> {
+    fn deref(&self) -> &Listeners<Socket> {
         &self.0.listeners
     }
 }
 
-/// How many bytes a value takes in memory: many more than its text, if it is made of small parts.
+/// How much memory a value takes: much more than its text, if it has many small parts.
 fn size_in_memory(value: &Value) -> usize {
     let held = match value {
         Value::String(text) => text.len(),
@@ -339,7 +374,7 @@ fn size_in_memory(value: &Value) -> usize {
     size_of::<Value>() + held
 }
 
-/// Two sockets are equal if they are the same conversation.
+/// Two sockets are equal if they are the same.
 impl PartialEq for Socket {
     fn eq(&self, other: &Socket) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

@@ -1,0 +1,303 @@
+//! One connection of a client: it carries requests of any session, and then perhaps a WebSocket.
+//!
+//! Chapters 16 and 17 of the book.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::session::{Listener, Session};
+use super::sessions::Sessions;
+use super::{Outgoing, Packet, Refusal};
+use crate::http::{Connection, Error, Request, Response};
+use crate::net::outbox::Dropped::{Stalled, TooSlow};
+use crate::net::{Stream, clock};
+use crate::ws::random::random_id;
+use crate::ws::socket::{Role, Socket};
+use crate::ws::{self, handshake};
+
+const TOO_MANY_SESSIONS: &str = "There are too many sessions";
+
+/// The response to a request for the client's script, which npm's server has.
+const NO_SCRIPT: &str = "The client's script is not served here: it is in npm's package \
+                         socket.io-client, as dist/socket.io.min.js";
+
+/// How many sessions one connection may open: then it ends. (A proxy with many clients opens
+/// another.)
+const MAX_HANDSHAKES: usize = 100;
+
+/// Serves the connections of a server.
+pub(super) struct Engine {
+    pub sessions: Arc<Sessions>,
+    /// Is called for each new session, and returns its listener.
+    pub open: Box<dyn Fn(&Session) -> Listener + Send + Sync>,
+}
+
+/// What the requests of one connection have led to.
+#[derive(Default)]
+struct Requested {
+    /// The `GET` that is held: its session, and its number there.
+    held: Option<(Session, u64)>,
+    /// How many sessions have been opened.
+    handshakes: usize,
+}
+
+impl Engine {
+    /// Serves one connection: one request after the other, and then perhaps a WebSocket.
+    pub fn serve_client(&self, stream: Stream) -> Result<(), Error> {
+        let Some((mut socket, session)) = self.serve_http(stream)? else { return Ok(()) };
+        loop {
+            let message = match socket.read() {
+                Ok(Some(message)) => message,
+                Ok(None) => {
+                    session.on_close("transport close");
+                    return Ok(());
+                }
+                Err(e) => return transport_error(&session, e),
+            };
+            if !session.receive(Packet::from_message(message)) {
+                return Ok(()); // it was malformed, and the session has ended
+            }
+        }
+    }
+
+    // `inline(never)`: the thread of a silent client keeps the stack that it has used. What these
+    // functions need is needed only at the beginning, and must not become a part of the caller's
+    // frame.
+
+    /// Answers requests until one asks for a WebSocket, and opens that.
+    #[inline(never)]
+    fn serve_http(&self, stream: Stream) -> Result<Option<(Socket, Session)>, Error> {
+        match self.requests(stream)? {
+            Some((connection, request)) => self.websocket(connection, request),
+            None => Ok(None),
+        }
+    }
+
+    /// Answers requests until one asks for a WebSocket.
+    #[inline(never)]
+    fn requests(&self, stream: Stream) -> Result<Option<(Connection, Arc<Request>)>, Error> {
+        let options = &self.sessions.options;
+        let mut connection = Connection::new(stream, options.max_queued)?;
+        let mut requested = Requested::default();
+        loop {
+            let outbox = connection.outbox.clone();
+            let is_held = || match &requested.held {
+                Some((session, number)) if session.is_held(*number) => true,
+                // A client that reads slowly keeps the connection only as long as the session.
+                Some((session, _)) => session.closed().is_none() && outbox.is_sending(),
+                None => outbox.is_sending(),
+            };
+            let next = connection.next_after(is_held, options.handshake_timeout);
+            if let Some((session, number)) = requested.held.take() {
+                session.poll_aborted(number);
+            }
+            let Some(request) = next? else { return Ok(None) };
+            if self.sessions.is_path_of(&request) && handshake::is_upgrade(&request) {
+                return Ok(Some((connection, request.into())));
+            }
+            match self.answer(&request, &mut connection, &mut requested) {
+                Ok(Some(response)) if self.sessions.handle.is_closed() => {
+                    return connection.finish(response).map(|()| None);
+                }
+                Ok(Some(response)) => connection.respond(response)?,
+                Ok(None) => {}
+                Err(refusal) => return connection.finish(refusal).map(|()| None),
+            }
+        }
+    }
+
+    /// The response to a request; `None` if it is held. `Err` is a response too: the last one on
+    /// its connection.
+    #[inline(never)]
+    fn answer(
+        &self,
+        request: &Request,
+        connection: &mut Connection,
+        requested: &mut Requested,
+    ) -> Result<Option<Response>, Response> {
+        let options = &self.sessions.options;
+        let (max, within) = (options.max_payload, options.http_request_body_timeout);
+        if !self.sessions.is_path_of(request) {
+            connection.body(request, max, within)?;
+            return Ok(Some((options.page)(request)));
+        }
+        if request.method != "POST" {
+            connection.body(request, 0, within)?; // unread, it would be taken for the next request
+        }
+        if request.path().ends_with(".js") {
+            return Err(Response::text(404, NO_SCRIPT)); // the last one: a body may follow
+        }
+        let mut response = Response { headers: options.cors(request), ..Response::new(200) };
+        if request.method == "OPTIONS" && options.cors.is_some() {
+            response.status = 204;
+            return Ok(Some(response));
+        }
+        let refuse = |refusal| self.sessions.refuse(request, refusal);
+        let session = self.sessions.find(request, false).map_err(refuse)?;
+        response.headers.push("Content-Type", "text/plain; charset=UTF-8");
+        response.headers.push("Cache-Control", "no-store");
+        match (&*request.method, session) {
+            (_, None) if !self.sessions.make_room() => Err(Response::text(503, TOO_MANY_SESSIONS)),
+            (_, None) => {
+                response.body = self.handshake(request, connection);
+                requested.handshakes += 1;
+                let last = requested.handshakes == MAX_HANDSHAKES;
+                if last { Err(response) } else { Ok(Some(response)) }
+            }
+            ("GET", Some(session)) => {
+                connection.answered_later();
+                if !request.keep_alive() {
+                    response.headers.push("Connection", "close");
+                }
+                let number = session.poll(&connection.outbox, response.headers).map_err(refuse)?;
+                requested.held = Some((session, number));
+                Ok(None)
+            }
+            ("POST", Some(session)) => self.post(request, connection, &session, response).map(Some),
+            (_, Some(_)) => Err(refuse(Refusal::BadRequest)),
+        }
+    }
+
+    /// Opens a session over polling, and returns its first packet.
+    fn handshake(&self, request: &Request, connection: &Connection) -> Vec<u8> {
+        let address = connection.reader.get_ref().stream.remote_address();
+        let session = self.open_session(request.clone().into(), address, None);
+        Outgoing::from(self.open_packet(&session)).payload().as_bytes().into()
+    }
+
+    /// The response to a `POST`, whose packets have been received.
+    fn post(
+        &self,
+        request: &Request,
+        connection: &mut Connection,
+        session: &Session,
+        response: Response,
+    ) -> Result<Response, Response> {
+        let bad_request = || self.sessions.refuse(request, Refusal::BadRequest);
+        if !session.begin_post() {
+            return Err(bad_request());
+        }
+        let options = &self.sessions.options;
+        let within = options.http_request_body_timeout;
+        let body = match connection.body(request, options.max_payload, within) {
+            Ok(body) => body,
+            Err(refusal) => {
+                session.on_close("transport error");
+                return Err(Response { status: refusal.status, ..response });
+            }
+        };
+        let packets = String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
+        match session.receive_all(packets) {
+            true => Ok(Response { body: b"ok".to_vec(), ..response }),
+            false => Err(bad_request()),
+        }
+    }
+
+    fn open_session(
+        &self,
+        request: Arc<Request>,
+        remote_address: Option<SocketAddr>,
+        websocket: Option<ws::Sender>,
+    ) -> Session {
+        let session = Session::new(&self.sessions, random_id(), request, remote_address, websocket);
+        session.start_heartbeat();
+        self.sessions.insert(&session);
+        if session.transport() == "websocket" {
+            session.send(&Arc::new(self.open_packet(&session).into()));
+        }
+        session.listen((self.open)(&session));
+        if self.sessions.handle.is_closed() {
+            session.on_close("server shutting down");
+        }
+        session
+    }
+
+    /// The first packet of a session, with the handshake data.
+    fn open_packet(&self, session: &Session) -> Packet {
+        let options = &self.sessions.options;
+        let polling = session.transport() == "polling";
+        let upgrade = polling && options.transports.contains(&"websocket");
+        Packet::Open(format!(
+            r#"{{"sid":"{}","upgrades":[{}],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+            session.id(),
+            if upgrade { r#""websocket""# } else { "" },
+            options.ping_interval.as_millis(),
+            options.ping_timeout.as_millis(),
+            options.max_payload,
+        ))
+    }
+
+    /// Opens a WebSocket: for a new session, or to upgrade one.
+    #[inline(never)]
+    fn websocket(
+        &self,
+        mut connection: Connection,
+        request: Arc<Request>,
+    ) -> Result<Option<(Socket, Session)>, Error> {
+        let (response, session) = match self.accept_websocket(&mut connection, &request) {
+            Ok(accepted) => accepted,
+            Err(refusal) => return connection.finish(refusal).map(|()| None),
+        };
+        connection.respond(response)?;
+        let Connection { reader, outbox, .. } = connection;
+        let max = self.sessions.options.max_payload;
+        let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
+        let session = match session {
+            Some(session) if self.upgrade(&mut socket, &session) => session,
+            Some(_) => return Ok(None),
+            None => self.open_session(request, socket.remote_address(), Some(socket.sender())),
+        };
+        Ok(Some((socket, session)))
+    }
+
+    /// The response that opens a WebSocket, and the session to upgrade, if there is one; or the
+    /// response that refuses.
+    #[inline(never)]
+    fn accept_websocket(
+        &self,
+        connection: &mut Connection,
+        request: &Request,
+    ) -> Result<(Response, Option<Session>), Response> {
+        connection.body(request, 0, self.sessions.options.http_request_body_timeout)?;
+        let refuse = |refusal| self.sessions.refuse(request, refusal);
+        let session = self.sessions.find(request, true).map_err(refuse)?;
+        let mut response = handshake::accept(request)?;
+        if let Some(first) = handshake::offered(request).first() {
+            response.headers.push("Sec-WebSocket-Protocol", first); // some clients require one
+        }
+        Ok((response, session))
+    }
+
+    /// The upgrade: the client probes the WebSocket, and then moves its session to it.
+    #[inline(never)]
+    fn upgrade(&self, socket: &mut Socket, session: &Session) -> bool {
+        let (sender, slow) = (socket.sender(), socket.sender());
+        if session.transport() == "websocket" {
+            return false; // it has been upgraded already
+        }
+        let timeout = self.sessions.options.upgrade_timeout;
+        let _timer = clock::after(timeout, move || slow.terminate());
+        let mut next = || socket.read().ok().flatten().and_then(Packet::from_message);
+        if next() != Some(Packet::Ping("probe".to_string())) || !session.probe() {
+            return false;
+        }
+        _ = sender.send("3probe"); // if it fails, there is no next packet
+        if next() == Some(Packet::Upgrade) && session.upgrade(sender) {
+            return true;
+        }
+        session.end_probe();
+        false
+    }
+}
+
+/// A WebSocket has failed: its session ends. Clients leave in many ways, and that is no error. That
+/// the client was dropped is one, which is written to stderr.
+#[inline(never)]
+fn transport_error(session: &Session, e: ws::Error) -> Result<(), Error> {
+    session.set_details(&e.to_string());
+    session.on_close("transport error");
+    match e {
+        ws::Error::Dropped(why @ (TooSlow(_) | Stalled(_))) => Err(Error::Io(why.into())),
+        _ => Ok(()),
+    }
+}

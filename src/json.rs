@@ -11,11 +11,8 @@
 //! Chapter 15 of the book.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::error;
 use std::fmt::{self, Write};
-use std::mem;
-use std::ops::Index;
+use std::{error, ops::Index};
 
 /// How many arrays and objects may stand within each other. The reader calls itself once a level,
 /// and the stack of a thread is small: without a limit, `[[[[…` would end the program.
@@ -174,9 +171,8 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.rest().first() {
-            self.at += 1;
-        }
+        let space = self.rest().iter().take_while(|byte| b" \t\n\r".contains(byte));
+        self.at += space.count();
     }
 
     /// §3: an object, an array, or a value without others in it.
@@ -252,12 +248,8 @@ impl<'a> Reader<'a> {
     fn number(&mut self) -> Result<f64, Error> {
         let start = self.at;
         self.take("-");
-        if !self.take("0") {
-            self.digits()?;
-        }
-        if self.take(".") {
-            self.digits()?;
-        }
+        _ = self.take("0") || self.digits()?;
+        _ = self.take(".") && self.digits()?;
         if self.take("e") || self.take("E") {
             _ = self.take("+") || self.take("-");
             self.digits()?;
@@ -265,10 +257,10 @@ impl<'a> Reader<'a> {
         self.text[start..self.at].parse().map_err(|_| self.expected("a number"))
     }
 
-    fn digits(&mut self) -> Result<(), Error> {
+    fn digits(&mut self) -> Result<bool, Error> {
         let n = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += n;
-        if n == 0 { Err(self.expected("a digit")) } else { Ok(()) }
+        if n == 0 { Err(self.expected("a digit")) } else { Ok(true) }
     }
 
     /// §7: runs of characters that stand for themselves, and escapes between them.
@@ -307,19 +299,13 @@ impl<'a> Reader<'a> {
 
     /// §7: four digits; or twice four, the two halves of a character beyond U+FFFF.
     fn unicode(&mut self) -> Result<char, Error> {
-        let half = self.four_digits()?;
-        if let Some(whole) = char::from_u32(half.into()) {
-            return Ok(whole);
-        }
+        let first = self.four_digits()?;
         let after = self.at;
-        if self.take("\\u") {
-            let pair = [half, self.four_digits()?];
-            if let Some(Ok(whole)) = char::decode_utf16(pair).next() {
-                return Ok(whole);
-            }
-        }
-        self.at = after;
-        Ok(char::REPLACEMENT_CHARACTER)
+        let is_half = char::from_u32(first.into()).is_none();
+        let second = if is_half && self.take("\\u") { self.four_digits()? } else { 0 };
+        let whole = char::decode_utf16([first, second]).next().and_then(Result::ok);
+        self.at = if whole.is_some() { self.at } else { after };
+        Ok(whole.unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
     fn four_digits(&mut self) -> Result<u16, Error> {
@@ -334,23 +320,22 @@ impl<'a> Reader<'a> {
 
 /// §4 leaves open what a name means that comes twice: here the last value, in the first one's
 /// place.
-fn last_wins(mut members: Vec<(String, Value)>) -> Value {
+fn last_wins(members: Vec<(String, Value)>) -> Value {
     let twice = |i: usize| members[..i].iter().any(|member| member.0 == members[i].0);
     if members.len() <= 16 && !(1..members.len()).any(twice) {
         return Value::Object(members);
     }
-    // Many: comparing each with each would take time that grows with the square of their number.
-    let mut places = HashMap::<String, usize>::new();
-    for (name, value) in mem::take(&mut members) {
-        match places.entry(name.clone()) {
-            Entry::Occupied(place) => members[*place.get()].1 = value,
-            Entry::Vacant(place) => {
-                place.insert(members.len());
-                members.push((name, value));
-            }
+    // Many: to compare each with each would take time that grows with the square of their number.
+    let mut places = HashMap::new();
+    let mut kept: Vec<(String, Value)> = Vec::new();
+    for (name, value) in members {
+        let place = *places.entry(name.clone()).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(member) => member.1 = value,
+            None => kept.push((name, value)),
         }
     }
-    Value::Object(members)
+    Value::Object(kept)
 }
 
 /// The text of the value, without spaces: to the letter what `JSON.stringify` makes of it.

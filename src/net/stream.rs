@@ -38,6 +38,8 @@ struct Shared {
     socket: Socket,
     bytes_read: AtomicU64,
     bytes_written: AtomicU64,
+    #[cfg(windows)]
+    reading: windows::Reading,
 }
 
 #[derive(Debug)]
@@ -103,12 +105,13 @@ impl Stream {
         either!(self, socket => socket.shutdown(Shutdown::Write))
     }
 
-    /// Ends both directions at once. Whichever thread waits in a `read` or `write` wakes up; on
-    /// Windows a `read` that waits already may go on until its timeout, or until the other end
-    /// closes.
+    /// Ends both directions at once, and wakes each thread that waits in a `read` or `write`. (On
+    /// Windows a `read` wakes within a second, and a `write` goes on until its timeout.)
     pub fn destroy(&self) {
         // The one error is that there is nothing left to end.
         _ = either!(self, socket => socket.shutdown(Shutdown::Both));
+        #[cfg(windows)]
+        self.0.reading.destroy();
     }
 
     /// The same connection, without keeping it open.
@@ -122,6 +125,9 @@ impl Stream {
     /// # Errors
     /// `timeout` is zero.
     pub fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        #[cfg(windows)]
+        return self.0.reading.set_timeout(timeout);
+        #[cfg(not(windows))]
         either!(self, socket => socket.set_read_timeout(timeout))
     }
 
@@ -180,6 +186,8 @@ impl From<Socket> for Stream {
             socket,
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
+            #[cfg(windows)]
+            reading: windows::Reading::default(),
         }))
     }
 }
@@ -199,6 +207,8 @@ impl From<UnixStream> for Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(windows)]
+        either!(self, socket => self.0.reading.wait(socket))?;
         patiently(&self.0.bytes_read, || either!(self, socket => (&*socket).read(buffer)))
     }
 }
@@ -228,6 +238,59 @@ fn patiently(count: &AtomicU64, mut call: impl FnMut() -> io::Result<usize>) -> 
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Err(ErrorKind::TimedOut.into()),
             result => return result.inspect(|n| _ = count.fetch_add(*n as u64, Relaxed)),
+        }
+    }
+}
+
+/// On Windows `shutdown` does not wake a thread that waits in `recv`. There a `read` waits in slices,
+/// and checks between them whether the stream has been destroyed.
+#[cfg(windows)]
+mod windows {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
+
+    use super::*;
+    use crate::net::lock;
+
+    const SLICE: Duration = Duration::from_millis(500);
+
+    #[derive(Debug, Default)]
+    pub(super) struct Reading {
+        /// What [`Stream::set_timeout`] has set; the socket's own timeout is a slice.
+        timeout: Mutex<Option<Duration>>,
+        destroyed: AtomicBool,
+    }
+
+    impl Reading {
+        /// To be called after the `shutdown`: from then on `recv` returns at once.
+        pub(super) fn destroy(&self) {
+            self.destroyed.store(true, Release);
+        }
+
+        pub(super) fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+            if timeout == Some(Duration::ZERO) {
+                return Err(ErrorKind::InvalidInput.into());
+            }
+            *lock(&self.timeout) = timeout;
+            Ok(())
+        }
+
+        /// Waits until `recv` returns at once. A `recv` that times out may lose what arrives at that
+        /// moment (Winsock, `SO_RCVTIMEO`); a `peek` takes nothing.
+        pub(super) fn wait(&self, socket: &TcpStream) -> io::Result<()> {
+            let (timeout, start) = (*lock(&self.timeout), Instant::now());
+            while !self.destroyed.load(Acquire) {
+                let left = timeout.map_or(SLICE, |time| time.saturating_sub(start.elapsed()));
+                if left.is_zero() {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                socket.set_read_timeout(Some(left.min(SLICE)))?;
+                match socket.peek(&mut [0]) {
+                    Err(e) if e.kind() == ErrorKind::TimedOut => {}
+                    result => return result.map(drop),
+                }
+            }
+            Ok(())
         }
     }
 }

@@ -1,7 +1,7 @@
-//! One end of a connection, over TCP or over a Unix socket: Node's `net.Socket`.
+//! A stream: one end of a connection, over TCP or over a Unix socket. Node's `net.Socket`.
 //!
-//! Picture a telephone receiver that can be copied: every clone of a [`Stream`] is the same line,
-//! so one thread can listen while another speaks. The line is hung up when the last clone is gone.
+//! A clone of a [`Stream`] is the same connection: one thread can read while another writes. The
+//! connection ends when the last clone is dropped.
 //!
 //! Chapter 05 of the book.
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 #[cfg(unix)]
 use std::{os::unix::net::UnixStream, path::Path};
 
-/// A connection: reads what the other end wrote, and writes what the other end will read.
+/// A connection: reads what the other end has written, and writes what the other end will read.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -25,9 +25,9 @@ use std::{os::unix::net::UnixStream, path::Path};
 ///
 /// ours.write_all(b"one, two")?;
 /// ours.end()?; // the other end now reads to the end, and can still answer
-/// let mut heard = String::new();
-/// theirs.read_to_string(&mut heard)?;
-/// assert_eq!(heard, "one, two");
+/// let mut received = String::new();
+/// theirs.read_to_string(&mut received)?;
+/// assert_eq!(received, "one, two");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -49,7 +49,8 @@ enum Socket {
     Unix(UnixStream),
 }
 
-/// Does the same with either kind: `std` gives both the same methods, but no trait for them.
+/// Does the same with either kind of socket: in `std`, both have the same methods, but no trait for
+/// them.
 macro_rules! either {
     ($stream:expr, $socket:ident => $action:expr) => {
         match &$stream.0.socket {
@@ -61,19 +62,20 @@ macro_rules! either {
 }
 
 impl Stream {
-    /// Connects over TCP, to the first address that answers.
+    /// Connects over TCP, to the first address that accepts.
     ///
     /// # Errors
-    /// The address is not `HOST:PORT` ([`ErrorKind::InvalidInput`]), its host is unknown, or
-    /// nobody listens there ([`ErrorKind::ConnectionRefused`]).
+    /// The address is not `HOST:PORT` ([`ErrorKind::InvalidInput`]), its host is unknown, or no
+    /// server listens there ([`ErrorKind::ConnectionRefused`]).
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Stream> {
         TcpStream::connect(address).map(Stream::from)
     }
 
-    /// The same, but takes at most `time` (and what it takes to look up a name).
+    /// Connects within `time` (and the time that it takes to look up a name).
     ///
     /// # Errors
-    /// As for [`connect`](Stream::connect); or nobody answered ([`ErrorKind::TimedOut`]).
+    /// As for [`connect`](Stream::connect); or no server answered in time
+    /// ([`ErrorKind::TimedOut`]).
     pub fn connect_within(address: impl ToSocketAddrs, time: Duration) -> io::Result<Stream> {
         let mut last = ErrorKind::AddrNotAvailable.into(); // the host has no address at all
         let addresses = address.to_socket_addrs()?;
@@ -91,13 +93,13 @@ impl Stream {
     /// Connects to the Unix socket at `path`, within this machine.
     ///
     /// # Errors
-    /// There is no such file, or no server behind it ([`ErrorKind::ConnectionRefused`]).
+    /// There is no such file, or no server listens on it ([`ErrorKind::ConnectionRefused`]).
     #[cfg(unix)]
     pub fn connect_path(path: impl AsRef<Path>) -> io::Result<Stream> {
         UnixStream::connect(path).map(Stream::from)
     }
 
-    /// Says that no more will be written; the other end may still write (a half-close).
+    /// Ends our direction of the connection; the other end may still write (a half-close).
     ///
     /// # Errors
     /// The connection has already ended.
@@ -119,8 +121,8 @@ impl Stream {
         WeakStream(Arc::downgrade(&self.0))
     }
 
-    /// From now on a `read` fails with [`ErrorKind::TimedOut`] when nothing arrives for `timeout`;
-    /// `None` waits for ever, as at first. The connection stays open: what to do is up to you.
+    /// From now on a `read` fails with [`ErrorKind::TimedOut`] if nothing arrives for `timeout`.
+    /// `None`, the default, waits for ever. The connection stays open.
     ///
     /// # Errors
     /// `timeout` is zero.
@@ -131,13 +133,13 @@ impl Stream {
         either!(self, socket => socket.set_read_timeout(timeout))
     }
 
-    /// The same for a `write` that finds no room: the other end does not read.
+    /// The same for a `write` that finds no room, because the other end does not read.
     pub(super) fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         either!(self, socket => socket.set_write_timeout(timeout))
     }
 
-    /// Whether small writes go out at once (`true`) or may wait a little to travel together
-    /// (`false`, as at first). A Unix socket never waits.
+    /// Whether small writes are sent at once (`true`) or may wait a little to be sent together
+    /// (`false`, the default). A Unix socket never waits.
     ///
     /// # Errors
     /// The connection has already ended.
@@ -163,13 +165,13 @@ impl Stream {
         self.0.bytes_read.load(Relaxed)
     }
 
-    /// How many bytes have been handed over for sending so far, by all clones together.
+    /// How many bytes have been written so far, by all clones together.
     pub fn bytes_written(&self) -> u64 {
         self.0.bytes_written.load(Relaxed)
     }
 }
 
-/// A connection that may be gone by now.
+/// A connection that it does not keep open.
 pub(super) struct WeakStream(Weak<Shared>);
 
 impl WeakStream {
@@ -209,30 +211,36 @@ impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         #[cfg(windows)]
         either!(self, socket => self.0.reading.wait(socket))?;
-        patiently(&self.0.bytes_read, || either!(self, socket => (&*socket).read(buffer)))
+        retry_interrupted(&self.0.bytes_read, || either!(self, socket => (&*socket).read(buffer)))
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        patiently(&self.0.bytes_written, || either!(self, socket => (&*socket).write(bytes)))
+        retry_interrupted(
+            &self.0.bytes_written,
+            || either!(self, socket => (&*socket).write(bytes)),
+        )
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice]) -> io::Result<usize> {
         let write = || either!(self, socket => (&*socket).write_vectored(parts));
-        patiently(&self.0.bytes_written, write)
+        retry_interrupted(&self.0.bytes_written, write)
     }
 
-    /// Does nothing: what was written is already on its way.
+    /// Does nothing: there is no buffer.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Makes a call, and counts its bytes. A signal (Ctrl-Z, then `fg`) interrupts a call that has a
-/// timeout: it is made again. And what Unix calls "would block" where a timeout is set is what
-/// Windows, and the reader, call "timed out".
-fn patiently(count: &AtomicU64, mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+/// Calls a system call again if a signal has interrupted it (Ctrl-Z, then `fg`), and counts its
+/// bytes. Where a timeout is set, Unix says "would block" for what Windows, and this crate, call
+/// "timed out".
+fn retry_interrupted(
+    count: &AtomicU64,
+    mut call: impl FnMut() -> io::Result<usize>,
+) -> io::Result<usize> {
     loop {
         match call() {
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -242,8 +250,8 @@ fn patiently(count: &AtomicU64, mut call: impl FnMut() -> io::Result<usize>) -> 
     }
 }
 
-/// On Windows `shutdown` does not wake a thread that waits in `recv`. There a `read` waits in slices,
-/// and checks between them whether the stream has been destroyed.
+/// On Windows `shutdown` does not wake a thread that waits in `recv`. There a `read` waits in
+/// slices, and checks between them whether the stream has been destroyed.
 #[cfg(windows)]
 mod windows {
     use std::sync::Mutex;
@@ -275,8 +283,8 @@ mod windows {
             Ok(())
         }
 
-        /// Waits until `recv` returns at once. A `recv` that times out may lose what arrives at that
-        /// moment (Winsock, `SO_RCVTIMEO`); a `peek` takes nothing.
+        /// Waits until `recv` returns at once. A `recv` that times out may lose what arrives at
+        /// that moment (Winsock, `SO_RCVTIMEO`); a `peek` takes nothing.
         pub(super) fn wait(&self, socket: &TcpStream) -> io::Result<()> {
             let (timeout, start) = (*lock(&self.timeout), Instant::now());
             while !self.destroyed.load(Acquire) {

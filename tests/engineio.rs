@@ -709,17 +709,23 @@ mod the_heartbeat {
     #[test]
     fn silence_is_no_timeout_while_the_listener_is_busy() {
         let (told, tells) = mpsc::channel();
-        let options = Options { ping_interval: SHORT, ping_timeout: SHORT, ..Options::default() };
+        let options = Options { ping_interval: LONGER, ping_timeout: SHORT, ..Options::default() };
         let house = house_with(options, move |session, _| {
-            thread::sleep(SHORT * 20);
+            thread::sleep(LONGER * 2);
             told.send(session.closed()).unwrap();
         });
-        let mut websocket = WebSocket::session(house.address);
-        websocket.send("4work");
-        assert_eq!(next(&tells), None);
+        let (_websocket, closed) = retry(|| {
+            let mut websocket = WebSocket::session(house.address);
+            websocket.send("4work"); // it has to arrive before a ping timeout
+            Some((websocket, tells.recv_timeout(LONGER * 10).ok()?))
+        });
+        assert_eq!(closed, None);
         assert_eq!(next(&house.ends), "ping timeout"); // it is silent from then on too
-        let mut polling = Polling::open(house.address);
-        polling.say("4work");
+        let _polling = retry(|| {
+            let mut polling = Polling::open(house.address);
+            let target = polling.target();
+            (polling.says.post(&target, "4work").short() == (200, "ok")).then_some(polling)
+        });
         assert_eq!(next(&tells), None);
         assert_eq!(next(&house.ends), "ping timeout");
     }

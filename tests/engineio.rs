@@ -1,4 +1,4 @@
-//! The landing below floor 3, over real sockets, with requests and frames written by hand.
+//! The Engine.IO server over real sockets, with requests and frames written by hand.
 
 mod common;
 
@@ -15,8 +15,8 @@ use sockets_by_hand::engineio::{Cors, Event, Handle, Options, Outgoing, Packet, 
 use sockets_by_hand::http::Response;
 use sockets_by_hand::ws::Message;
 
-/// A server that says back whatever it is told, and what a test wants to know of it.
-struct House {
+/// A server that echoes every message, and what a test wants to know of it.
+struct TestServer {
     address: SocketAddr,
     handle: Handle,
     /// Each session that is opened.
@@ -25,14 +25,14 @@ struct House {
     ends: Receiver<&'static str>,
 }
 
-fn house(options: Options) -> House {
-    house_with(options, |session, message| say(session, Packet::Message(message)))
+fn server(options: Options) -> TestServer {
+    server_with(options, |session, message| say(session, Packet::Message(message)))
 }
 
-fn house_with(
+fn server_with(
     options: Options,
-    heard: impl Fn(&Session, Message) + Clone + Send + Sync + 'static,
-) -> House {
+    received: impl Fn(&Session, Message) + Clone + Send + Sync + 'static,
+) -> TestServer {
     let server = Server::bind("127.0.0.1:0", options).unwrap();
     let (address, handle) = (server.address().unwrap(), server.handle());
     let (opened, sessions) = mpsc::channel();
@@ -40,22 +40,22 @@ fn house_with(
     thread::spawn(move || {
         server.serve(move |session| {
             _ = opened.send(session.clone());
-            let (session, heard, ended) = (session.clone(), heard.clone(), ended.clone());
+            let (session, received, ended) = (session.clone(), received.clone(), ended.clone());
             Box::new(move |event| match event {
-                Event::Message(message) => heard(&session, message),
+                Event::Message(message) => received(&session, message),
                 Event::Close(reason) => _ = ended.send(reason),
             })
         });
     });
-    House { address, handle, sessions, ends }
+    TestServer { address, handle, sessions, ends }
 }
 
-/// A guest over a WebSocket, and its session, which has said something back.
-fn greeted(house: &House) -> (WebSocket, Session) {
-    let mut guest = WebSocket::session(house.address);
-    guest.send("4hello");
-    assert_eq!(guest.text(), "4hello");
-    (guest, next(&house.sessions))
+/// A WebSocket client that has received an echo, and its session.
+fn websocket_session(server: &TestServer) -> (WebSocket, Session) {
+    let mut client = WebSocket::session(server.address);
+    client.send("4hello");
+    assert_eq!(client.text(), "4hello");
+    (client, next(&server.sessions))
 }
 
 fn say(session: &Session, packet: Packet) {
@@ -66,18 +66,18 @@ fn text(text: &str) -> Packet {
     Packet::Message(text.into())
 }
 
-/// For what a test waits to see.
+/// A timeout that a test waits for.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// For what must not be over before the test has come to it. (It may be, on a machine that has much else
-/// to do: then the test tries again.)
+/// A timeout that a test must keep. (On a loaded machine it may miss it: then the test tries
+/// again.)
 const LONGER: Duration = Duration::from_millis(300);
 
 mod packets {
     use super::*;
 
     #[test]
-    fn each_is_a_character_and_what_it_carries() {
+    fn a_packet_is_its_type_and_its_data() {
         let bytes = |bytes: &[u8]| Packet::Message(Message::Binary(bytes.to_vec()));
         for (packet, wire) in [
             (Packet::Open("{}".to_string()), "0{}"),
@@ -104,7 +104,7 @@ mod packets {
     }
 
     #[test]
-    fn what_is_none_is_not_taken_for_one() {
+    fn a_malformed_packet_is_refused() {
         for wire in
             ["", "7", "9", "-1", "a", " 4", "é", "B", "b!", "bAQI", "bAQ", "bAQ==AQ==", "\0"]
         {
@@ -113,7 +113,7 @@ mod packets {
     }
 
     #[test]
-    fn bytes_over_a_websocket_are_a_message_as_they_are() {
+    fn a_binary_message_of_a_websocket_is_a_packet_as_it_is() {
         let bytes = Message::Binary(b"4hello".to_vec());
         assert_eq!(Packet::from_message(bytes.clone()), Some(Packet::Message(bytes)));
         assert_eq!(Packet::from_message("4hello".into()), Some(text("hello")));
@@ -121,7 +121,7 @@ mod packets {
     }
 
     #[test]
-    fn a_payload_is_packets_with_a_mark_between_them() {
+    fn a_payload_is_packets_with_separators() {
         let packets = vec![text("one"), Packet::Message(Message::Binary(vec![1])), Packet::Noop];
         let payload = Outgoing::new(packets.clone()).payload();
         assert_eq!(&*payload, "4one\x1ebAQ==\x1e6");
@@ -132,7 +132,7 @@ mod packets {
     }
 
     #[test]
-    fn each_is_a_frame_of_its_own_whatever_its_length() {
+    fn each_packet_is_a_frame_of_its_own() {
         for (length, head) in [
             (0, &[0x81, 1][..]),
             (124, &[0x81, 125]),
@@ -149,21 +149,21 @@ mod packets {
     }
 
     #[test]
-    fn each_form_is_made_once_and_shared() {
+    fn each_encoding_is_made_once_and_shared() {
         let outgoing = Outgoing::from(text("to a thousand"));
         assert!(Arc::ptr_eq(&outgoing.frames(), &outgoing.frames()));
         assert!(Arc::ptr_eq(&outgoing.payload(), &outgoing.payload()));
     }
 }
 
-mod the_beginning {
+mod opening {
     use super::*;
 
     #[test]
-    fn over_long_polling_a_session_begins_with_what_is_agreed_on() {
-        let house = house(Options::default());
-        let answer = Connection::open(house.address).get(POLLING);
-        let session = next(&house.sessions);
+    fn a_polling_session_begins_with_the_handshake_data() {
+        let server = server(Options::default());
+        let answer = Connection::open(server.address).get(POLLING);
+        let session = next(&server.sessions);
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -172,31 +172,31 @@ mod the_beginning {
             session.id()
         );
         assert_eq!(answer.body, hello);
-        assert_eq!((session.transport(), house.handle.sessions()), ("polling", 1));
+        assert_eq!((session.transport(), server.handle.sessions()), ("polling", 1));
     }
 
     #[test]
-    fn over_a_websocket_too_and_nothing_is_left_to_upgrade_to() {
-        let house = house(Options {
+    fn a_websocket_session_offers_no_upgrades() {
+        let server = server(Options {
             ping_interval: Duration::from_millis(30_500),
             max_payload: 5,
             ..Options::default()
         });
-        let mut socket = WebSocket::open(house.address, WEBSOCKET);
+        let mut socket = WebSocket::open(server.address, WEBSOCKET);
         let hello = socket.text();
-        let session = next(&house.sessions);
+        let session = next(&server.sessions);
         let expected = format!(
             r#"0{{"sid":"{}","upgrades":[],"pingInterval":30500,"pingTimeout":20000,"maxPayload":5}}"#,
             session.id()
         );
         assert_eq!(hello, expected);
-        assert_eq!((session.transport(), house.handle.sessions()), ("websocket", 1));
+        assert_eq!((session.transport(), server.handle.sessions()), ("websocket", 1));
     }
 
     #[test]
-    fn every_session_has_a_name_of_its_own_that_needs_no_escape() {
-        let house = house(Options::default());
-        let mut names: Vec<_> = (0..20).map(|_| Polling::open(house.address).sid).collect();
+    fn every_session_has_its_own_id_that_needs_no_escape() {
+        let server = server(Options::default());
+        let mut names: Vec<_> = (0..20).map(|_| Polling::open(server.address).sid).collect();
         for name in &names {
             assert_eq!(name.len(), 20);
             assert!(
@@ -211,25 +211,25 @@ mod the_beginning {
 
     #[test]
     fn the_request_and_the_address_of_the_client_are_known() {
-        let house = house(Options::default());
-        let stream = TcpStream::connect(house.address).unwrap();
+        let server = server(Options::default());
+        let stream = TcpStream::connect(server.address).unwrap();
         let ours = stream.local_addr().unwrap();
         drop(stream);
-        Connection::open(house.address).request(
+        Connection::open(server.address).request(
             "GET",
             &format!("{POLLING}&t=x%20y"),
             "X-A: b\r\n",
             "",
         );
-        let session = next(&house.sessions);
+        let session = next(&server.sessions);
         assert_eq!(session.request().query("t").as_deref(), Some("x y"));
         assert_eq!(session.request().headers.get("x-a"), Some("b"));
         assert_eq!(session.remote_address().map(|address| address.ip()), Some(ours.ip()));
     }
 
     #[test]
-    fn who_asks_for_the_wrong_thing_is_told_what_was_wrong() {
-        let house = house(Options::default());
+    fn invalid_requests_get_the_error_of_the_protocol() {
+        let server = server(Options::default());
         let transport = (400, r#"{"code":0,"message":"Transport unknown"}"#);
         let sid = (400, r#"{"code":1,"message":"Session ID unknown"}"#);
         let method = (400, r#"{"code":2,"message":"Bad handshake method"}"#);
@@ -252,10 +252,10 @@ mod the_beginning {
             ("POST", "EIO=4&transport=polling&sid=", sid),
             ("GET", "EIO=4&transport=abc&sid=abc", transport),
         ] {
-            let mut connection = Connection::open(house.address);
+            let mut connection = Connection::open(server.address);
             connection.request(verb, &format!("/socket.io/?{query}"), "", "");
-            let answer = connection.answer();
-            assert_eq!(answer.short(), expected, "{verb} {query}");
+            let answer = connection.response();
+            assert_eq!(answer.status_and_body(), expected, "{verb} {query}");
             assert_eq!(answer.header("content-type"), Some("application/json"));
         }
         for (query, expected) in [
@@ -266,60 +266,63 @@ mod the_beginning {
             ("EIO=4&transport=polling", request),
             ("EIO=4&transport=websocket&sid=abc", sid),
         ] {
-            let asked = WebSocket::ask(house.address, &format!("/socket.io/?{query}"));
+            let asked = WebSocket::try_open(server.address, &format!("/socket.io/?{query}"));
             let answer = asked.err().unwrap_or_else(|| panic!("{query} is a WebSocket"));
-            assert_eq!(answer.short(), expected, "{query}");
+            assert_eq!(answer.status_and_body(), expected, "{query}");
         }
-        assert_eq!(house.handle.sessions(), 0);
+        assert_eq!(server.handle.sessions(), 0);
     }
 
     #[test]
-    fn a_request_that_is_none_for_a_websocket_is_told_so() {
-        let house = house(Options::default());
-        let mut connection = Connection::open(house.address);
+    fn an_invalid_websocket_handshake_is_refused() {
+        let server = server(Options::default());
+        let mut connection = Connection::open(server.address);
         let lines = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 8\r\n";
         connection.request("GET", WEBSOCKET, lines, "");
-        assert_eq!(connection.answer().status, 426);
+        assert_eq!(connection.response().status, 426);
         assert!(connection.has_ended());
-        assert_eq!(house.handle.sessions(), 0);
+        assert_eq!(server.handle.sessions(), 0);
     }
 
     #[test]
-    fn only_the_transports_that_are_allowed_can_be_had() {
-        let polling = house(Options { transports: vec!["polling"], ..Options::default() });
+    fn only_transports_in_the_options_are_accepted() {
+        let polling = server(Options { transports: vec!["polling"], ..Options::default() });
         let hello = Connection::open(polling.address).get(POLLING).body;
         assert!(hello.contains(r#""upgrades":[],"#), "{hello}");
-        let refused = WebSocket::ask(polling.address, WEBSOCKET).err().unwrap();
-        assert_eq!(refused.short(), (400, r#"{"code":0,"message":"Transport unknown"}"#));
+        let refused = WebSocket::try_open(polling.address, WEBSOCKET).err().unwrap();
+        assert_eq!(refused.status_and_body(), (400, r#"{"code":0,"message":"Transport unknown"}"#));
 
-        let websocket = house(Options { transports: vec!["websocket"], ..Options::default() });
+        let websocket = server(Options { transports: vec!["websocket"], ..Options::default() });
         assert_eq!(Connection::open(websocket.address).get(POLLING).status, 400);
         WebSocket::session(websocket.address);
     }
 
     #[test]
-    fn who_may_not_come_in_is_turned_away_over_either_transport() {
+    fn allow_request_refuses_over_either_transport() {
         let judged = |request: &sockets_by_hand::http::Request| {
             request.headers.get("x-pass").is_some_and(|pass| pass == "swordfish")
         };
-        let house = house(Options { allow_request: Box::new(judged), ..Options::default() });
+        let server = server(Options { allow_request: Box::new(judged), ..Options::default() });
         let forbidden = (403, r#"{"code":4,"message":"Forbidden"}"#);
-        assert_eq!(Connection::open(house.address).get(POLLING).short(), forbidden);
-        assert_eq!(WebSocket::ask(house.address, WEBSOCKET).err().unwrap().short(), forbidden);
-        let mut connection = Connection::open(house.address);
+        assert_eq!(Connection::open(server.address).get(POLLING).status_and_body(), forbidden);
+        assert_eq!(
+            WebSocket::try_open(server.address, WEBSOCKET).err().unwrap().status_and_body(),
+            forbidden
+        );
+        let mut connection = Connection::open(server.address);
         connection.request("GET", POLLING, "X-Pass: swordfish\r\n", "");
-        assert_eq!(connection.answer().status, 200);
+        assert_eq!(connection.response().status, 200);
     }
 
     #[test]
-    fn all_other_paths_are_for_pages() {
-        let house = house(Options {
-            path: "/talk".to_string(), // as good as "/talk/"
+    fn other_paths_are_answered_by_page() {
+        let server = server(Options {
+            path: "/talk".to_string(), // the same as "/talk/"
             page: Box::new(|request| Response::text(200, request.path())),
             ..Options::default()
         });
-        let mut connection = Connection::open(house.address);
-        assert_eq!(connection.get("/").short(), (200, "/"));
+        let mut connection = Connection::open(server.address);
+        assert_eq!(connection.get("/").status_and_body(), (200, "/"));
         assert_eq!(connection.get("/talks").body, "/talks");
         assert_eq!(connection.get("/socket.io/?EIO=4&transport=polling").body, "/socket.io/");
         assert_eq!(connection.post("/form", "a=b").body, "/form");
@@ -327,11 +330,11 @@ mod the_beginning {
     }
 
     #[test]
-    fn one_client_too_many_is_told_to_come_back() {
-        let house = house(Options { max_connections: 1, ..Options::default() });
-        let _first = WebSocket::session(house.address);
-        let mut second = Connection::open(house.address);
-        assert_eq!(second.answer().status, 503);
+    fn a_session_over_the_limit_gets_a_503() {
+        let server = server(Options { max_connections: 1, ..Options::default() });
+        let _first = WebSocket::session(server.address);
+        let mut second = Connection::open(server.address);
+        assert_eq!(second.response().status, 503);
         assert!(second.has_ended());
     }
 }
@@ -340,50 +343,50 @@ mod the_limit_on_sessions {
     use super::*;
 
     #[test]
-    fn a_session_without_a_second_request_is_forgotten() {
-        let house = house(Options { first_request_timeout: SHORT, ..Options::default() });
-        Connection::open(house.address).get(POLLING);
-        assert_eq!(next(&house.ends), "ping timeout");
-        until(|| house.handle.sessions() == 0);
+    fn a_session_without_a_second_request_is_removed() {
+        let server = server(Options { first_request_timeout: SHORT, ..Options::default() });
+        Connection::open(server.address).get(POLLING);
+        assert_eq!(next(&server.ends), "ping timeout");
+        until(|| server.handle.sessions() == 0);
     }
 
     #[test]
     fn a_second_request_keeps_the_session() {
-        let house = house(Options { first_request_timeout: LONGER, ..Options::default() });
+        let server = server(Options { first_request_timeout: LONGER, ..Options::default() });
         let mut client = loop {
-            let mut client = Polling::open(house.address);
+            let mut client = Polling::open(server.address);
             let target = client.target();
-            if client.says.post(&target, "4here").status == 200 {
-                break client; // in time, however slow the machine is
+            if client.post.post(&target, "4here").status == 200 {
+                break client; // in time
             }
         };
-        // Another that comes later, and is left alone for that time.
-        let opened = Connection::open(house.address).get(POLLING).body;
-        let other = std::iter::repeat_with(|| next(&house.sessions));
+        // A later one, which is left idle for that time.
+        let opened = Connection::open(server.address).get(POLLING).body;
+        let other = std::iter::repeat_with(|| next(&server.sessions));
         let other = { other }.find(|session| opened.contains(session.id())).unwrap();
         until(|| other.closed().is_some());
         assert_eq!(client.poll(), "4here");
     }
 
     #[test]
-    fn who_only_opens_sessions_keeps_no_newcomer_out() {
-        let house = house(Options { max_connections: 4, ..Options::default() });
-        let mut waits = Polling::open(house.address);
-        let held = next(&house.sessions);
-        waits.ask();
+    fn at_the_limit_the_longest_idle_session_is_replaced() {
+        let server = server(Options { max_connections: 4, ..Options::default() });
+        let mut waits = Polling::open(server.address);
+        let held = next(&server.sessions);
+        waits.send_get();
         until(|| held.is_writable());
-        let mut opens = Connection::open(house.address);
+        let mut opens = Connection::open(server.address);
         for _ in 0..20 {
             let opened = opens.get(POLLING);
             assert_eq!(opened.status, 200, "{opened:?}");
             let sid = opened.body.split('"').nth(3).unwrap();
-            assert!(house.handle.sessions() <= 4);
-            // That it also says something does not make it a client that listens.
+            assert!(server.handle.sessions() <= 4);
+            // A POST does not make it a client that polls.
             assert_eq!(opens.post(&format!("{POLLING}&sid={sid}"), "4").status, 200);
         }
-        (0..17).for_each(|_| assert_eq!(next(&house.ends), "ping timeout"));
-        waits.say("4still here");
-        assert_eq!(waits.heard(), "4still here");
+        (0..17).for_each(|_| assert_eq!(next(&server.ends), "ping timeout"));
+        waits.post("4still here");
+        assert_eq!(waits.received(), "4still here");
     }
 }
 
@@ -391,9 +394,9 @@ mod messages {
     use super::*;
 
     #[test]
-    fn what_is_posted_comes_back_to_the_next_get() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
+    fn a_posted_message_is_echoed_to_the_next_get() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
         for payload in [
             "4hello",
             "4",
@@ -402,117 +405,117 @@ mod messages {
             "4hello\x1ebAQIDBA==",
             "b",
         ] {
-            guest.say(payload);
-            assert_eq!(guest.poll(), payload);
+            client.post(payload);
+            assert_eq!(client.poll(), payload);
         }
     }
 
     #[test]
-    fn a_get_waits_until_there_is_something_to_say() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
+    fn a_get_is_held_until_there_is_a_packet() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
         assert!(!session.is_writable());
-        guest.ask();
+        client.send_get();
         until(|| session.is_writable());
         say(&session, text("now"));
-        assert_eq!(guest.heard(), "4now");
+        assert_eq!(client.received(), "4now");
     }
 
     #[test]
-    fn what_is_said_meanwhile_waits_for_the_next_get_and_keeps_its_order() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
+    fn packets_wait_in_order_for_the_next_get() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
         let pair = vec![text("b"), Packet::Message(vec![1].into())];
         say(&session, text("a"));
         session.send(&Arc::new(Outgoing::new(pair)));
         say(&session, text("c"));
-        assert_eq!(guest.poll(), ["4a", "4b", "bAQ==", "4c"].join(SEPARATOR));
+        assert_eq!(client.poll(), ["4a", "4b", "bAQ==", "4c"].join(SEPARATOR));
     }
 
     #[test]
-    fn over_a_websocket_each_comes_back_as_it_was() {
-        let house = house(Options::default());
-        let mut guest = WebSocket::session(house.address);
+    fn a_websocket_echoes_text_and_bytes() {
+        let server = server(Options::default());
+        let mut client = WebSocket::session(server.address);
         for text in ["4hello", "4", "4Grüße €\u{1F600}"] {
-            guest.send(text);
-            assert_eq!(guest.text(), text);
+            client.send(text);
+            assert_eq!(client.text(), text);
         }
         for bytes in [&[][..], &[1, 2, 3, 4], &[b'4'; 70_000]] {
-            guest.send_bytes(bytes);
-            assert_eq!(guest.read(), Frame::Binary(bytes.to_vec()));
+            client.send_bytes(bytes);
+            assert_eq!(client.read(), Frame::Binary(bytes.to_vec()));
         }
     }
 
     #[test]
-    fn nonsense_in_a_post_ends_the_session() {
-        let house = house(Options::default());
-        // An open, an upgrade and a noop are the server's to say, or have their place elsewhere.
+    fn a_malformed_post_ends_the_session() {
+        let server = server(Options::default());
+        // Only a server sends open and noop; upgrade belongs to a WebSocket.
         for body in ["abc", "", "4good\x1eabc", "bA", "4\x1e", "0{}", "5", "6", "2"] {
-            let mut guest = Polling::open(house.address);
-            let answer = guest.says.post(&guest.target(), body);
+            let mut client = Polling::open(server.address);
+            let answer = client.post.post(&client.target(), body);
             let refused = (400, r#"{"code":3,"message":"Bad request"}"#);
-            assert_eq!(answer.short(), refused, "{body:?}");
-            assert!(guest.says.has_ended());
-            assert_eq!(next(&house.ends), "parse error");
-            guest.assert_forgotten();
+            assert_eq!(answer.status_and_body(), refused, "{body:?}");
+            assert!(client.post.has_ended());
+            assert_eq!(next(&server.ends), "parse error");
+            client.assert_forgotten();
         }
-        let mut guest = Polling::open(house.address);
+        let mut client = Polling::open(server.address);
         let head =
-            format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n", guest.target());
-        guest.says.send([head.as_bytes(), b"4\xff"].concat());
-        assert_eq!(guest.says.answer().status, 400);
-        assert_eq!(next(&house.ends), "parse error");
+            format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n", client.target());
+        client.post.send([head.as_bytes(), b"4\xff"].concat());
+        assert_eq!(client.post.response().status, 400);
+        assert_eq!(next(&server.ends), "parse error");
     }
 
     #[test]
-    fn nonsense_over_a_websocket_ends_the_session() {
-        let house = house(Options::default());
+    fn a_malformed_websocket_message_ends_the_session() {
+        let server = server(Options::default());
         for text in ["abc", "", "9", "0{}", "5", "6", "bA"] {
-            let mut guest = WebSocket::session(house.address);
-            guest.send(text);
-            assert_eq!(guest.read(), Frame::Close(1000), "{text:?}");
-            assert_eq!(guest.read(), Frame::End);
-            assert_eq!(next(&house.ends), "parse error");
+            let mut client = WebSocket::session(server.address);
+            client.send(text);
+            assert_eq!(client.read(), Frame::Close(1000), "{text:?}");
+            assert_eq!(client.read(), Frame::End);
+            assert_eq!(next(&server.ends), "parse error");
         }
-        until(|| house.handle.sessions() == 0);
+        until(|| server.handle.sessions() == 0);
     }
 
     #[test]
-    fn a_message_may_be_as_long_as_was_agreed_and_no_longer() {
-        let house = house(Options { max_payload: 8, ..Options::default() });
-        let mut guest = Polling::open(house.address);
-        guest.say("4seven 7");
-        assert_eq!(guest.poll(), "4seven 7");
-        assert_eq!(guest.says.post(&guest.target(), "4eight 88").short(), (413, ""));
-        assert!(guest.says.has_ended());
-        assert_eq!(next(&house.ends), "transport error");
-        guest.assert_forgotten();
+    fn a_message_may_be_as_long_as_max_payload_and_no_longer() {
+        let server = server(Options { max_payload: 8, ..Options::default() });
+        let mut client = Polling::open(server.address);
+        client.post("4seven 7");
+        assert_eq!(client.poll(), "4seven 7");
+        assert_eq!(client.post.post(&client.target(), "4eight 88").status_and_body(), (413, ""));
+        assert!(client.post.has_ended());
+        assert_eq!(next(&server.ends), "transport error");
+        client.assert_forgotten();
 
-        let mut guest = WebSocket::session(house.address);
-        guest.send("4seven 7");
-        assert_eq!(guest.text(), "4seven 7");
-        guest.send("4eight 88");
-        assert_eq!(guest.read(), Frame::Close(1009));
-        assert_eq!(next(&house.ends), "transport error");
+        let mut client = WebSocket::session(server.address);
+        client.send("4seven 7");
+        assert_eq!(client.text(), "4seven 7");
+        client.send("4eight 88");
+        assert_eq!(client.read(), Frame::Close(1009));
+        assert_eq!(next(&server.ends), "transport error");
     }
 
     #[test]
-    fn a_body_where_none_is_due_is_not_taken_for_the_next_request() {
-        let house = house(Options {
+    fn the_body_of_a_get_is_not_taken_for_the_next_request() {
+        let server = server(Options {
             cors: Some(Cors { origins: vec!["*".to_string()], credentials: false }),
             page: Box::new(|_| panic!("a body was read as a request")),
             ..Options::default()
         });
-        let guest = Polling::open(house.address);
+        let client = Polling::open(server.address);
         let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
         for (method, target) in
-            [("GET", guest.target().as_str()), ("GET", POLLING), ("OPTIONS", POLLING)]
+            [("GET", client.target().as_str()), ("GET", POLLING), ("OPTIONS", POLLING)]
         {
-            let mut connection = Connection::open(house.address);
+            let mut connection = Connection::open(server.address);
             connection.request(method, target, "", hidden);
-            assert_eq!(connection.answer().status, 413, "{method} {target}");
+            assert_eq!(connection.response().status, 413, "{method} {target}");
             assert!(connection.has_ended());
         }
     }
@@ -520,33 +523,33 @@ mod messages {
     #[test]
     fn a_body_may_take_longer_than_a_head() {
         let second = Duration::from_secs(1);
-        let house = house(Options { handshake_timeout: second, ..Options::default() });
-        let guest = Polling::open(house.address);
-        let mut connection = Connection::open(house.address);
-        let head = format!("POST {} HTTP/1.1\r\nHost: a\r\n", guest.target());
+        let server = server(Options { handshake_timeout: second, ..Options::default() });
+        let client = Polling::open(server.address);
+        let mut connection = Connection::open(server.address);
+        let head = format!("POST {} HTTP/1.1\r\nHost: a\r\n", client.target());
         connection.send(head + "Content-Length: 5\r\n\r\n4slo");
         // A head that began later is late.
-        assert_eq!(Connection::open(house.address).answer().status, 408);
+        assert_eq!(Connection::open(server.address).response().status, 408);
         connection.send("w");
-        assert_eq!(connection.answer().short(), (200, "ok"));
+        assert_eq!(connection.response().status_and_body(), (200, "ok"));
     }
 
     #[test]
-    fn a_body_that_does_not_arrive_in_time_ends_the_session() {
-        let house = house(Options { http_request_body_timeout: SHORT, ..Options::default() });
-        let mut client = Polling::open(house.address);
+    fn a_late_body_ends_the_session() {
+        let server = server(Options { http_request_body_timeout: SHORT, ..Options::default() });
+        let mut client = Polling::open(server.address);
         let head = format!("POST {} HTTP/1.1\r\nHost: a\r\n", client.target());
-        client.says.send(head + "Content-Length: 5\r\n\r\n4slo");
-        assert_eq!(client.says.answer().short(), (408, ""));
-        assert!(client.says.has_ended());
-        assert_eq!(next(&house.ends), "transport error");
+        client.post.send(head + "Content-Length: 5\r\n\r\n4slo");
+        assert_eq!(client.post.response().status_and_body(), (408, ""));
+        assert!(client.post.has_ended());
+        assert_eq!(next(&server.ends), "transport error");
         client.assert_forgotten();
     }
 
     #[test]
-    fn times_without_an_end_are_times() {
+    fn timeouts_may_be_duration_max() {
         let ever = Duration::MAX;
-        let house = house(Options {
+        let server = server(Options {
             ping_interval: ever,
             ping_timeout: ever,
             handshake_timeout: ever,
@@ -555,19 +558,19 @@ mod messages {
             upgrade_timeout: ever,
             ..Options::default()
         });
-        let mut guest = Polling::open(house.address);
-        guest.say("4hello");
-        assert_eq!(guest.poll(), "4hello");
-        guest.upgrade();
+        let mut client = Polling::open(server.address);
+        client.post("4hello");
+        assert_eq!(client.poll(), "4hello");
+        client.upgrade();
     }
 
     #[test]
-    fn how_much_may_wait_can_be_set() {
-        let house = house(Options { max_queued: 9_000_000, ..Options::default() });
-        let mut polling = Polling::open(house.address);
-        let mut websocket = WebSocket::session(house.address);
+    fn max_queued_can_be_set() {
+        let server = server(Options { max_queued: 9_000_000, ..Options::default() });
+        let mut polling = Polling::open(server.address);
+        let mut websocket = WebSocket::session(server.address);
         let much = text(&"x".repeat(300_000));
-        for session in [next(&house.sessions), next(&house.sessions)] {
+        for session in [next(&server.sessions), next(&server.sessions)] {
             (0..20).for_each(|_| say(&session, much.clone()));
             assert_eq!(session.closed(), None);
         }
@@ -576,22 +579,22 @@ mod messages {
     }
 
     #[test]
-    fn a_client_that_never_asks_is_given_up_when_too_much_waits_for_it() {
-        let house = house(Options { max_queued: 1 << 20, ..Options::default() });
-        let guest = Polling::open(house.address);
-        let session = next(&house.sessions);
+    fn a_client_that_never_polls_is_dropped_over_max_queued() {
+        let server = server(Options { max_queued: 1 << 20, ..Options::default() });
+        let client = Polling::open(server.address);
+        let session = next(&server.sessions);
         let much = text(&"x".repeat(300_000));
         for _ in 0..4 {
-            say(&session, much.clone()); // the first, and under 1 MiB behind it
+            say(&session, much.clone()); // the first, and less than 1 MiB behind it
             assert!(session.closed().is_none());
         }
         say(&session, much.clone());
-        assert_eq!(session.closed(), Some("transport error")); // at once: nothing more piles up
+        assert_eq!(session.closed(), Some("transport error")); // at once: no more is queued
         let details = "the client is too slow: more than 1048576 bytes wait for it";
         assert_eq!(session.details(), Some(details));
-        assert_eq!(next(&house.ends), "transport error");
-        guest.assert_forgotten();
-        say(&session, much); // to nobody
+        assert_eq!(next(&server.ends), "transport error");
+        client.assert_forgotten();
+        say(&session, much); // the session has ended
     }
 }
 
@@ -600,7 +603,7 @@ mod a_burst {
 
     const STROKES: usize = 5_000;
 
-    /// What a server says to a newcomer: many small messages, and some large ones.
+    /// What a server sends to a new client: many small messages, and some large ones.
     fn burst(session: &Session) {
         for i in 0..STROKES {
             say(session, text(&format!("{i:300}")));
@@ -612,10 +615,10 @@ mod a_burst {
 
     #[test]
     fn arrives_over_long_polling() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        burst(&next(&house.sessions));
-        let body = guest.poll();
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        burst(&next(&server.sessions));
+        let body = client.poll();
         let packets: Vec<&str> = body.split(SEPARATOR).collect();
         assert_eq!(packets.len(), STROKES + 5);
         assert_eq!(packets[STROKES - 1], format!("4{:300}", STROKES - 1));
@@ -624,85 +627,86 @@ mod a_burst {
 
     #[test]
     fn arrives_over_a_websocket_and_through_an_upgrade() {
-        let house = house(Options::default());
-        let websocket = WebSocket::session(house.address);
-        let session = next(&house.sessions);
+        let server = server(Options::default());
+        let websocket = WebSocket::session(server.address);
+        let session = next(&server.sessions);
         let bursts = thread::spawn(move || burst(&session));
-        let mut polling = Polling::open(house.address);
-        burst(&next(&house.sessions));
-        for mut guest in [websocket, polling.upgrade()] {
-            (0..STROKES).for_each(|i| assert_eq!(guest.text(), format!("4{i:300}")));
-            (0..5).for_each(|_| assert_eq!(guest.read(), Frame::Binary(vec![7; 400_000])));
+        let mut polling = Polling::open(server.address);
+        burst(&next(&server.sessions));
+        for mut client in [websocket, polling.upgrade()] {
+            (0..STROKES).for_each(|i| assert_eq!(client.text(), format!("4{i:300}")));
+            (0..5).for_each(|_| assert_eq!(client.read(), Frame::Binary(vec![7; 400_000])));
         }
         bursts.join().unwrap();
     }
 
     #[test]
-    fn a_client_that_does_not_read_it_is_dropped_and_the_details_say_so() {
-        let house = house(Options { max_queued: 10_000, ..Options::default() });
-        let _guest = WebSocket::session(house.address);
-        let session = next(&house.sessions);
+    fn a_client_that_does_not_read_is_dropped_with_details() {
+        let server = server(Options { max_queued: 10_000, ..Options::default() });
+        let _client = WebSocket::session(server.address);
+        let session = next(&server.sessions);
         let much = text(&"x".repeat(300_000));
         until(|| {
             say(&session, much.clone());
             session.closed().is_some()
         });
-        assert_eq!(next(&house.ends), "transport error");
+        assert_eq!(next(&server.ends), "transport error");
         let details = "the client is too slow: more than 10000 bytes wait for it";
         assert_eq!(session.details(), Some(details));
     }
 }
 
-mod the_heartbeat {
+mod heartbeat {
     use super::*;
 
     #[test]
-    fn who_answers_each_ping_stays() {
-        let house = house(Options { ping_interval: SHORT, ..Options::default() });
-        let mut polling = Polling::open(house.address);
-        let mut websocket = WebSocket::session(house.address);
+    fn a_client_that_answers_each_ping_stays_connected() {
+        let server = server(Options { ping_interval: SHORT, ..Options::default() });
+        let mut polling = Polling::open(server.address);
+        let mut websocket = WebSocket::session(server.address);
         for _ in 0..3 {
             assert_eq!(polling.poll(), "2");
-            polling.say("3");
+            polling.post("3");
             assert_eq!(websocket.text(), "2");
             websocket.send("3");
         }
-        polling.say("4still here");
-        assert!(polling.poll().contains("4still here")); // perhaps behind a ping
+        polling.post("4still here");
+        assert!(polling.poll().contains("4still here")); // perhaps after a ping
     }
 
     #[test]
     fn the_next_ping_comes_after_the_pong_and_not_before() {
-        let house = house(Options { ping_interval: SHORT, ..Options::default() });
-        let mut guest = WebSocket::session(house.address);
-        assert_eq!(guest.text(), "2");
+        let server = server(Options { ping_interval: SHORT, ..Options::default() });
+        let mut client = WebSocket::session(server.address);
+        assert_eq!(client.text(), "2");
         let start = std::time::Instant::now();
-        guest.send("3");
-        assert_eq!(guest.text(), "2");
+        client.send("3");
+        assert_eq!(client.text(), "2");
         assert!(start.elapsed() >= SHORT, "{:?}", start.elapsed());
     }
 
     #[test]
-    fn a_websocket_that_does_not_answer_a_ping_is_cut_off() {
-        let house =
-            house(Options { ping_interval: SHORT, ping_timeout: SHORT, ..Options::default() });
-        let mut websocket = WebSocket::session(house.address);
+    fn a_websocket_that_misses_a_pong_is_closed() {
+        let server =
+            server(Options { ping_interval: SHORT, ping_timeout: SHORT, ..Options::default() });
+        let mut websocket = WebSocket::session(server.address);
         assert_eq!(websocket.text(), "2");
         assert_eq!(websocket.read(), Frame::End);
-        assert_eq!(next(&house.ends), "ping timeout");
+        assert_eq!(next(&server.ends), "ping timeout");
     }
 
     #[test]
-    fn a_client_that_polls_and_does_not_answer_a_ping_is_told_of_the_end() {
-        let house =
-            house(Options { ping_interval: SHORT, ping_timeout: LONGER, ..Options::default() });
+    fn a_polling_client_that_misses_a_pong_gets_a_close_packet() {
+        let server =
+            server(Options { ping_interval: SHORT, ping_timeout: LONGER, ..Options::default() });
         let polling = retry(|| {
-            let mut polling = Polling::open(house.address);
+            let mut polling = Polling::open(server.address);
             let target = polling.target();
-            let mut hears = |said: &str| polling.asks.get(&target).short() == (200, said);
-            (hears("2") && hears("1")).then_some(polling)
+            let mut receives =
+                |said: &str| polling.get.get(&target).status_and_body() == (200, said);
+            (receives("2") && receives("1")).then_some(polling)
         });
-        assert_eq!(next(&house.ends), "ping timeout");
+        assert_eq!(next(&server.ends), "ping timeout");
         polling.assert_forgotten();
     }
 
@@ -710,204 +714,205 @@ mod the_heartbeat {
     fn silence_is_no_timeout_while_the_listener_is_busy() {
         let (told, tells) = mpsc::channel();
         let options = Options { ping_interval: LONGER, ping_timeout: SHORT, ..Options::default() };
-        let house = house_with(options, move |session, _| {
+        let server = server_with(options, move |session, _| {
             thread::sleep(LONGER * 2);
             told.send(session.closed()).unwrap();
         });
         let (_websocket, closed) = retry(|| {
-            let mut websocket = WebSocket::session(house.address);
+            let mut websocket = WebSocket::session(server.address);
             websocket.send("4work"); // it has to arrive before a ping timeout
             Some((websocket, tells.recv_timeout(LONGER * 10).ok()?))
         });
         assert_eq!(closed, None);
-        assert_eq!(next(&house.ends), "ping timeout"); // it is silent from then on too
+        assert_eq!(next(&server.ends), "ping timeout"); // it stays silent
         let _polling = retry(|| {
-            let mut polling = Polling::open(house.address);
+            let mut polling = Polling::open(server.address);
             let target = polling.target();
-            (polling.says.post(&target, "4work").short() == (200, "ok")).then_some(polling)
+            (polling.post.post(&target, "4work").status_and_body() == (200, "ok"))
+                .then_some(polling)
         });
         assert_eq!(next(&tells), None);
-        assert_eq!(next(&house.ends), "ping timeout");
+        assert_eq!(next(&server.ends), "ping timeout");
     }
 
     #[test]
-    fn who_neither_asks_nor_answers_is_forgotten() {
-        let house =
-            house(Options { ping_interval: SHORT, ping_timeout: SHORT, ..Options::default() });
-        let guest = Polling::open(house.address);
-        assert_eq!(next(&house.ends), "ping timeout");
-        guest.assert_forgotten();
-        assert_eq!(house.handle.sessions(), 0);
+    fn a_client_that_neither_polls_nor_pongs_is_removed() {
+        let server =
+            server(Options { ping_interval: SHORT, ping_timeout: SHORT, ..Options::default() });
+        let client = Polling::open(server.address);
+        assert_eq!(next(&server.ends), "ping timeout");
+        client.assert_forgotten();
+        assert_eq!(server.handle.sessions(), 0);
     }
 
-    /// A pong can be here before the server has done what it does after a ping.
+    /// A pong may arrive before the server has returned from sending the ping.
     #[test]
-    fn a_pong_that_comes_at_once_counts() {
-        let house = house(Options {
+    fn an_immediate_pong_counts() {
+        let server = server(Options {
             ping_interval: Duration::from_millis(1),
             ping_timeout: Duration::from_secs(60),
             ..Options::default()
         });
-        let guests: Vec<_> = (0..8).map(|_| Polling::open(house.address).upgrade()).collect();
-        let answer = |mut guest: WebSocket| {
+        let clients: Vec<_> = (0..8).map(|_| Polling::open(server.address).upgrade()).collect();
+        let answer = |mut client: WebSocket| {
             move || {
                 for round in 0..150 {
-                    assert_eq!(guest.read(), Frame::Text("2".to_string()), "round {round}");
-                    guest.send("3");
+                    assert_eq!(client.read(), Frame::Text("2".to_string()), "round {round}");
+                    client.send("3");
                 }
             }
         };
-        let answering: Vec<_> = guests.into_iter().map(|g| thread::spawn(answer(g))).collect();
+        let answering: Vec<_> = clients.into_iter().map(|g| thread::spawn(answer(g))).collect();
         answering.into_iter().for_each(|thread| thread.join().unwrap());
     }
 }
 
-mod the_end {
+mod closing {
     use super::*;
 
     #[test]
-    fn a_client_that_says_goodbye_over_long_polling_gets_its_get_back() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
-        guest.ask();
+    fn a_posted_close_packet_answers_the_held_get() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
+        client.send_get();
         until(|| session.is_writable());
-        guest.say("1");
-        assert_eq!(guest.heard(), "6");
-        assert_eq!(next(&house.ends), "transport close");
-        guest.assert_forgotten();
+        client.post("1");
+        assert_eq!(client.received(), "6");
+        assert_eq!(next(&server.ends), "transport close");
+        client.assert_forgotten();
     }
 
     #[test]
-    fn a_client_that_says_goodbye_over_a_websocket_is_hung_up_on() {
-        let house = house(Options::default());
-        let mut guest = WebSocket::session(house.address);
-        guest.send("1");
-        assert_eq!(guest.read(), Frame::Close(1000));
-        assert_eq!(guest.read(), Frame::End);
-        assert_eq!(next(&house.ends), "transport close");
+    fn a_close_packet_over_a_websocket_closes_it() {
+        let server = server(Options::default());
+        let mut client = WebSocket::session(server.address);
+        client.send("1");
+        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::End);
+        assert_eq!(next(&server.ends), "transport close");
     }
 
     #[test]
     fn a_websocket_that_is_closed_or_lost_ends_its_session() {
-        let house = house(Options::default());
-        let mut guest = WebSocket::session(house.address);
-        guest.close();
-        assert_eq!(guest.read(), Frame::Close(1000));
-        assert_eq!(guest.read(), Frame::End);
-        assert_eq!(next(&house.ends), "transport close");
+        let server = server(Options::default());
+        let mut client = WebSocket::session(server.address);
+        client.close();
+        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::End);
+        assert_eq!(next(&server.ends), "transport close");
 
-        drop(WebSocket::session(house.address));
-        assert_eq!(next(&house.ends), "transport close");
-        until(|| house.handle.sessions() == 0);
+        drop(WebSocket::session(server.address));
+        assert_eq!(next(&server.ends), "transport close");
+        until(|| server.handle.sessions() == 0);
     }
 
     #[test]
-    fn a_server_that_ends_a_session_tells_the_get_that_waits() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
-        guest.ask();
+    fn a_server_that_closes_answers_the_held_get() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
+        client.send_get();
         until(|| session.is_writable());
         session.close("forced close");
-        assert_eq!(guest.heard(), "1");
-        assert_eq!(next(&house.ends), "forced close");
+        assert_eq!(client.received(), "1");
+        assert_eq!(next(&server.ends), "forced close");
         assert!(session.closed().is_some());
-        guest.assert_forgotten();
+        client.assert_forgotten();
     }
 
     #[test]
-    fn a_server_that_ends_a_session_still_lets_the_next_get_have_what_was_said() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
+    fn after_a_close_the_next_get_still_fetches_the_queue() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
         say(&session, text("the last word"));
         session.close("forced close");
         say(&session, text("one more"));
-        assert_eq!(next(&house.ends), "forced close");
-        assert_eq!(house.handle.sessions(), 1);
-        assert_eq!(guest.poll(), "4the last word");
-        assert_eq!(guest.poll(), "1"); // on its own: a client stops listening there
-        guest.assert_forgotten();
+        assert_eq!(next(&server.ends), "forced close");
+        assert_eq!(server.handle.sessions(), 1);
+        assert_eq!(client.poll(), "4the last word");
+        assert_eq!(client.poll(), "1"); // on its own: a client reads no further
+        client.assert_forgotten();
     }
 
     #[test]
-    fn what_nobody_fetches_after_the_end_is_forgotten() {
-        let house = house(Options { ping_timeout: SHORT, ..Options::default() });
-        let _guest = Polling::open(house.address);
-        next(&house.sessions).close("forced close");
-        until(|| house.handle.sessions() == 0);
+    fn a_closed_session_that_is_not_polled_is_removed() {
+        let server = server(Options { ping_timeout: SHORT, ..Options::default() });
+        let _client = Polling::open(server.address);
+        next(&server.sessions).close("forced close");
+        until(|| server.handle.sessions() == 0);
     }
 
     #[test]
-    fn a_server_that_ends_a_session_says_goodbye_over_its_websocket() {
-        let house = house(Options::default());
-        let (mut guest, session) = greeted(&house);
+    fn a_server_that_closes_sends_a_close_frame() {
+        let server = server(Options::default());
+        let (mut client, session) = websocket_session(&server);
         say(&session, text("the last word"));
         session.close("forced close");
-        assert_eq!(guest.text(), "4the last word");
-        assert_eq!(guest.read(), Frame::Close(1000));
-        assert_eq!(guest.read(), Frame::End);
-        assert_eq!(next(&house.ends), "forced close");
+        assert_eq!(client.text(), "4the last word");
+        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::End);
+        assert_eq!(next(&server.ends), "forced close");
     }
 
     #[test]
     fn a_server_that_closes_ends_all_sessions_and_waits_for_them() {
-        let house = house(Options::default());
-        let (mut websocket, session) = greeted(&house);
-        let mut polling = Polling::open(house.address);
-        until(|| house.handle.sessions() == 2);
-        polling.ask();
-        let sessions = [session, next(&house.sessions)];
+        let server = server(Options::default());
+        let (mut websocket, session) = websocket_session(&server);
+        let mut polling = Polling::open(server.address);
+        until(|| server.handle.sessions() == 2);
+        polling.send_get();
+        let sessions = [session, next(&server.sessions)];
         until(|| sessions.iter().all(Session::is_writable));
-        house.handle.close();
-        assert_eq!(polling.heard(), "1");
+        server.handle.close();
+        assert_eq!(polling.received(), "1");
         assert_eq!(websocket.read(), Frame::Close(1000));
-        assert_eq!([next(&house.ends), next(&house.ends)], ["server shutting down"; 2]);
+        assert_eq!([next(&server.ends), next(&server.ends)], ["server shutting down"; 2]);
         drop((polling, websocket));
-        house.handle.wait();
-        let refused = TcpStream::connect(house.address).unwrap_err();
+        server.handle.wait();
+        let refused = TcpStream::connect(server.address).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-        assert_eq!(house.handle.sessions(), 0);
+        assert_eq!(server.handle.sessions(), 0);
     }
 
-    /// Whether a house whose connection has been made by `connect` is empty soon after it is closed.
+    /// Whether `serve` returns soon after `close`, with the connection that `connect` has made.
     #[track_caller]
-    fn closes<T>(options: Options, connect: impl FnOnce(&House) -> T) {
-        let house = house(Options { close_timeout: SHORT, ..options });
-        let _open = connect(&house);
-        until(|| house.handle.connections() > 0);
-        house.handle.close();
+    fn closes<T>(options: Options, connect: impl FnOnce(&TestServer) -> T) {
+        let server = server(Options { close_timeout: SHORT, ..options });
+        let _open = connect(&server);
+        until(|| server.handle.connections() > 0);
+        server.handle.close();
         let (waited, end) = mpsc::channel();
-        let handle = house.handle.clone();
+        let handle = server.handle.clone();
         thread::spawn(move || {
             handle.wait();
             waited.send(()).unwrap();
         });
         next(&end);
-        assert_eq!(house.handle.connections(), 0);
+        assert_eq!(server.handle.connections(), 0);
     }
 
     #[test]
     fn half_a_body_does_not_outlive_the_server() {
         let body_time = Duration::from_secs(3600);
         let options = Options { http_request_body_timeout: body_time, ..Options::default() };
-        closes(options, |house| {
-            let mut client = Connection::open(house.address);
+        closes(options, |server| {
+            let mut client = Connection::open(server.address);
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
             client
         });
     }
 
     #[test]
-    fn an_answer_that_is_not_read_does_not_outlive_the_server() {
+    fn a_response_that_is_not_read_does_not_outlive_the_server() {
         let (asked, answering) = mpsc::channel();
         let page = Box::new(move |_: &_| {
             asked.send(()).unwrap();
             Response::text(200, &"x".repeat(32 * 1024 * 1024))
         });
-        closes(Options { page, ..Options::default() }, |house| {
-            let mut client = Connection::open(house.address);
+        closes(Options { page, ..Options::default() }, |server| {
+            let mut client = Connection::open(server.address);
             client.request("GET", "/", "Connection: close\r\n", "");
             next(&answering);
             client
@@ -917,49 +922,51 @@ mod the_end {
     #[test]
     #[ignore = "takes ten seconds; .ci/run runs it"]
     fn once_a_held_get_is_answered_the_connection_ends_soon_without_a_request() {
-        let house = house(Options::default());
-        let mut polling = Polling::open(house.address);
-        polling.ask();
-        let session = next(&house.sessions);
+        let server = server(Options::default());
+        let mut polling = Polling::open(server.address);
+        polling.send_get();
+        let session = next(&server.sessions);
         until(|| session.is_writable());
-        thread::sleep(Duration::from_secs(6)); // longer than a client may take that is not held
+        thread::sleep(Duration::from_secs(6)); // longer than the keep-alive timeout
         say(&session, text("late"));
-        assert_eq!(polling.heard(), "4late");
-        assert!(polling.asks.has_ended(), "within the 20 s that it waits");
+        assert_eq!(polling.received(), "4late");
+        assert!(polling.get.has_ended(), "within the 20 s that it waits");
     }
 
     #[test]
-    fn while_closing_each_answer_is_the_last_of_its_connection() {
-        let house = house(Options::default());
-        let mut visitor = Connection::open(house.address);
+    fn while_closing_each_response_is_the_last_of_its_connection() {
+        let server = server(Options::default());
+        let mut visitor = Connection::open(server.address);
         assert_eq!(visitor.get("/").header("connection"), None);
-        let mut polling = Polling::open(house.address);
-        polling.ask();
-        let session = next(&house.sessions);
+        let mut polling = Polling::open(server.address);
+        polling.send_get();
+        let session = next(&server.sessions);
         until(|| session.is_writable());
-        house.handle.close();
+        server.handle.close();
         assert_eq!(visitor.get("/").header("connection"), Some("close"));
-        let answer = polling.asks.answer();
+        let answer = polling.get.response();
         assert_eq!((answer.header("connection"), &*answer.body), (Some("close"), "1"));
     }
 
     #[test]
-    fn the_reason_is_told_once_whatever_ends_the_session_first() {
-        let house = house(Options::default());
-        let (guest, session) = greeted(&house);
+    fn close_is_emitted_once_with_the_first_reason() {
+        let server = server(Options::default());
+        let (client, session) = websocket_session(&server);
         let ending: Vec<_> = (0..4)
             .map(|_| session.clone())
             .map(|session| thread::spawn(move || session.close("forced close")))
             .collect();
         ending.into_iter().for_each(|thread| thread.join().unwrap());
-        drop(guest);
-        until(|| house.handle.sessions() == 0);
-        assert_eq!(next(&house.ends), "forced close");
-        assert!(house.ends.try_recv().is_err());
+        drop(client);
+        until(|| server.handle.sessions() == 0);
+        assert_eq!(next(&server.ends), "forced close");
+        assert!(server.ends.try_recv().is_err());
     }
 
-    /// What a listener has heard: it blocks, or ends its own session, where a message says so.
-    fn heard(end: impl Fn(&Session) + Clone + Send + Sync + 'static) -> (House, Receiver<String>) {
+    /// The events of a listener, which blocks or ends its own session where a message says so.
+    fn received(
+        end: impl Fn(&Session) + Clone + Send + Sync + 'static,
+    ) -> (TestServer, Receiver<String>) {
         let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let (address, handle) = (server.address().unwrap(), server.handle());
         let (told, tells) = mpsc::channel();
@@ -976,11 +983,11 @@ mod the_end {
         });
         let (_, sessions) = mpsc::channel();
         let (_, ends) = mpsc::channel();
-        (House { address, handle, sessions, ends }, tells)
+        (TestServer { address, handle, sessions, ends }, tells)
     }
 
     #[test]
-    fn close_is_told_after_the_message_that_is_being_handled() {
+    fn close_is_emitted_after_the_message_that_is_being_handled() {
         let on_its_own_thread = |session: &Session| session.close("forced close");
         let on_another = |session: &Session| {
             let session = session.clone();
@@ -988,24 +995,24 @@ mod the_end {
         };
         let both: [fn(&Session); 2] = [on_its_own_thread, on_another];
         for end in both {
-            let (house, tells) = heard(end);
-            let mut client = WebSocket::session(house.address);
+            let (server, tells) = received(end);
+            let mut client = WebSocket::session(server.address);
             client.send("4one");
             client.send("4two");
             assert_eq!(next(&tells), r#"Message(Text("one"))"#);
             assert_eq!(next(&tells), r#"Close("forced close")"#);
             assert_eq!(client.read(), Frame::Close(1000));
-            until(|| house.handle.sessions() == 0);
+            until(|| server.handle.sessions() == 0);
             assert!(tells.try_recv().is_err(), "something began after the end");
         }
     }
 
     #[test]
-    fn nothing_begins_after_a_close() {
+    fn no_event_follows_a_close() {
         for _ in 0..40 {
-            let (house, tells) = heard(|_| {});
-            let mut client = WebSocket::session(house.address);
-            let handle = house.handle.clone();
+            let (server, tells) = received(|_| {});
+            let mut client = WebSocket::session(server.address);
+            let handle = server.handle.clone();
             let flood = thread::spawn(move || (0..200).for_each(|_| client.send("4more")));
             next(&tells);
             handle.close();
@@ -1018,26 +1025,26 @@ mod the_end {
     }
 
     #[test]
-    fn a_listener_that_panics_ends_its_own_session_alone() {
-        let house = house_with(Options::default(), |session, message| match message {
+    fn a_listener_that_panics_ends_only_its_own_session() {
+        let server = server_with(Options::default(), |session, message| match message {
             Message::Text(text) if text == "panic" => panic!("as the test wants it"),
             message => say(session, Packet::Message(message)),
         });
-        let mut stays = WebSocket::session(house.address);
-        let mut websocket = WebSocket::session(house.address);
+        let mut stays = WebSocket::session(server.address);
+        let mut websocket = WebSocket::session(server.address);
         websocket.send("4panic");
         assert_eq!(websocket.read(), Frame::Close(1000));
-        assert_eq!(next(&house.ends), "forced close");
-        let mut polling = Polling::open(house.address);
-        polling.say("4panic");
-        assert_eq!(next(&house.ends), "forced close");
+        assert_eq!(next(&server.ends), "forced close");
+        let mut polling = Polling::open(server.address);
+        polling.post("4panic");
+        assert_eq!(next(&server.ends), "forced close");
         assert_eq!(polling.poll(), "1");
         stays.send("4hello");
         assert_eq!(stays.text(), "4hello");
     }
 
     #[test]
-    fn an_end_that_comes_before_anyone_listens_is_told_all_the_same() {
+    fn close_before_the_listener_is_set_is_still_emitted() {
         let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let address = server.address().unwrap();
         let (ended, ends) = mpsc::channel();
@@ -1057,7 +1064,7 @@ mod the_end {
     }
 
     #[test]
-    fn nothing_is_left_of_a_session_that_is_over() {
+    fn an_ended_session_frees_its_memory() {
         let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let (address, handle) = (server.address().unwrap(), server.handle());
         let witness = Arc::new(());
@@ -1070,11 +1077,11 @@ mod the_end {
                 Box::new(move |_| _ = &held)
             });
         });
-        let mut guest = Polling::open(address);
+        let mut client = Polling::open(address);
         assert!(weak.upgrade().is_some());
-        guest.upgrade().close();
+        client.upgrade().close();
         until(|| weak.upgrade().is_none());
-        drop(guest);
+        drop(client);
         handle.close();
         serving.join().unwrap();
     }
@@ -1085,8 +1092,8 @@ mod requests {
 
     #[test]
     fn one_connection_opens_a_hundred_sessions_and_then_ends() {
-        let house = house(Options::default());
-        let mut connection = Connection::open(house.address);
+        let server = server(Options::default());
+        let mut connection = Connection::open(server.address);
         for _ in 0..99 {
             let answer = connection.get(POLLING);
             assert_eq!((answer.status, answer.header("connection")), (200, None));
@@ -1096,60 +1103,63 @@ mod requests {
         assert!(connection.has_ended());
         let sid = answer.body.split('"').nth(3).unwrap();
         let target = format!("{POLLING}&sid={sid}");
-        assert_eq!(Connection::open(house.address).post(&target, "4hello").short(), (200, "ok"));
+        assert_eq!(
+            Connection::open(server.address).post(&target, "4hello").status_and_body(),
+            (200, "ok")
+        );
     }
 
     #[test]
     fn two_gets_at_a_time_end_the_session() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
-        guest.ask();
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
+        client.send_get();
         until(|| session.is_writable());
-        let second = Connection::open(house.address).get(&guest.target());
-        assert_eq!(second.short(), (400, r#"{"code":3,"message":"Bad request"}"#));
-        assert_eq!(guest.heard(), "1");
-        assert_eq!(next(&house.ends), "transport error");
-        guest.assert_forgotten();
+        let second = Connection::open(server.address).get(&client.target());
+        assert_eq!(second.status_and_body(), (400, r#"{"code":3,"message":"Bad request"}"#));
+        assert_eq!(client.received(), "1");
+        assert_eq!(next(&server.ends), "transport error");
+        client.assert_forgotten();
     }
 
     #[test]
-    fn a_client_that_leaves_while_its_get_waits_ends_the_session() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        guest.ask();
-        let session = next(&house.sessions);
+    fn a_held_get_whose_connection_ends_ends_the_session() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        client.send_get();
+        let session = next(&server.sessions);
         until(|| session.is_writable());
-        drop(guest);
-        assert_eq!(next(&house.ends), "transport error");
-        assert_eq!(house.handle.sessions(), 0);
+        drop(client);
+        assert_eq!(next(&server.ends), "transport error");
+        assert_eq!(server.handle.sessions(), 0);
     }
 
     #[test]
-    fn a_request_behind_a_get_that_waits_ends_the_session() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        guest.ask();
-        guest.ask();
-        assert_eq!(guest.asks.answer().status, 400);
-        assert!(guest.asks.has_ended());
-        assert_eq!(next(&house.ends), "transport error");
+    fn a_request_behind_a_held_get_ends_the_session() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        client.send_get();
+        client.send_get();
+        assert_eq!(client.get.response().status, 400);
+        assert!(client.get.has_ended());
+        assert_eq!(next(&server.ends), "transport error");
     }
 
     #[test]
     fn a_client_may_leave_between_two_gets() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        guest.say("4one");
-        assert_eq!(guest.poll(), "4one");
-        let target = guest.target();
-        let Polling { asks, says, .. } = guest;
-        asks.leave();
-        says.leave();
-        let mut connection = Connection::open(house.address);
-        assert_eq!(connection.post(&target, "4two").short(), (200, "ok"));
-        assert_eq!(connection.get(&target).short(), (200, "4two"));
-        assert!(house.ends.try_recv().is_err());
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        client.post("4one");
+        assert_eq!(client.poll(), "4one");
+        let target = client.target();
+        let Polling { get, post, .. } = client;
+        get.end();
+        post.end();
+        let mut connection = Connection::open(server.address);
+        assert_eq!(connection.post(&target, "4two").status_and_body(), (200, "ok"));
+        assert_eq!(connection.get(&target).status_and_body(), (200, "4two"));
+        assert!(server.ends.try_recv().is_err());
     }
 
     #[test]
@@ -1157,122 +1167,124 @@ mod requests {
         let (begun, begins) = mpsc::channel();
         let (go, may_go) = mpsc::channel::<()>();
         let may_go = Arc::new(Mutex::new(may_go));
-        let house = house_with(Options::default(), move |_, _| {
+        let server = server_with(Options::default(), move |_, _| {
             begun.send(()).unwrap();
             _ = may_go.lock().unwrap().recv();
         });
-        let mut guest = Polling::open(house.address);
-        let target = guest.target();
-        guest.says.request("POST", &target, "", "4one");
-        next(&begins);
-        let second = Connection::open(house.address).post(&target, "4two");
-        assert_eq!(second.short(), (400, r#"{"code":3,"message":"Bad request"}"#));
-        drop(go);
-        assert_eq!(next(&house.ends), "transport error"); // once the first has been received
-        guest.says.answer();
-        guest.assert_forgotten();
-    }
-
-    #[test]
-    fn two_posts_whose_bodies_overlap_end_the_session() {
-        let house = house(Options::default());
-        let mut client = Polling::open(house.address);
+        let mut client = Polling::open(server.address);
         let target = client.target();
-        client
-            .says
-            .send(format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n4o"));
-        // Until the server has read that head, another post does not overlap with it.
-        let refused = (400, r#"{"code":3,"message":"Bad request"}"#);
-        until(|| Connection::open(house.address).post(&target, "4two").short() == refused);
-        assert_eq!(next(&house.ends), "transport error");
-        client.says.send("ne");
-        client.says.answer();
+        client.post.request("POST", &target, "", "4one");
+        next(&begins);
+        let second = Connection::open(server.address).post(&target, "4two");
+        assert_eq!(second.status_and_body(), (400, r#"{"code":3,"message":"Bad request"}"#));
+        drop(go);
+        assert_eq!(next(&server.ends), "transport error"); // after the first
+        client.post.response();
         client.assert_forgotten();
     }
 
     #[test]
-    fn the_clients_script_is_said_to_be_elsewhere() {
-        let house = house(Options::default());
+    fn two_posts_whose_bodies_overlap_end_the_session() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let target = client.target();
+        client
+            .post
+            .send(format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n4o"));
+        // Until the server has read that head, another post does not overlap with it.
+        let refused = (400, r#"{"code":3,"message":"Bad request"}"#);
+        until(|| {
+            Connection::open(server.address).post(&target, "4two").status_and_body() == refused
+        });
+        assert_eq!(next(&server.ends), "transport error");
+        client.post.send("ne");
+        client.post.response();
+        client.assert_forgotten();
+    }
+
+    #[test]
+    fn the_client_script_gets_a_404() {
+        let server = server(Options::default());
         for name in ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js?v=4"] {
-            let answer = Connection::open(house.address).get(&format!("{PATH}{name}"));
+            let answer = Connection::open(server.address).get(&format!("{PATH}{name}"));
             assert_eq!(answer.status, 404, "{name}");
             assert!(answer.body.contains("dist/socket.io.min.js"), "{name}: {}", answer.body);
         }
-        let mut client = Connection::open(house.address);
+        let mut client = Connection::open(server.address);
         let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
         assert_eq!(client.post(&format!("{PATH}socket.io.js"), hidden).status, 404);
         assert!(client.has_ended(), "a body was read as a request");
     }
 
     #[test]
-    fn other_methods_have_no_place_in_a_session_and_do_it_no_harm() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
+    fn other_methods_are_refused_and_the_session_goes_on() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
         for method in ["PUT", "DELETE", "OPTIONS"] {
-            let mut connection = Connection::open(house.address);
-            connection.request(method, &guest.target(), "", "");
+            let mut connection = Connection::open(server.address);
+            connection.request(method, &client.target(), "", "");
             let refused = (400, r#"{"code":3,"message":"Bad request"}"#);
-            assert_eq!(connection.answer().short(), refused, "{method}");
+            assert_eq!(connection.response().status_and_body(), refused, "{method}");
         }
-        guest.say("4unharmed");
-        assert_eq!(guest.poll(), "4unharmed");
+        client.post("4unharmed");
+        assert_eq!(client.poll(), "4unharmed");
     }
 
     #[test]
     fn one_connection_is_enough_for_a_whole_session() {
-        let house = house(Options::default());
-        let mut connection = Connection::open(house.address);
+        let server = server(Options::default());
+        let mut connection = Connection::open(server.address);
         let hello = connection.get(POLLING).body;
         let target = format!("{POLLING}&sid={}", hello.split('"').nth(3).unwrap());
         for _ in 0..3 {
-            assert_eq!(connection.post(&target, "4hello").short(), (200, "ok"));
-            assert_eq!(connection.get(&target).short(), (200, "4hello"));
+            assert_eq!(connection.post(&target, "4hello").status_and_body(), (200, "ok"));
+            assert_eq!(connection.get(&target).status_and_body(), (200, "4hello"));
         }
         assert_eq!(connection.get("/page").status, 404);
-        assert_eq!(connection.post(&target, "1").short(), (200, "ok"));
-        assert_eq!(next(&house.ends), "transport close");
+        assert_eq!(connection.post(&target, "1").status_and_body(), (200, "ok"));
+        assert_eq!(next(&server.ends), "transport close");
         assert_eq!(connection.get(&target).status, 400);
     }
 
     #[test]
-    fn a_connection_ends_after_a_request_that_wants_it_so() {
-        let house = house(Options::default());
-        let guest = Polling::open(house.address);
-        let session = next(&house.sessions);
+    fn a_connection_ends_after_connection_close() {
+        let server = server(Options::default());
+        let client = Polling::open(server.address);
+        let session = next(&server.sessions);
         for (method, target, body) in [
             ("GET", POLLING, ""),
-            ("POST", &guest.target(), "4hello"),
-            ("GET", &guest.target(), ""),
+            ("POST", &client.target(), "4hello"),
+            ("GET", &client.target(), ""),
         ] {
-            let mut connection = Connection::open(house.address);
+            let mut connection = Connection::open(server.address);
             connection.request(method, target, "Connection: close\r\n", body);
-            let answer = connection.answer();
+            let answer = connection.response();
             assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
             assert!(connection.has_ended());
         }
-        let mut connection = Connection::open(house.address);
-        connection.request("GET", &guest.target(), "Connection: close\r\n", "");
+        let mut connection = Connection::open(server.address);
+        connection.request("GET", &client.target(), "Connection: close\r\n", "");
         until(|| session.is_writable());
         say(&session, text("held"));
-        assert_eq!(connection.answer().body, "4held");
+        assert_eq!(connection.response().body, "4held");
         assert!(connection.has_ended());
         assert!(session.closed().is_none());
     }
 
     #[test]
-    fn pages_of_other_origins_are_not_spoken_to_unless_that_was_set() {
-        let house = house(Options::default());
-        let mut connection = Connection::open(house.address);
+    fn without_cors_no_origin_is_allowed() {
+        let server = server(Options::default());
+        let mut connection = Connection::open(server.address);
         connection.request("GET", POLLING, "Origin: http://a.example\r\n", "");
-        let answer = connection.answer();
+        let answer = connection.response();
         assert_eq!(answer.status, 200);
         assert!(answer.headers.iter().all(|(name, _)| !name.starts_with("Access-Control")));
     }
 
     #[test]
-    fn pages_of_the_origins_that_were_set_are_answered() {
+    fn cors_allows_the_origins_of_the_options() {
         let origins = vec!["http://a.example".to_string(), "http://b.example".to_string()];
-        let house = house(Options {
+        let server = server(Options {
             cors: Some(Cors { origins, credentials: true }),
             ..Options::default()
         });
@@ -1283,9 +1295,9 @@ mod requests {
         ] {
             let line = format!("Origin: {origin}\r\n");
             for target in [POLLING, "/socket.io/?EIO=3&transport=polling"] {
-                let mut connection = Connection::open(house.address);
+                let mut connection = Connection::open(server.address);
                 connection.request("GET", target, &line, "");
-                let answer = connection.answer();
+                let answer = connection.response();
                 assert_eq!(answer.header("access-control-allow-origin"), allowed);
                 assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
                 assert_eq!(answer.header("vary"), Some("Origin"));
@@ -1294,40 +1306,40 @@ mod requests {
     }
 
     #[test]
-    fn a_browser_that_asks_first_is_told_what_it_may_send() {
+    fn a_preflight_request_is_answered() {
         let origins = vec!["*".to_string()];
-        let house = house(Options {
+        let server = server(Options {
             cors: Some(Cors { origins, credentials: false }),
             ..Options::default()
         });
-        let mut connection = Connection::open(house.address);
+        let mut connection = Connection::open(server.address);
         let lines = "Origin: http://a.example\r\nAccess-Control-Request-Method: POST\r\n\
                      Access-Control-Request-Headers: x-one, x-two\r\n";
         connection.request("OPTIONS", POLLING, lines, "");
-        let answer = connection.answer();
-        assert_eq!(answer.short(), (204, ""));
+        let answer = connection.response();
+        assert_eq!(answer.status_and_body(), (204, ""));
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         assert_eq!(answer.header("access-control-allow-methods"), Some("GET,POST"));
         assert_eq!(answer.header("access-control-allow-headers"), Some("x-one, x-two"));
         assert_eq!(answer.header("access-control-allow-credentials"), None);
         assert_eq!(connection.get(POLLING).status, 200);
-        assert_eq!(house.handle.sessions(), 1);
+        assert_eq!(server.handle.sessions(), 1);
     }
 
     #[test]
     fn a_held_get_is_answered_with_the_headers_for_its_own_origin() {
         let origins = vec!["http://a.example".to_string()];
-        let house = house(Options {
+        let server = server(Options {
             cors: Some(Cors { origins, credentials: false }),
             ..Options::default()
         });
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
-        let target = guest.target();
-        guest.asks.request("GET", &target, "Origin: http://a.example\r\n", "");
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
+        let target = client.target();
+        client.get.request("GET", &target, "Origin: http://a.example\r\n", "");
         until(|| session.is_writable());
         say(&session, text("hi"));
-        let answer = guest.asks.answer();
+        let answer = client.get.response();
         assert_eq!(answer.header("access-control-allow-origin"), Some("http://a.example"));
         assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
     }
@@ -1337,65 +1349,71 @@ mod the_upgrade {
     use super::*;
 
     #[test]
-    fn a_websocket_is_tried_out_and_takes_over() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
-        guest.ask();
+    fn a_probed_websocket_upgrades_the_session() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
+        client.send_get();
         until(|| session.is_writable());
-        let mut socket = guest.probe();
-        assert_eq!(guest.heard(), "6");
-        assert_eq!(guest.poll(), "6"); // from now on no GET is held
+        let mut socket = client.probe();
+        assert_eq!(client.received(), "6");
+        assert_eq!(client.poll(), "6"); // from now on no GET is held
         assert_eq!(session.transport(), "polling");
         socket.send("5");
         socket.send("4hello");
         assert_eq!(socket.text(), "4hello");
-        assert_eq!((session.transport(), house.handle.sessions()), ("websocket", 1));
+        assert_eq!((session.transport(), server.handle.sessions()), ("websocket", 1));
     }
 
     #[test]
-    fn afterwards_requests_are_refused_and_do_no_harm() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let mut socket = guest.upgrade();
+    fn after_the_upgrade_polling_requests_are_refused() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let mut socket = client.upgrade();
         socket.send("4hello");
         assert_eq!(socket.text(), "4hello");
         let refused = (400, r#"{"code":3,"message":"Bad request"}"#);
-        assert_eq!(Connection::open(house.address).get(&guest.target()).short(), refused);
-        assert_eq!(Connection::open(house.address).post(&guest.target(), "4x").short(), refused);
+        assert_eq!(
+            Connection::open(server.address).get(&client.target()).status_and_body(),
+            refused
+        );
+        assert_eq!(
+            Connection::open(server.address).post(&client.target(), "4x").status_and_body(),
+            refused
+        );
         socket.send("4still here");
         assert_eq!(socket.text(), "4still here");
     }
 
     #[test]
-    fn a_session_that_has_a_websocket_takes_no_other() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let mut socket = guest.upgrade();
+    fn an_upgraded_session_takes_no_other_websocket() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let mut socket = client.upgrade();
         socket.send("4hello");
         assert_eq!(socket.text(), "4hello");
-        let target = format!("{WEBSOCKET}&sid={}", guest.sid);
-        // It says nothing, and is sent away all the same.
-        let mut second = WebSocket::open(house.address, &target);
+        let target = format!("{WEBSOCKET}&sid={}", client.sid);
+        // It sends nothing, and is closed too.
+        let mut second = WebSocket::open(server.address, &target);
         assert_eq!(second.read(), Frame::Close(1000));
         assert_eq!(second.read(), Frame::End);
         socket.send("4still here");
         assert_eq!(socket.text(), "4still here");
 
-        let mut first = WebSocket::open(house.address, WEBSOCKET);
+        let mut first = WebSocket::open(server.address, WEBSOCKET);
         let sid = first.text().split('"').nth(3).unwrap().to_string();
-        let mut second = WebSocket::open(house.address, &format!("{WEBSOCKET}&sid={sid}"));
+        let mut second = WebSocket::open(server.address, &format!("{WEBSOCKET}&sid={sid}"));
         second.send("2probe");
         assert_eq!(second.read(), Frame::Close(1000));
     }
 
     #[test]
-    fn of_two_websockets_that_try_the_first_takes_over() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let mut first = guest.probe();
-        let target = format!("{WEBSOCKET}&sid={}", guest.sid);
-        let mut second = WebSocket::open(house.address, &target);
+    fn of_two_probes_the_first_upgrades() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let mut first = client.probe();
+        let target = format!("{WEBSOCKET}&sid={}", client.sid);
+        let mut second = WebSocket::open(server.address, &target);
         second.send("2probe");
         assert_eq!(second.read(), Frame::Close(1000));
         first.send("5");
@@ -1404,51 +1422,53 @@ mod the_upgrade {
     }
 
     #[test]
-    fn a_websocket_that_does_not_take_over_leaves_the_session_as_it_was() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let target = format!("{WEBSOCKET}&sid={}", guest.sid);
+    fn a_failed_upgrade_leaves_the_session_with_polling() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let target = format!("{WEBSOCKET}&sid={}", client.sid);
         for said in ["2", "2prob", "5", "4hello", "abc", ""] {
-            let mut socket = WebSocket::open(house.address, &target);
+            let mut socket = WebSocket::open(server.address, &target);
             socket.send(said);
             assert_eq!(socket.read(), Frame::Close(1000), "{said:?}");
         }
         for said in ["2probe", "4hello", "abc"] {
-            let mut socket = guest.probe();
+            let mut socket = client.probe();
             socket.send(said);
             assert_eq!(socket.read(), Frame::Close(1000), "{said:?}");
             assert_eq!(socket.read(), Frame::End);
         }
-        let mut socket = guest.probe();
+        let mut socket = client.probe();
         socket.close();
         assert_eq!(socket.read(), Frame::Close(1000));
         assert_eq!(socket.read(), Frame::End);
-        guest.say("4unharmed");
-        assert_eq!(guest.poll(), "4unharmed");
-        let session = next(&house.sessions);
-        // A GET is held again, once the server has seen the WebSocket's end as well: before, it gets a noop.
-        guest.ask();
+        client.post("4unharmed");
+        assert_eq!(client.poll(), "4unharmed");
+        let session = next(&server.sessions);
+        // A GET is held again once the server has seen the end of the WebSocket: before, it gets a
+        // noop.
+        client.send_get();
         while !session.is_writable() {
-            if guest.asks.has_come() {
-                assert_eq!(guest.heard(), "6");
-                guest.ask();
+            if client.get.has_data() {
+                assert_eq!(client.received(), "6");
+                client.send_get();
             }
             thread::yield_now();
         }
-        assert!(house.ends.try_recv().is_err());
+        assert!(server.ends.try_recv().is_err());
     }
 
     #[test]
-    fn a_websocket_that_sends_no_probe_in_time_is_cut_off() {
-        let house = house(Options { upgrade_timeout: SHORT, ..Options::default() });
-        let mut guest = Polling::open(house.address);
-        let mut socket = WebSocket::open(house.address, &format!("{WEBSOCKET}&sid={}", guest.sid));
+    fn a_websocket_without_a_probe_in_time_is_closed() {
+        let server = server(Options { upgrade_timeout: SHORT, ..Options::default() });
+        let mut client = Polling::open(server.address);
+        let mut socket =
+            WebSocket::open(server.address, &format!("{WEBSOCKET}&sid={}", client.sid));
         assert_eq!(socket.read(), Frame::End);
-        guest.say("4unharmed");
-        assert_eq!(guest.poll(), "4unharmed");
+        client.post("4unharmed");
+        assert_eq!(client.poll(), "4unharmed");
     }
 
-    /// A WebSocket that has been probed in time, if this machine was quick enough.
+    /// A WebSocket that has been probed in time, if the machine was fast enough.
     fn probed(address: SocketAddr, sid: &str) -> Option<WebSocket> {
         let mut socket = WebSocket::open(address, &format!("{WEBSOCKET}&sid={sid}"));
         socket.send("2probe");
@@ -1456,37 +1476,37 @@ mod the_upgrade {
     }
 
     #[test]
-    fn a_websocket_that_is_probed_and_does_not_take_over_in_time_is_cut_off() {
-        let house = house(Options { upgrade_timeout: LONGER, ..Options::default() });
-        let mut guest = Polling::open(house.address);
-        let mut socket = retry(|| probed(house.address, &guest.sid));
+    fn a_probe_without_an_upgrade_in_time_is_closed() {
+        let server = server(Options { upgrade_timeout: LONGER, ..Options::default() });
+        let mut client = Polling::open(server.address);
+        let mut socket = retry(|| probed(server.address, &client.sid));
         assert_eq!(socket.read(), Frame::End);
-        guest.say("4unharmed");
-        assert_eq!(guest.poll(), "4unharmed");
+        client.post("4unharmed");
+        assert_eq!(client.poll(), "4unharmed");
     }
 
     #[test]
-    fn a_websocket_that_has_taken_over_is_not_cut_off_later() {
-        let house = house(Options { upgrade_timeout: LONGER, ..Options::default() });
+    fn an_upgraded_websocket_is_not_closed_by_the_upgrade_timeout() {
+        let server = server(Options { upgrade_timeout: LONGER, ..Options::default() });
         let mut socket = retry(|| {
-            let mut socket = probed(house.address, &Polling::open(house.address).sid)?;
+            let mut socket = probed(server.address, &Polling::open(server.address).sid)?;
             socket.send("5");
             socket.send("4first");
             (socket.read() == Frame::Text("4first".to_string())).then_some(socket)
         });
-        // One that came later is.
-        let target = format!("{WEBSOCKET}&sid={}", Polling::open(house.address).sid);
-        assert_eq!(WebSocket::open(house.address, &target).read(), Frame::End);
+        // A later one is.
+        let target = format!("{WEBSOCKET}&sid={}", Polling::open(server.address).sid);
+        assert_eq!(WebSocket::open(server.address, &target).read(), Frame::End);
         socket.send("4later");
         assert_eq!(socket.text(), "4later");
     }
 
     #[test]
-    fn what_waits_is_the_first_that_the_websocket_brings() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
-        let mut socket = guest.probe();
+    fn queued_packets_come_first_over_the_websocket() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
+        let mut socket = client.probe();
         for word in ["one", "two"] {
             say(&session, text(word));
         }
@@ -1498,43 +1518,43 @@ mod the_upgrade {
     }
 
     #[test]
-    fn nothing_is_lost_or_changes_places_while_messages_flow() {
+    fn an_upgrade_loses_and_reorders_no_message() {
         const COUNT: usize = 400;
-        let house = house(Options::default());
+        let server = server(Options::default());
         for _ in 0..5 {
-            let mut guest = Polling::open(house.address);
-            let session = next(&house.sessions);
+            let mut client = Polling::open(server.address);
+            let session = next(&server.sessions);
             let emitting = thread::spawn(move || {
                 for n in 0..COUNT {
                     say(&session, text(&n.to_string()));
                     thread::yield_now();
                 }
             });
-            let mut heard = Vec::new();
-            heard.extend(guest.poll().split(SEPARATOR).map(str::to_string));
-            guest.ask();
-            let mut socket = guest.probe();
-            heard.extend(guest.heard().split(SEPARATOR).map(str::to_string));
+            let mut received = Vec::new();
+            received.extend(client.poll().split(SEPARATOR).map(str::to_string));
+            client.send_get();
+            let mut socket = client.probe();
+            received.extend(client.received().split(SEPARATOR).map(str::to_string));
             socket.send("5");
-            heard.retain(|packet| packet != "6");
-            while heard.len() < COUNT {
-                heard.push(socket.text());
+            received.retain(|packet| packet != "6");
+            while received.len() < COUNT {
+                received.push(socket.text());
             }
             let expected: Vec<_> = (0..COUNT).map(|n| format!("4{n}")).collect();
-            assert_eq!(heard, expected);
+            assert_eq!(received, expected);
             emitting.join().unwrap();
         }
     }
 
     #[test]
-    fn a_session_that_ends_meanwhile_does_not_come_back() {
-        let house = house(Options::default());
-        let mut guest = Polling::open(house.address);
-        let session = next(&house.sessions);
-        let mut socket = guest.probe();
+    fn a_session_that_ends_during_the_upgrade_stays_closed() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
+        let mut socket = client.probe();
         session.close("forced close");
         socket.send("5");
         assert_eq!(socket.read(), Frame::Close(1000));
-        assert_eq!(next(&house.ends), "forced close");
+        assert_eq!(next(&server.ends), "forced close");
     }
 }

@@ -1,5 +1,5 @@
-//! What several files of tests share: a polling and a WebSocket client by hand, and how they wait. What goes
-//! over the wire is written out here, and nothing of the library is used for it.
+//! What several files of tests share: a polling and a WebSocket client by hand, and how they wait.
+//! What goes over the wire is written out here, and nothing of the library is used for it.
 #![allow(dead_code)] // each file of tests uses its part
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,21 +8,21 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// So long a thing may take that happens at once, on a machine that has much else to do.
+/// How long something may take on a loaded machine that takes no time on an idle one.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
-/// Waits for what nobody announces.
+/// Waits until a condition holds.
 #[track_caller]
 pub fn until(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < LIMIT, "it did not come to that");
+        assert!(start.elapsed() < LIMIT, "the condition does not hold in time");
         thread::yield_now();
     }
 }
 
-/// Tries until an attempt succeeds. One fails where this machine has paused for longer than a limit that
-/// the attempt must keep; what it must miss afterwards is then seen in another.
+/// Tries until an attempt succeeds. An attempt fails if the machine has paused for longer than a
+/// limit that the attempt must keep.
 #[track_caller]
 pub fn retry<T>(attempt: impl Fn() -> Option<T>) -> T {
     let start = Instant::now();
@@ -34,31 +34,31 @@ pub fn retry<T>(attempt: impl Fn() -> Option<T>) -> T {
     }
 }
 
-/// Waits for what is announced.
+/// Receives the next value from a channel.
 #[track_caller]
 pub fn next<T>(receiver: &Receiver<T>) -> T {
-    receiver.recv_timeout(LIMIT).expect("nothing was announced")
+    receiver.recv_timeout(LIMIT).expect("nothing was sent in time")
 }
 
-/// A connection over which requests go.
+/// A connection that carries requests.
 pub struct Connection(BufReader<TcpStream>);
 
-/// What a server answers.
+/// A response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
 
     /// The status and the body.
-    pub fn short(&self) -> (u16, &str) {
+    pub fn status_and_body(&self) -> (u16, &str) {
         (self.status, &self.body)
     }
 }
@@ -85,36 +85,36 @@ impl Connection {
         self.send(head + body);
     }
 
-    pub fn get(&mut self, target: &str) -> Answer {
+    pub fn get(&mut self, target: &str) -> Response {
         self.request("GET", target, "", "");
-        self.answer()
+        self.response()
     }
 
-    pub fn post(&mut self, target: &str, body: &str) -> Answer {
+    pub fn post(&mut self, target: &str, body: &str) -> Response {
         self.request("POST", target, "", body);
-        self.answer()
+        self.response()
     }
 
-    /// Waits for an answer, whole.
+    /// Waits for a whole response.
     #[track_caller]
-    pub fn answer(&mut self) -> Answer {
+    pub fn response(&mut self) -> Response {
         let first = self.line();
         let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("{first:?} is no answer"));
+        let status = status.unwrap_or_else(|| panic!("{first:?} is no response"));
         let mut headers = Vec::new();
         loop {
             let line = self.line();
             let Some((name, value)) = line.split_once(": ") else { break };
             headers.push((name.to_string(), value.to_string()));
         }
-        let mut answer = Answer { status, headers, body: String::new() };
-        let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-        answer.body = String::from_utf8(self.bytes(length)).unwrap();
-        answer
+        let mut response = Response { status, headers, body: String::new() };
+        let length = response.header("content-length").map_or(0, |length| length.parse().unwrap());
+        response.body = String::from_utf8(self.bytes(length)).unwrap();
+        response
     }
 
-    /// Whether something has come that has not been read.
-    pub fn has_come(&self) -> bool {
+    /// Whether data has arrived that has not been read.
+    pub fn has_data(&self) -> bool {
         let stream = self.0.get_ref();
         stream.set_nonblocking(true).unwrap();
         let peeked = stream.peek(&mut [0]);
@@ -127,8 +127,8 @@ impl Connection {
         self.0.fill_buf().map_or_else(|e| !is_late(&e), <[u8]>::is_empty)
     }
 
-    /// Ends our side, and waits for the other.
-    pub fn leave(mut self) {
+    /// Ends our direction, and waits for the end of the other.
+    pub fn end(mut self) {
         self.0.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
         while !self.has_ended() {
             let n = self.0.buffer().len();
@@ -153,78 +153,78 @@ fn is_late(e: &std::io::Error) -> bool {
     matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }
 
-/// Where the sessions are.
+/// The path of the sessions.
 pub const PATH: &str = "/socket.io/";
 
-/// What to ask for over long-polling.
+/// The target of a handshake over long-polling.
 pub const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
-/// What to ask for over a WebSocket.
+/// The target of a handshake over a WebSocket.
 pub const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
-/// A session over long-polling: one connection for what it asks, another for what it says.
+/// A session over long-polling: a connection for its `GET`s, another for its `POST`s.
 pub struct Polling {
     pub address: SocketAddr,
     pub sid: String,
-    pub asks: Connection,
-    pub says: Connection,
+    pub get: Connection,
+    pub post: Connection,
 }
 
 impl Polling {
     pub fn open(address: SocketAddr) -> Polling {
-        let (mut asks, says) = (Connection::open(address), Connection::open(address));
-        let hello = asks.get(POLLING).body;
-        let sid = hello.split('"').nth(3).unwrap_or_else(|| panic!("{hello:?} has no sid"));
-        Polling { address, sid: sid.to_string(), asks, says }
+        let (mut get, post) = (Connection::open(address), Connection::open(address));
+        let open = get.get(POLLING).body;
+        let sid = open.split('"').nth(3).unwrap_or_else(|| panic!("{open:?} has no sid"));
+        Polling { address, sid: sid.to_string(), get, post }
     }
 
     pub fn target(&self) -> String {
         format!("{POLLING}&sid={}", self.sid)
     }
 
-    /// Sends the GET that is held until there is something to say.
-    pub fn ask(&mut self) {
+    /// Sends a `GET`, which the server holds until there is a packet.
+    pub fn send_get(&mut self) {
         let target = self.target();
-        self.asks.request("GET", &target, "", "");
+        self.get.request("GET", &target, "", "");
     }
 
-    /// What the GET brings.
+    /// The packets that answer the `GET`.
     #[track_caller]
-    pub fn heard(&mut self) -> String {
-        let answer = self.asks.answer();
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.body
+    pub fn received(&mut self) -> String {
+        let response = self.get.response();
+        assert_eq!(response.status, 200, "{response:?}");
+        response.body
     }
 
     #[track_caller]
     pub fn poll(&mut self) -> String {
-        self.ask();
-        self.heard()
+        self.send_get();
+        self.received()
     }
 
     #[track_caller]
-    pub fn say(&mut self, body: &str) {
+    pub fn post(&mut self, body: &str) {
         let target = self.target();
-        let answer = self.says.post(&target, body);
-        assert_eq!(answer.short(), (200, "ok"));
+        let response = self.post.post(&target, body);
+        assert_eq!(response.status_and_body(), (200, "ok"));
     }
 
-    /// Waits until the server does not know the session any more: it may have its last word before.
+    /// Waits until the server does not know the session any more. It may send a last packet before.
     #[track_caller]
     pub fn assert_forgotten(&self) {
         let unknown = (400, r#"{"code":1,"message":"Session ID unknown"}"#);
-        let said = || Connection::open(self.address).post(&self.target(), "4are you there?");
-        until(|| said().short() == unknown);
+        let response = || Connection::open(self.address).post(&self.target(), "4ping");
+        until(|| response().status_and_body() == unknown);
     }
 
-    /// Moves over to a WebSocket, and returns it.
+    /// Upgrades the session to a WebSocket, and returns it.
     pub fn upgrade(&mut self) -> WebSocket {
         let mut socket = self.probe();
         socket.send("5");
         socket
     }
 
-    /// A WebSocket that has been probed, and has not taken over yet.
+    /// A WebSocket that has been probed, before the upgrade.
     pub fn probe(&mut self) -> WebSocket {
         let mut socket = WebSocket::open(self.address, &format!("{WEBSOCKET}&sid={}", self.sid));
         socket.send("2probe");
@@ -236,42 +236,42 @@ impl Polling {
 /// A WebSocket.
 pub struct WebSocket(Connection);
 
-/// What comes over a WebSocket.
+/// A frame that has arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame {
     Text(String),
     Binary(Vec<u8>),
-    /// A goodbye, with its code. It has been returned.
+    /// A close frame, with its code. It has been answered.
     Close(u16),
-    /// The end without one.
+    /// The end of the stream without a close frame.
     End,
 }
 
-/// The key of all masks: none of the server's tests is about those.
+/// The masking key of all frames.
 const KEY: [u8; 4] = [1, 2, 3, 4];
 
 impl WebSocket {
     #[track_caller]
     pub fn open(address: SocketAddr, target: &str) -> WebSocket {
-        WebSocket::ask(address, target)
-            .unwrap_or_else(|answer| panic!("there is no WebSocket: {answer:?}"))
+        WebSocket::try_open(address, target)
+            .unwrap_or_else(|response| panic!("the handshake was refused: {response:?}"))
     }
 
-    /// Asks for a WebSocket; `Err` is the answer that refuses.
-    pub fn ask(address: SocketAddr, target: &str) -> Result<WebSocket, Answer> {
+    /// Opens a WebSocket; `Err` is the response that refuses the handshake.
+    pub fn try_open(address: SocketAddr, target: &str) -> Result<WebSocket, Response> {
         let mut connection = Connection::open(address);
         let lines = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
                      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         connection.request("GET", target, lines, "");
-        let answer = connection.answer();
-        if answer.status == 101 { Ok(WebSocket(connection)) } else { Err(answer) }
+        let response = connection.response();
+        if response.status == 101 { Ok(WebSocket(connection)) } else { Err(response) }
     }
 
-    /// A session of its own, after its first packet.
+    /// A new session, after its open packet.
     pub fn session(address: SocketAddr) -> WebSocket {
         let mut socket = WebSocket::open(address, WEBSOCKET);
-        let hello = socket.text();
-        assert!(hello.starts_with(r#"0{"sid":""#), "{hello}");
+        let open = socket.text();
+        assert!(open.starts_with(r#"0{"sid":""#), "{open}");
         socket
     }
 
@@ -302,11 +302,11 @@ impl WebSocket {
         }
         frame.extend(KEY);
         frame.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
-        // The server may have ended the connection: what it said before can still be read.
+        // The server may have ended the connection: what it sent before can still be read.
         _ = self.0.0.get_mut().write_all(&frame);
     }
 
-    /// Waits for what comes.
+    /// Waits for the next frame.
     #[track_caller]
     pub fn read(&mut self) -> Frame {
         if self.0.has_ended() {
@@ -326,16 +326,16 @@ impl WebSocket {
                 self.frame(8, &payload);
                 Frame::Close(u16::from_be_bytes([payload[0], payload[1]]))
             }
-            first => panic!("a frame that begins with {first:#x} came"),
+            first => panic!("a frame that begins with {first:#x} arrived"),
         }
     }
 
-    /// Waits for text.
+    /// Waits for a text frame.
     #[track_caller]
     pub fn text(&mut self) -> String {
         match self.read() {
             Frame::Text(text) => text,
-            other => panic!("no text, but {other:?} came"),
+            other => panic!("{other:?} arrived instead of text"),
         }
     }
 }

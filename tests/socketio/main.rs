@@ -1,11 +1,11 @@
-//! Floor 3: packets both ways, and conversations over real sockets, with what goes over the wire
-//! written by hand.
+//! The Socket.IO server: packets in both directions over real sockets, with the packets written by
+//! hand.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod conversations;
-mod crowd;
+mod many_clients;
 mod parts;
 mod rooms;
 
@@ -19,24 +19,24 @@ use sockets_by_hand::engineio::Handle;
 use sockets_by_hand::socketio::{Io, Options, Server, Socket};
 
 /// A server with two namespaces, `/` and `/admin`, and what a test wants to know of it.
-struct House {
+struct TestServer {
     address: SocketAddr,
     handle: Handle,
     io: Io,
-    /// Each socket that has come in, once its listeners are set.
+    /// Each socket that has connected, once its listeners are set.
     sockets: Receiver<Socket>,
-    /// Each end: where, and why.
+    /// Each `disconnect`: the namespace and the reason.
     ends: Receiver<(String, String)>,
     serving: JoinHandle<()>,
 }
 
-fn house(set: impl Fn(&Socket) + Send + Sync + 'static) -> House {
-    house_with(Options::default(), set)
+fn server(set: impl Fn(&Socket) + Send + Sync + 'static) -> TestServer {
+    server_with(Options::default(), set)
 }
 
-/// Every socket says back what comes as `echo`, answers `ask` with what came, joins and leaves
-/// rooms, and listens to what is `set` besides.
-fn house_with(options: Options, set: impl Fn(&Socket) + Send + Sync + 'static) -> House {
+/// Every socket emits what comes as `echo`, acknowledges `ask` with its arguments, joins and leaves
+/// rooms, and has the listeners that `set` adds.
+fn server_with(options: Options, set: impl Fn(&Socket) + Send + Sync + 'static) -> TestServer {
     let server = Server::bind("127.0.0.1:0", options).unwrap();
     let (address, handle, io) = (server.address().unwrap(), server.handle(), server.io());
     let (came, sockets) = mpsc::channel();
@@ -65,40 +65,40 @@ fn house_with(options: Options, set: impl Fn(&Socket) + Send + Sync + 'static) -
         });
     }
     let serving = thread::spawn(|| server.serve());
-    House { address, handle, io, sockets, ends, serving }
+    TestServer { address, handle, io, sockets, ends, serving }
 }
 
-/// A guest that is in the main namespace, over a WebSocket.
+/// A client that is connected to the main namespace, over a WebSocket.
 #[track_caller]
-fn enter(address: SocketAddr) -> WebSocket {
-    let mut guest = WebSocket::session(address);
-    come_in(&mut guest, "");
-    guest
+fn connected(address: SocketAddr) -> WebSocket {
+    let mut client = WebSocket::session(address);
+    connect_to(&mut client, "");
+    client
 }
 
-/// Asks to be let into a namespace (such as `/admin,`), and returns the name that the guest goes by.
+/// Connects to a namespace (such as `/admin,`), and returns the sid.
 #[track_caller]
-fn come_in(guest: &mut WebSocket, namespace: &str) -> String {
-    guest.send(&format!("40{namespace}"));
-    let answer = guest.text();
+fn connect_to(client: &mut WebSocket, namespace: &str) -> String {
+    client.send(&format!("40{namespace}"));
+    let answer = client.text();
     let id = answer.strip_prefix(&format!(r#"40{namespace}{{"sid":""#));
     id.and_then(|id| id.strip_suffix(r#""}"#)).unwrap_or_else(|| panic!("{answer}")).to_string()
 }
 
 /// The same over long-polling.
 #[track_caller]
-fn enter_polling(address: SocketAddr) -> Polling {
-    let mut guest = Polling::open(address);
-    guest.say("40");
-    let answer = guest.poll();
+fn connected_polling(address: SocketAddr) -> Polling {
+    let mut client = Polling::open(address);
+    client.post("40");
+    let answer = client.poll();
     assert!(answer.starts_with(r#"40{"sid":""#), "{answer}");
-    guest
+    client
 }
 
-/// Says a word and hears it, and nothing else before it: nothing else was on its way, and the
-/// server is done with all that the guest said before.
+/// Emits an event and receives its echo, and nothing before that: nothing else was on its way, and
+/// the server has handled all that the client sent before.
 #[track_caller]
-fn assert_hears_nothing_else(guest: &mut WebSocket) {
-    guest.send(r#"42["echo","nothing else"]"#);
-    assert_eq!(guest.text(), r#"42["echo","nothing else"]"#);
+fn assert_receives_nothing_else(client: &mut WebSocket) {
+    client.send(r#"42["echo","nothing else"]"#);
+    assert_eq!(client.text(), r#"42["echo","nothing else"]"#);
 }

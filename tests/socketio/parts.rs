@@ -1,4 +1,4 @@
-//! The parts that need no socket: packets, values with bytes, rooms, answers that are awaited.
+//! The parts that need no socket: packets, attachments, rooms, awaited acknowledgements.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc;
@@ -24,7 +24,7 @@ mod packets {
     }
 
     #[test]
-    fn each_is_a_label_and_json() {
+    fn a_packet_is_a_prefix_and_json() {
         for (wire, packet) in [
             ("0", packet(Kind::Connect, "/", "")),
             (r#"0{"sid":"x"}"#, packet(Kind::Connect, "/", r#"{"sid":"x"}"#)),
@@ -83,7 +83,7 @@ mod packets {
     }
 
     #[test]
-    fn what_is_none_is_not_taken_for_one() {
+    fn a_malformed_packet_is_refused() {
         for wire in [
             "",
             "7",
@@ -114,10 +114,10 @@ mod packets {
     }
 }
 
-mod the_decoder {
+mod decoder {
     use super::*;
 
-    /// What becomes of these messages, the last of which makes a packet whole.
+    /// The packet that these messages make, the last of which completes it.
     #[track_caller]
     fn decoded(messages: impl IntoIterator<Item = Message>) -> Result<Decoded, DecodeError> {
         let mut decoder = Decoder::default();
@@ -143,7 +143,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn reads_what_is_legal() {
+    fn decodes_every_legal_packet() {
         let packet = |kind, namespace: &str, id, values: Value| {
             let values = values.as_array().unwrap().to_vec();
             Ok(Decoded { kind, namespace: namespace.to_string(), id, values })
@@ -174,7 +174,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn refuses_what_is_not() {
+    fn refuses_illegal_packets() {
         for wire in [
             "",
             "7",
@@ -217,7 +217,7 @@ mod the_decoder {
             "61-{}",
         ] {
             let refused = match wire.get(1..3) {
-                Some("1-") => with_bytes(wire, [b"x"]), // read once the bytes are there
+                Some("1-") => with_bytes(wire, [b"x"]), // parsed when the attachments are there
                 _ => text(wire),
             };
             assert_eq!(refused, Err(DecodeError), "{wire:?}");
@@ -232,7 +232,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn refuses_the_names_that_the_library_itself_emits() {
+    fn refuses_reserved_events() {
         for name in [
             "connect",
             "connect_error",
@@ -257,7 +257,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn puts_bytes_where_their_placeholders_are() {
+    fn replaces_placeholders_by_attachments() {
         let wire = r#"52-/admin,7["a",{"x":[{"_placeholder":true,"num":1}]},{"num":0,"_placeholder":true},1]"#;
         let decoded = with_bytes(wire, [b"zero", b""]).unwrap();
         assert_eq!(
@@ -274,7 +274,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn takes_what_looks_like_a_placeholder_and_has_no_bytes_as_it_is() {
+    fn an_object_like_a_placeholder_is_kept_without_attachments() {
         let values = text(&format!(r#"2["a",{PLACEHOLDER}]"#)).unwrap().values;
         assert_eq!(values[1], json!({"_placeholder": true, "num": 0}));
         let wire = r#"51-["a",{"_placeholder":1,"num":0},{"_placeholder":false},"_placeholder"]"#;
@@ -285,7 +285,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn refuses_a_placeholder_for_bytes_that_did_not_come() {
+    fn refuses_a_placeholder_without_its_attachment() {
         for number in
             ["1", "-1", "0.5", "1e9", "null", "\"0\"", "true", "[]", "99999999999999999999"]
         {
@@ -300,7 +300,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn takes_ten_pieces_of_bytes_and_no_more() {
+    fn takes_ten_attachments_and_no_more() {
         assert!(with_bytes(r#"510-["a"]"#, [b"x"; 10]).is_ok());
         for count in ["11", "1000", "9007199254740991"] {
             assert_eq!(text(&format!(r#"5{count}-["a"]"#)), Err(DecodeError), "{count}");
@@ -308,7 +308,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn bytes_do_not_multiply_however_many_placeholders_name_them() {
+    fn uses_each_attachment_once() {
         let many = [PLACEHOLDER; 1000].join(",");
         let bytes = vec![0; 1_000_000];
         let size = match with_bytes(&format!(r#"51-["a",{many}]"#), [&bytes]) {
@@ -319,7 +319,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn waits_for_the_last_piece() {
+    fn waits_for_the_last_attachment() {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.add(r#"52-["a"]"#.into()), Ok(None));
         assert_eq!(decoder.add(Message::Binary(vec![1])), Ok(None));
@@ -328,15 +328,15 @@ mod the_decoder {
     }
 
     #[test]
-    fn refuses_bytes_that_nobody_announced() {
+    fn refuses_an_attachment_without_a_packet() {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.add(Message::Binary(vec![1])), Err(DecodeError));
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.add(r#"50-["a"]"#.into()), Err(DecodeError)); // it must announce some
+        assert_eq!(decoder.add(r#"50-["a"]"#.into()), Err(DecodeError)); // a binary packet must have attachments
     }
 
     #[test]
-    fn refuses_text_where_bytes_are_due() {
+    fn refuses_text_instead_of_an_attachment() {
         for text in [r#"2["b"]"#, r#"51-["b"]"#, "1", ""] {
             let mut decoder = Decoder::default();
             assert_eq!(decoder.add(r#"52-["a"]"#.into()), Ok(None));
@@ -346,7 +346,7 @@ mod the_decoder {
     }
 
     #[test]
-    fn reads_all_that_is_encoded() {
+    fn decodes_all_that_is_encoded() {
         use sockets_by_hand::engineio;
         let values = [
             "name".into(),
@@ -375,7 +375,7 @@ mod encoding {
     }
 
     #[test]
-    fn values_stand_in_an_array_behind_the_label() {
+    fn values_are_an_array_behind_the_prefix() {
         let event = |values| payload(Kind::Event, "/", None, values);
         assert_eq!(event(json!(["hello"])), r#"42["hello"]"#);
         assert_eq!(event(json!(["a", 1, "2", {"3": [true]}])), r#"42["a",1,"2",{"3":[true]}]"#);
@@ -385,7 +385,7 @@ mod encoding {
     }
 
     #[test]
-    fn bytes_travel_behind_in_the_order_of_the_text() {
+    fn attachments_follow_in_the_order_of_the_text() {
         let bytes = |byte: u8| Value::Binary(vec![byte]);
         let values = json!(["a", {"x": [bytes(1), 5], "y": bytes(2)}, bytes(3)]);
         assert_eq!(
@@ -403,7 +403,7 @@ mod encoding {
     }
 }
 
-mod lists_of_rooms {
+mod rooms_by_id {
     use super::*;
 
     fn sorted(mut names: Vec<String>) -> Vec<String> {
@@ -416,7 +416,7 @@ mod lists_of_rooms {
     }
 
     #[test]
-    fn a_room_is_there_as_long_as_somebody_is_in_it() {
+    fn a_room_exists_as_long_as_it_has_a_member() {
         let mut rooms = Rooms::default();
         rooms.join("ann", "tea");
         rooms.join("ann", "tea");
@@ -436,7 +436,7 @@ mod lists_of_rooms {
     }
 
     #[test]
-    fn those_are_chosen_who_are_in_one_of_these_and_none_of_those_each_once() {
+    fn members_are_in_any_of_these_rooms_and_none_of_those() {
         let mut rooms = Rooms::default();
         for (name, room) in
             [("a", "x"), ("a", "y"), ("b", "x"), ("b", "z"), ("c", "y"), ("d", "z"), ("d", "d")]
@@ -460,7 +460,7 @@ mod lists_of_rooms {
     }
 
     #[test]
-    fn both_lists_agree_whatever_was_done() {
+    fn both_maps_agree() {
         let mut rooms = Rooms::default();
         let mut pairs = BTreeSet::new();
         let mut random = 1u64;
@@ -491,12 +491,12 @@ mod lists_of_rooms {
     }
 }
 
-mod awaited_answers {
+mod awaited_acknowledgements {
     use super::*;
 
     type Answer = Result<Args, AckError>;
 
-    /// Awaits an answer, and returns its number and what will be told of it.
+    /// Awaits an acknowledgement, and returns its id and the receiver of the result.
     fn expect(acks: &Acks, time: Duration) -> (u64, mpsc::Receiver<Answer>) {
         let (sender, receiver) = mpsc::channel();
         let id = acks.next_id();
@@ -505,7 +505,7 @@ mod awaited_answers {
     }
 
     #[test]
-    fn each_has_a_number_and_comes_to_whoever_awaits_it() {
+    fn each_has_an_id_and_resolves_its_callback() {
         let acks = Acks::default();
         let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
         assert_eq!((first.0, second.0), (0, 1));
@@ -517,7 +517,7 @@ mod awaited_answers {
     }
 
     #[test]
-    fn one_that_nobody_awaits_is_ignored() {
+    fn one_that_is_not_awaited_is_ignored() {
         let acks = Acks::default();
         acks.resolve(0, Ok(Args::default()));
         let (id, answer) = expect(&acks, LIMIT);
@@ -530,7 +530,7 @@ mod awaited_answers {
     }
 
     #[test]
-    fn one_that_does_not_come_in_time_is_not_awaited_any_more() {
+    fn one_that_is_late_times_out() {
         let acks = Acks::default();
         let (id, answer) = expect(&acks, Duration::from_millis(5));
         assert_eq!(next(&answer), Err(AckError::Timeout));
@@ -539,7 +539,7 @@ mod awaited_answers {
     }
 
     #[test]
-    fn none_comes_when_the_other_end_has_gone() {
+    fn all_are_resolved_at_the_disconnect() {
         let acks = Acks::default();
         let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
         acks.disconnected();
@@ -550,13 +550,13 @@ mod awaited_answers {
     }
 
     #[test]
-    fn whoever_gets_one_may_await_another() {
+    fn a_callback_may_await_another() {
         let acks = Acks::default();
         let (sender, receiver) = mpsc::channel();
         let again = acks.clone();
-        let ask_again = Box::new(move |_| sender.send(expect(&again, LIMIT)).unwrap());
+        let await_again = Box::new(move |_| sender.send(expect(&again, LIMIT)).unwrap());
         let id = acks.next_id();
-        acks.expect(id, LIMIT, ask_again);
+        acks.expect(id, LIMIT, await_again);
         acks.resolve(id, Ok(Args::default()));
         let (id, answer) = next(&receiver);
         acks.resolve(id, Ok(Args(vec!["again".into()])));

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::codec::{Decoded, Decoder, encode_control};
+use super::io::Io;
 use super::lock;
 use super::namespace::ConnectError;
 use super::packet::Kind;
-use super::server::Io;
 use super::socket::Socket;
 use crate::engineio::{Session, session};
 use crate::json::Value;

@@ -12,7 +12,8 @@
 //! | [`socket`] | a client in a namespace, on the server | 18 |
 //! | [`namespace`], [`rooms`] | a namespace, its rooms, broadcasts | 19 |
 //! | `connection` | a session with its sockets | 19 |
-//! | [`server`] | binds, serves, and finds the namespaces | 19 |
+//! | [`io`] | the namespaces of a server | 19 |
+//! | [`server`] | binds and serves | 19 |
 //! | [`client`] | the other side, which reconnects by itself | 20 |
 //!
 //! `namespace` and `socket` are two halves of one, and so are `connection` and `socket`: each holds
@@ -24,6 +25,7 @@ pub mod client;
 pub mod codec;
 mod connection;
 pub mod event;
+pub mod io;
 pub mod listeners;
 pub mod namespace;
 pub mod packet;
@@ -38,7 +40,8 @@ pub use acks::AckError;
 pub use args::Args;
 pub use client::{Client, Options as ClientOptions, Socket as ClientSocket};
 pub use event::Event;
+pub use io::Io;
 pub use listeners::Listeners;
 pub use namespace::{Broadcast, ConnectError, Namespace};
-pub use server::{Io, Options, Server};
+pub use server::{Options, Server};
 pub use socket::Socket;

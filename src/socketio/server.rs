@@ -1,16 +1,12 @@
-//! A Socket.IO server, and its namespaces.
+//! A Socket.IO server.
 //!
 //! Chapter 19 of the book.
 
-use std::collections::HashMap;
-use std::ops::Deref;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::connection::Connection;
-use super::lock;
-use super::namespace::Namespace;
+use super::io::Io;
 use crate::engineio::{self, Handle};
 
 /// What can be set, with the defaults of Socket.IO's server.
@@ -86,40 +82,5 @@ impl Server {
             let connection = Connection::new(session, io, connect_timeout, attachment_timeout);
             Box::new(move |event| connection.receive(event))
         });
-    }
-}
-
-/// All namespaces of a server. It dereferences to the namespace `/`, because in Socket.IO every
-/// method of that is one of `io` too: `io.emit(…)`. A clone is the same list; any thread may use
-/// it.
-#[derive(Clone)]
-pub struct Io {
-    main: Namespace,
-    all: Arc<Mutex<HashMap<String, Namespace>>>,
-}
-
-impl Io {
-    fn new() -> Io {
-        let main = Namespace::new("/");
-        let all = HashMap::from([("/".to_string(), main.clone())]);
-        Io { main, all: Arc::new(Mutex::new(all)) }
-    }
-
-    /// The namespace of that name (with or without its `/`). It is created if it does not exist.
-    pub fn of(&self, name: &str) -> Namespace {
-        let name = format!("/{}", name.trim_start_matches('/'));
-        lock(&self.all).entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
-    }
-
-    pub(super) fn find(&self, name: &str) -> Option<Namespace> {
-        lock(&self.all).get(name).cloned()
-    }
-}
-
-impl Deref for Io {
-    type Target = Namespace;
-
-    fn deref(&self) -> &Namespace {
-        &self.main
     }
 }

@@ -1,0 +1,45 @@
+//! The namespaces of a server, by name.
+//!
+//! Chapter 19 of the book.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+
+use super::lock;
+use super::namespace::Namespace;
+
+/// All namespaces of a server. It dereferences to the namespace `/`, because in Socket.IO every
+/// method of that is one of `io` too: `io.emit(…)`. A clone is the same list; any thread may use
+/// it.
+#[derive(Clone)]
+pub struct Io {
+    main: Namespace,
+    all: Arc<Mutex<HashMap<String, Namespace>>>,
+}
+
+impl Io {
+    pub(super) fn new() -> Io {
+        let main = Namespace::new("/");
+        let all = HashMap::from([("/".to_string(), main.clone())]);
+        Io { main, all: Arc::new(Mutex::new(all)) }
+    }
+
+    /// The namespace of that name (with or without its `/`). It is created if it does not exist.
+    pub fn of(&self, name: &str) -> Namespace {
+        let name = format!("/{}", name.trim_start_matches('/'));
+        lock(&self.all).entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<Namespace> {
+        lock(&self.all).get(name).cloned()
+    }
+}
+
+impl Deref for Io {
+    type Target = Namespace;
+
+    fn deref(&self) -> &Namespace {
+        &self.main
+    }
+}

@@ -59,6 +59,10 @@ impl Connection {
     ///
     /// # Errors
     /// As for [`next`](Connection::next).
+    //
+    // Inlined: the thread of a silent client keeps the stack that it has used, and this one frame less
+    // is a page less for each.
+    #[inline]
     pub fn next_after(
         &mut self,
         is_held: impl Fn() -> bool,

@@ -9,24 +9,26 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::{Connection, Frame, PATH, POLLING, Polling, WEBSOCKET, WebSocket, next, retry, until};
+use common::{
+    Connection, Frame, PATH, POLLING, Polling, WEBSOCKET, WebSocket, next, retry, sid, until,
+};
 use sockets_by_hand::engineio::packet::SEPARATOR;
 use sockets_by_hand::engineio::{Cors, Event, Handle, Options, Outgoing, Packet, Server, Session};
 use sockets_by_hand::http::Response;
 use sockets_by_hand::ws::Message;
 
-/// A server that echoes every message, and what a test wants to know of it.
+/// A server that echoes every message.
 struct TestServer {
     address: SocketAddr,
     handle: Handle,
-    /// Each session that is opened.
+    /// Receives each session that is opened.
     sessions: Receiver<Session>,
-    /// Why each session ended.
+    /// Receives the reason of each close event.
     ends: Receiver<&'static str>,
 }
 
 fn server(options: Options) -> TestServer {
-    server_with(options, |session, message| say(session, Packet::Message(message)))
+    server_with(options, |session, message| send(session, Packet::Message(message)))
 }
 
 fn server_with(
@@ -58,7 +60,7 @@ fn websocket_session(server: &TestServer) -> (WebSocket, Session) {
     (client, next(&server.sessions))
 }
 
-fn say(session: &Session, packet: Packet) {
+fn send(session: &Session, packet: Packet) {
     session.send(&Arc::new(packet.into()));
 }
 
@@ -162,16 +164,16 @@ mod opening {
     #[test]
     fn a_polling_session_begins_with_the_handshake_data() {
         let server = server(Options::default());
-        let answer = Connection::open(server.address).get(POLLING);
+        let response = Connection::open(server.address).get(POLLING);
         let session = next(&server.sessions);
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        let hello = format!(
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header("content-type"), Some("text/plain; charset=UTF-8"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        let open_packet = format!(
             r#"0{{"sid":"{}","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}}"#,
             session.id()
         );
-        assert_eq!(answer.body, hello);
+        assert_eq!(response.body, open_packet);
         assert_eq!((session.transport(), server.handle.sessions()), ("polling", 1));
     }
 
@@ -183,13 +185,13 @@ mod opening {
             ..Options::default()
         });
         let mut socket = WebSocket::open(server.address, WEBSOCKET);
-        let hello = socket.text();
+        let open_packet = socket.text();
         let session = next(&server.sessions);
         let expected = format!(
             r#"0{{"sid":"{}","upgrades":[],"pingInterval":30500,"pingTimeout":20000,"maxPayload":5}}"#,
             session.id()
         );
-        assert_eq!(hello, expected);
+        assert_eq!(open_packet, expected);
         assert_eq!((session.transport(), server.handle.sessions()), ("websocket", 1));
     }
 
@@ -213,7 +215,7 @@ mod opening {
     fn the_request_and_the_address_of_the_client_are_known() {
         let server = server(Options::default());
         let stream = TcpStream::connect(server.address).unwrap();
-        let ours = stream.local_addr().unwrap();
+        let local_address = stream.local_addr().unwrap();
         drop(stream);
         Connection::open(server.address).request(
             "GET",
@@ -224,7 +226,7 @@ mod opening {
         let session = next(&server.sessions);
         assert_eq!(session.request().query("t").as_deref(), Some("x y"));
         assert_eq!(session.request().headers.get("x-a"), Some("b"));
-        assert_eq!(session.remote_address().map(|address| address.ip()), Some(ours.ip()));
+        assert_eq!(session.remote_address().map(|address| address.ip()), Some(local_address.ip()));
     }
 
     #[test]
@@ -254,9 +256,9 @@ mod opening {
         ] {
             let mut connection = Connection::open(server.address);
             connection.request(verb, &format!("/socket.io/?{query}"), "", "");
-            let answer = connection.response();
-            assert_eq!(answer.status_and_body(), expected, "{verb} {query}");
-            assert_eq!(answer.header("content-type"), Some("application/json"));
+            let response = connection.response();
+            assert_eq!(response.status_and_body(), expected, "{verb} {query}");
+            assert_eq!(response.header("content-type"), Some("application/json"));
         }
         for (query, expected) in [
             ("transport=websocket", version),
@@ -266,9 +268,9 @@ mod opening {
             ("EIO=4&transport=polling", request),
             ("EIO=4&transport=websocket&sid=abc", sid),
         ] {
-            let asked = WebSocket::try_open(server.address, &format!("/socket.io/?{query}"));
-            let answer = asked.err().unwrap_or_else(|| panic!("{query} is a WebSocket"));
-            assert_eq!(answer.status_and_body(), expected, "{query}");
+            let result = WebSocket::try_open(server.address, &format!("/socket.io/?{query}"));
+            let response = result.err().unwrap_or_else(|| panic!("{query} opened a WebSocket"));
+            assert_eq!(response.status_and_body(), expected, "{query}");
         }
         assert_eq!(server.handle.sessions(), 0);
     }
@@ -287,8 +289,8 @@ mod opening {
     #[test]
     fn only_transports_in_the_options_are_accepted() {
         let polling = server(Options { transports: vec!["polling"], ..Options::default() });
-        let hello = Connection::open(polling.address).get(POLLING).body;
-        assert!(hello.contains(r#""upgrades":[],"#), "{hello}");
+        let open_packet = Connection::open(polling.address).get(POLLING).body;
+        assert!(open_packet.contains(r#""upgrades":[],"#), "{open_packet}");
         let refused = WebSocket::try_open(polling.address, WEBSOCKET).err().unwrap();
         assert_eq!(refused.status_and_body(), (400, r#"{"code":0,"message":"Transport unknown"}"#));
 
@@ -299,10 +301,11 @@ mod opening {
 
     #[test]
     fn allow_request_refuses_over_either_transport() {
-        let judged = |request: &sockets_by_hand::http::Request| {
+        let has_password = |request: &sockets_by_hand::http::Request| {
             request.headers.get("x-pass").is_some_and(|pass| pass == "swordfish")
         };
-        let server = server(Options { allow_request: Box::new(judged), ..Options::default() });
+        let server =
+            server(Options { allow_request: Box::new(has_password), ..Options::default() });
         let forbidden = (403, r#"{"code":4,"message":"Forbidden"}"#);
         assert_eq!(Connection::open(server.address).get(POLLING).status_and_body(), forbidden);
         assert_eq!(
@@ -355,15 +358,14 @@ mod the_limit_on_sessions {
         let server = server(Options { first_request_timeout: LONGER, ..Options::default() });
         let mut client = loop {
             let mut client = Polling::open(server.address);
-            let target = client.target();
-            if client.post.post(&target, "4here").status == 200 {
+            if client.try_post("4here").status == 200 {
                 break client; // in time
             }
         };
         // A later one, which is left idle for that time.
-        let opened = Connection::open(server.address).get(POLLING).body;
+        let open_packet = Connection::open(server.address).get(POLLING).body;
         let other = std::iter::repeat_with(|| next(&server.sessions));
-        let other = { other }.find(|session| opened.contains(session.id())).unwrap();
+        let other = { other }.find(|session| open_packet.contains(session.id())).unwrap();
         until(|| other.closed().is_some());
         assert_eq!(client.poll(), "4here");
     }
@@ -371,22 +373,22 @@ mod the_limit_on_sessions {
     #[test]
     fn at_the_limit_the_longest_idle_session_is_replaced() {
         let server = server(Options { max_connections: 4, ..Options::default() });
-        let mut waits = Polling::open(server.address);
+        let mut polling = Polling::open(server.address);
         let held = next(&server.sessions);
-        waits.send_get();
+        polling.send_get();
         until(|| held.is_writable());
-        let mut opens = Connection::open(server.address);
+        let mut connection = Connection::open(server.address);
         for _ in 0..20 {
-            let opened = opens.get(POLLING);
-            assert_eq!(opened.status, 200, "{opened:?}");
-            let sid = opened.body.split('"').nth(3).unwrap();
+            let response = connection.get(POLLING);
+            assert_eq!(response.status, 200, "{response:?}");
+            let sid = sid(&response.body);
             assert!(server.handle.sessions() <= 4);
             // A POST does not make it a client that polls.
-            assert_eq!(opens.post(&format!("{POLLING}&sid={sid}"), "4").status, 200);
+            assert_eq!(connection.post(&format!("{POLLING}&sid={sid}"), "4").status, 200);
         }
         (0..17).for_each(|_| assert_eq!(next(&server.ends), "ping timeout"));
-        waits.post("4still here");
-        assert_eq!(waits.received(), "4still here");
+        polling.post("4still here");
+        assert_eq!(polling.received(), "4still here");
     }
 }
 
@@ -418,7 +420,7 @@ mod messages {
         assert!(!session.is_writable());
         client.send_get();
         until(|| session.is_writable());
-        say(&session, text("now"));
+        send(&session, text("now"));
         assert_eq!(client.received(), "4now");
     }
 
@@ -428,9 +430,9 @@ mod messages {
         let mut client = Polling::open(server.address);
         let session = next(&server.sessions);
         let pair = vec![text("b"), Packet::Message(vec![1].into())];
-        say(&session, text("a"));
+        send(&session, text("a"));
         session.send(&Arc::new(Outgoing::new(pair)));
-        say(&session, text("c"));
+        send(&session, text("c"));
         assert_eq!(client.poll(), ["4a", "4b", "bAQ==", "4c"].join(SEPARATOR));
     }
 
@@ -454,9 +456,9 @@ mod messages {
         // Only a server sends open and noop; upgrade belongs to a WebSocket.
         for body in ["abc", "", "4good\x1eabc", "bA", "4\x1e", "0{}", "5", "6", "2"] {
             let mut client = Polling::open(server.address);
-            let answer = client.post.post(&client.target(), body);
+            let response = client.try_post(body);
             let refused = (400, r#"{"code":3,"message":"Bad request"}"#);
-            assert_eq!(answer.status_and_body(), refused, "{body:?}");
+            assert_eq!(response.status_and_body(), refused, "{body:?}");
             assert!(client.post.has_ended());
             assert_eq!(next(&server.ends), "parse error");
             client.assert_forgotten();
@@ -488,7 +490,7 @@ mod messages {
         let mut client = Polling::open(server.address);
         client.post("4seven 7");
         assert_eq!(client.poll(), "4seven 7");
-        assert_eq!(client.post.post(&client.target(), "4eight 88").status_and_body(), (413, ""));
+        assert_eq!(client.try_post("4eight 88").status_and_body(), (413, ""));
         assert!(client.post.has_ended());
         assert_eq!(next(&server.ends), "transport error");
         client.assert_forgotten();
@@ -571,7 +573,7 @@ mod messages {
         let mut websocket = WebSocket::session(server.address);
         let much = text(&"x".repeat(300_000));
         for session in [next(&server.sessions), next(&server.sessions)] {
-            (0..20).for_each(|_| say(&session, much.clone()));
+            (0..20).for_each(|_| send(&session, much.clone()));
             assert_eq!(session.closed(), None);
         }
         assert!(polling.poll().len() > 6_000_000);
@@ -585,31 +587,31 @@ mod messages {
         let session = next(&server.sessions);
         let much = text(&"x".repeat(300_000));
         for _ in 0..4 {
-            say(&session, much.clone()); // the first, and less than 1 MiB behind it
+            send(&session, much.clone()); // the first, and less than 1 MiB behind it
             assert!(session.closed().is_none());
         }
-        say(&session, much.clone());
+        send(&session, much.clone());
         assert_eq!(session.closed(), Some("transport error")); // at once: no more is queued
         let details = "the client is too slow: more than 1048576 bytes wait for it";
         assert_eq!(session.details(), Some(details));
         assert_eq!(next(&server.ends), "transport error");
         client.assert_forgotten();
-        say(&session, much); // the session has ended
+        send(&session, much); // the session has ended
     }
 }
 
 mod a_burst {
     use super::*;
 
-    const STROKES: usize = 5_000;
+    const MESSAGES: usize = 5_000;
 
     /// What a server sends to a new client: many small messages, and some large ones.
     fn burst(session: &Session) {
-        for i in 0..STROKES {
-            say(session, text(&format!("{i:300}")));
+        for i in 0..MESSAGES {
+            send(session, text(&format!("{i:300}")));
         }
         for _ in 0..5 {
-            say(session, Packet::Message(Message::Binary(vec![7; 400_000])));
+            send(session, Packet::Message(Message::Binary(vec![7; 400_000])));
         }
     }
 
@@ -620,9 +622,9 @@ mod a_burst {
         burst(&next(&server.sessions));
         let body = client.poll();
         let packets: Vec<&str> = body.split(SEPARATOR).collect();
-        assert_eq!(packets.len(), STROKES + 5);
-        assert_eq!(packets[STROKES - 1], format!("4{:300}", STROKES - 1));
-        assert!(packets[STROKES].starts_with("bBwcH"));
+        assert_eq!(packets.len(), MESSAGES + 5);
+        assert_eq!(packets[MESSAGES - 1], format!("4{:300}", MESSAGES - 1));
+        assert!(packets[MESSAGES].starts_with("bBwcH"));
     }
 
     #[test]
@@ -634,7 +636,7 @@ mod a_burst {
         let mut polling = Polling::open(server.address);
         burst(&next(&server.sessions));
         for mut client in [websocket, polling.upgrade()] {
-            (0..STROKES).for_each(|i| assert_eq!(client.text(), format!("4{i:300}")));
+            (0..MESSAGES).for_each(|i| assert_eq!(client.text(), format!("4{i:300}")));
             (0..5).for_each(|_| assert_eq!(client.read(), Frame::Binary(vec![7; 400_000])));
         }
         bursts.join().unwrap();
@@ -647,7 +649,7 @@ mod a_burst {
         let session = next(&server.sessions);
         let much = text(&"x".repeat(300_000));
         until(|| {
-            say(&session, much.clone());
+            send(&session, much.clone());
             session.closed().is_some()
         });
         assert_eq!(next(&server.ends), "transport error");
@@ -703,7 +705,7 @@ mod heartbeat {
             let mut polling = Polling::open(server.address);
             let target = polling.target();
             let mut receives =
-                |said: &str| polling.get.get(&target).status_and_body() == (200, said);
+                |packet: &str| polling.get.get(&target).status_and_body() == (200, packet);
             (receives("2") && receives("1")).then_some(polling)
         });
         assert_eq!(next(&server.ends), "ping timeout");
@@ -712,26 +714,24 @@ mod heartbeat {
 
     #[test]
     fn silence_is_no_timeout_while_the_listener_is_busy() {
-        let (told, tells) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let options = Options { ping_interval: LONGER, ping_timeout: SHORT, ..Options::default() };
         let server = server_with(options, move |session, _| {
             thread::sleep(LONGER * 2);
-            told.send(session.closed()).unwrap();
+            sender.send(session.closed()).unwrap();
         });
         let (_websocket, closed) = retry(|| {
             let mut websocket = WebSocket::session(server.address);
             websocket.send("4work"); // it has to arrive before a ping timeout
-            Some((websocket, tells.recv_timeout(LONGER * 10).ok()?))
+            Some((websocket, receiver.recv_timeout(LONGER * 10).ok()?))
         });
         assert_eq!(closed, None);
         assert_eq!(next(&server.ends), "ping timeout"); // it stays silent
         let _polling = retry(|| {
             let mut polling = Polling::open(server.address);
-            let target = polling.target();
-            (polling.post.post(&target, "4work").status_and_body() == (200, "ok"))
-                .then_some(polling)
+            (polling.try_post("4work").status_and_body() == (200, "ok")).then_some(polling)
         });
-        assert_eq!(next(&tells), None);
+        assert_eq!(next(&receiver), None);
         assert_eq!(next(&server.ends), "ping timeout");
     }
 
@@ -754,7 +754,7 @@ mod heartbeat {
             ..Options::default()
         });
         let clients: Vec<_> = (0..8).map(|_| Polling::open(server.address).upgrade()).collect();
-        let answer = |mut client: WebSocket| {
+        let respond = |mut client: WebSocket| {
             move || {
                 for round in 0..150 {
                     assert_eq!(client.read(), Frame::Text("2".to_string()), "round {round}");
@@ -762,8 +762,9 @@ mod heartbeat {
                 }
             }
         };
-        let answering: Vec<_> = clients.into_iter().map(|g| thread::spawn(answer(g))).collect();
-        answering.into_iter().for_each(|thread| thread.join().unwrap());
+        let threads: Vec<_> =
+            clients.into_iter().map(|client| thread::spawn(respond(client))).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     }
 }
 
@@ -826,12 +827,12 @@ mod closing {
         let server = server(Options::default());
         let mut client = Polling::open(server.address);
         let session = next(&server.sessions);
-        say(&session, text("the last word"));
+        send(&session, text("the last message"));
         session.close("forced close");
-        say(&session, text("one more"));
+        send(&session, text("one more"));
         assert_eq!(next(&server.ends), "forced close");
         assert_eq!(server.handle.sessions(), 1);
-        assert_eq!(client.poll(), "4the last word");
+        assert_eq!(client.poll(), "4the last message");
         assert_eq!(client.poll(), "1"); // on its own: a client reads no further
         client.assert_forgotten();
     }
@@ -848,9 +849,9 @@ mod closing {
     fn a_server_that_closes_sends_a_close_frame() {
         let server = server(Options::default());
         let (mut client, session) = websocket_session(&server);
-        say(&session, text("the last word"));
+        send(&session, text("the last message"));
         session.close("forced close");
-        assert_eq!(client.text(), "4the last word");
+        assert_eq!(client.text(), "4the last message");
         assert_eq!(client.read(), Frame::Close(1000));
         assert_eq!(client.read(), Frame::End);
         assert_eq!(next(&server.ends), "forced close");
@@ -883,13 +884,13 @@ mod closing {
         let _open = connect(&server);
         until(|| server.handle.connections() > 0);
         server.handle.close();
-        let (waited, end) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let handle = server.handle.clone();
         thread::spawn(move || {
             handle.wait();
-            waited.send(()).unwrap();
+            sender.send(()).unwrap();
         });
-        next(&end);
+        next(&receiver);
         assert_eq!(server.handle.connections(), 0);
     }
 
@@ -906,15 +907,15 @@ mod closing {
 
     #[test]
     fn a_response_that_is_not_read_does_not_outlive_the_server() {
-        let (asked, answering) = mpsc::channel();
+        let (sender, requests) = mpsc::channel();
         let page = Box::new(move |_: &_| {
-            asked.send(()).unwrap();
+            sender.send(()).unwrap();
             Response::text(200, &"x".repeat(32 * 1024 * 1024))
         });
         closes(Options { page, ..Options::default() }, |server| {
             let mut client = Connection::open(server.address);
             client.request("GET", "/", "Connection: close\r\n", "");
-            next(&answering);
+            next(&requests);
             client
         });
     }
@@ -928,7 +929,7 @@ mod closing {
         let session = next(&server.sessions);
         until(|| session.is_writable());
         thread::sleep(Duration::from_secs(6)); // longer than the keep-alive timeout
-        say(&session, text("late"));
+        send(&session, text("late"));
         assert_eq!(polling.received(), "4late");
         assert!(polling.get.has_ended(), "within the 20 s that it waits");
     }
@@ -936,54 +937,55 @@ mod closing {
     #[test]
     fn while_closing_each_response_is_the_last_of_its_connection() {
         let server = server(Options::default());
-        let mut visitor = Connection::open(server.address);
-        assert_eq!(visitor.get("/").header("connection"), None);
+        let mut connection = Connection::open(server.address);
+        assert_eq!(connection.get("/").header("connection"), None);
         let mut polling = Polling::open(server.address);
         polling.send_get();
         let session = next(&server.sessions);
         until(|| session.is_writable());
         server.handle.close();
-        assert_eq!(visitor.get("/").header("connection"), Some("close"));
-        let answer = polling.get.response();
-        assert_eq!((answer.header("connection"), &*answer.body), (Some("close"), "1"));
+        assert_eq!(connection.get("/").header("connection"), Some("close"));
+        let response = polling.get.response();
+        assert_eq!((response.header("connection"), &*response.body), (Some("close"), "1"));
     }
 
     #[test]
     fn close_is_emitted_once_with_the_first_reason() {
         let server = server(Options::default());
         let (client, session) = websocket_session(&server);
-        let ending: Vec<_> = (0..4)
+        let threads: Vec<_> = (0..4)
             .map(|_| session.clone())
             .map(|session| thread::spawn(move || session.close("forced close")))
             .collect();
-        ending.into_iter().for_each(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
         drop(client);
         until(|| server.handle.sessions() == 0);
         assert_eq!(next(&server.ends), "forced close");
         assert!(server.ends.try_recv().is_err());
     }
 
-    /// The events of a listener, which blocks or ends its own session where a message says so.
-    fn received(
-        end: impl Fn(&Session) + Clone + Send + Sync + 'static,
+    /// A server that calls `on_message` for each message, and the receiver of all its events.
+    fn server_with_events(
+        on_message: impl Fn(&Session) + Clone + Send + Sync + 'static,
     ) -> (TestServer, Receiver<String>) {
         let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let (address, handle) = (server.address().unwrap(), server.handle());
-        let (told, tells) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
         thread::spawn(move || {
             server.serve(move |session| {
-                let (session, end, told) = (session.clone(), end.clone(), told.clone());
+                let (session, on_message, sender) =
+                    (session.clone(), on_message.clone(), sender.clone());
                 Box::new(move |event| {
                     if let Event::Message(_) = event {
-                        end(&session);
+                        on_message(&session);
                     }
-                    _ = told.send(format!("{event:?}"));
+                    _ = sender.send(format!("{event:?}"));
                 })
             });
         });
         let (_, sessions) = mpsc::channel();
         let (_, ends) = mpsc::channel();
-        (TestServer { address, handle, sessions, ends }, tells)
+        (TestServer { address, handle, sessions, ends }, events)
     }
 
     #[test]
@@ -994,33 +996,33 @@ mod closing {
             thread::spawn(move || session.close("forced close")).join().unwrap();
         };
         let both: [fn(&Session); 2] = [on_its_own_thread, on_another];
-        for end in both {
-            let (server, tells) = received(end);
+        for close in both {
+            let (server, events) = server_with_events(close);
             let mut client = WebSocket::session(server.address);
             client.send("4one");
             client.send("4two");
-            assert_eq!(next(&tells), r#"Message(Text("one"))"#);
-            assert_eq!(next(&tells), r#"Close("forced close")"#);
+            assert_eq!(next(&events), r#"Message(Text("one"))"#);
+            assert_eq!(next(&events), r#"Close("forced close")"#);
             assert_eq!(client.read(), Frame::Close(1000));
             until(|| server.handle.sessions() == 0);
-            assert!(tells.try_recv().is_err(), "something began after the end");
+            assert!(events.try_recv().is_err(), "an event followed the close event");
         }
     }
 
     #[test]
     fn no_event_follows_a_close() {
         for _ in 0..40 {
-            let (server, tells) = received(|_| {});
+            let (server, events) = server_with_events(|_| {});
             let mut client = WebSocket::session(server.address);
             let handle = server.handle.clone();
             let flood = thread::spawn(move || (0..200).for_each(|_| client.send("4more")));
-            next(&tells);
+            next(&events);
             handle.close();
             flood.join().unwrap();
             handle.wait();
-            let told: Vec<_> = tells.try_iter().collect();
-            let close = told.iter().position(|told| told.starts_with("Close"));
-            assert_eq!(close, Some(told.len() - 1), "{told:?}");
+            let received: Vec<_> = events.try_iter().collect();
+            let close = received.iter().position(|event| event.starts_with("Close"));
+            assert_eq!(close, Some(received.len() - 1), "{received:?}");
         }
     }
 
@@ -1028,9 +1030,9 @@ mod closing {
     fn a_listener_that_panics_ends_only_its_own_session() {
         let server = server_with(Options::default(), |session, message| match message {
             Message::Text(text) if text == "panic" => panic!("as the test wants it"),
-            message => say(session, Packet::Message(message)),
+            message => send(session, Packet::Message(message)),
         });
-        let mut stays = WebSocket::session(server.address);
+        let mut other = WebSocket::session(server.address);
         let mut websocket = WebSocket::session(server.address);
         websocket.send("4panic");
         assert_eq!(websocket.read(), Frame::Close(1000));
@@ -1039,8 +1041,8 @@ mod closing {
         polling.post("4panic");
         assert_eq!(next(&server.ends), "forced close");
         assert_eq!(polling.poll(), "1");
-        stays.send("4hello");
-        assert_eq!(stays.text(), "4hello");
+        other.send("4hello");
+        assert_eq!(other.text(), "4hello");
     }
 
     #[test]
@@ -1095,13 +1097,13 @@ mod requests {
         let server = server(Options::default());
         let mut connection = Connection::open(server.address);
         for _ in 0..99 {
-            let answer = connection.get(POLLING);
-            assert_eq!((answer.status, answer.header("connection")), (200, None));
+            let response = connection.get(POLLING);
+            assert_eq!((response.status, response.header("connection")), (200, None));
         }
-        let answer = connection.get(POLLING);
-        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+        let response = connection.get(POLLING);
+        assert_eq!((response.status, response.header("connection")), (200, Some("close")));
         assert!(connection.has_ended());
-        let sid = answer.body.split('"').nth(3).unwrap();
+        let sid = sid(&response.body);
         let target = format!("{POLLING}&sid={sid}");
         assert_eq!(
             Connection::open(server.address).post(&target, "4hello").status_and_body(),
@@ -1164,20 +1166,20 @@ mod requests {
 
     #[test]
     fn two_posts_at_a_time_end_the_session() {
-        let (begun, begins) = mpsc::channel();
-        let (go, may_go) = mpsc::channel::<()>();
-        let may_go = Arc::new(Mutex::new(may_go));
+        let (sender, messages) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Arc::new(Mutex::new(released));
         let server = server_with(Options::default(), move |_, _| {
-            begun.send(()).unwrap();
-            _ = may_go.lock().unwrap().recv();
+            sender.send(()).unwrap();
+            _ = released.lock().unwrap().recv();
         });
         let mut client = Polling::open(server.address);
         let target = client.target();
-        client.post.request("POST", &target, "", "4one");
-        next(&begins);
+        client.send_post("4one");
+        next(&messages);
         let second = Connection::open(server.address).post(&target, "4two");
         assert_eq!(second.status_and_body(), (400, r#"{"code":3,"message":"Bad request"}"#));
-        drop(go);
+        drop(release);
         assert_eq!(next(&server.ends), "transport error"); // after the first
         client.post.response();
         client.assert_forgotten();
@@ -1206,9 +1208,9 @@ mod requests {
     fn the_client_script_gets_a_404() {
         let server = server(Options::default());
         for name in ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js?v=4"] {
-            let answer = Connection::open(server.address).get(&format!("{PATH}{name}"));
-            assert_eq!(answer.status, 404, "{name}");
-            assert!(answer.body.contains("dist/socket.io.min.js"), "{name}: {}", answer.body);
+            let response = Connection::open(server.address).get(&format!("{PATH}{name}"));
+            assert_eq!(response.status, 404, "{name}");
+            assert!(response.body.contains("dist/socket.io.min.js"), "{name}: {}", response.body);
         }
         let mut client = Connection::open(server.address);
         let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -1234,8 +1236,8 @@ mod requests {
     fn one_connection_is_enough_for_a_whole_session() {
         let server = server(Options::default());
         let mut connection = Connection::open(server.address);
-        let hello = connection.get(POLLING).body;
-        let target = format!("{POLLING}&sid={}", hello.split('"').nth(3).unwrap());
+        let open_packet = connection.get(POLLING).body;
+        let target = format!("{POLLING}&sid={}", sid(&open_packet));
         for _ in 0..3 {
             assert_eq!(connection.post(&target, "4hello").status_and_body(), (200, "ok"));
             assert_eq!(connection.get(&target).status_and_body(), (200, "4hello"));
@@ -1258,14 +1260,14 @@ mod requests {
         ] {
             let mut connection = Connection::open(server.address);
             connection.request(method, target, "Connection: close\r\n", body);
-            let answer = connection.response();
-            assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+            let response = connection.response();
+            assert_eq!((response.status, response.header("connection")), (200, Some("close")));
             assert!(connection.has_ended());
         }
         let mut connection = Connection::open(server.address);
         connection.request("GET", &client.target(), "Connection: close\r\n", "");
         until(|| session.is_writable());
-        say(&session, text("held"));
+        send(&session, text("held"));
         assert_eq!(connection.response().body, "4held");
         assert!(connection.has_ended());
         assert!(session.closed().is_none());
@@ -1276,9 +1278,9 @@ mod requests {
         let server = server(Options::default());
         let mut connection = Connection::open(server.address);
         connection.request("GET", POLLING, "Origin: http://a.example\r\n", "");
-        let answer = connection.response();
-        assert_eq!(answer.status, 200);
-        assert!(answer.headers.iter().all(|(name, _)| !name.starts_with("Access-Control")));
+        let response = connection.response();
+        assert_eq!(response.status, 200);
+        assert!(response.headers.iter().all(|(name, _)| !name.starts_with("Access-Control")));
     }
 
     #[test]
@@ -1297,10 +1299,10 @@ mod requests {
             for target in [POLLING, "/socket.io/?EIO=3&transport=polling"] {
                 let mut connection = Connection::open(server.address);
                 connection.request("GET", target, &line, "");
-                let answer = connection.response();
-                assert_eq!(answer.header("access-control-allow-origin"), allowed);
-                assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-                assert_eq!(answer.header("vary"), Some("Origin"));
+                let response = connection.response();
+                assert_eq!(response.header("access-control-allow-origin"), allowed);
+                assert_eq!(response.header("access-control-allow-credentials"), Some("true"));
+                assert_eq!(response.header("vary"), Some("Origin"));
             }
         }
     }
@@ -1316,12 +1318,12 @@ mod requests {
         let lines = "Origin: http://a.example\r\nAccess-Control-Request-Method: POST\r\n\
                      Access-Control-Request-Headers: x-one, x-two\r\n";
         connection.request("OPTIONS", POLLING, lines, "");
-        let answer = connection.response();
-        assert_eq!(answer.status_and_body(), (204, ""));
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
-        assert_eq!(answer.header("access-control-allow-methods"), Some("GET,POST"));
-        assert_eq!(answer.header("access-control-allow-headers"), Some("x-one, x-two"));
-        assert_eq!(answer.header("access-control-allow-credentials"), None);
+        let response = connection.response();
+        assert_eq!(response.status_and_body(), (204, ""));
+        assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(response.header("access-control-allow-methods"), Some("GET,POST"));
+        assert_eq!(response.header("access-control-allow-headers"), Some("x-one, x-two"));
+        assert_eq!(response.header("access-control-allow-credentials"), None);
         assert_eq!(connection.get(POLLING).status, 200);
         assert_eq!(server.handle.sessions(), 1);
     }
@@ -1338,10 +1340,10 @@ mod requests {
         let target = client.target();
         client.get.request("GET", &target, "Origin: http://a.example\r\n", "");
         until(|| session.is_writable());
-        say(&session, text("hi"));
-        let answer = client.get.response();
-        assert_eq!(answer.header("access-control-allow-origin"), Some("http://a.example"));
-        assert_eq!(answer.header("content-type"), Some("text/plain; charset=UTF-8"));
+        send(&session, text("hi"));
+        let response = client.get.response();
+        assert_eq!(response.header("access-control-allow-origin"), Some("http://a.example"));
+        assert_eq!(response.header("content-type"), Some("text/plain; charset=UTF-8"));
     }
 }
 
@@ -1401,7 +1403,7 @@ mod the_upgrade {
         assert_eq!(socket.text(), "4still here");
 
         let mut first = WebSocket::open(server.address, WEBSOCKET);
-        let sid = first.text().split('"').nth(3).unwrap().to_string();
+        let sid = sid(&first.text()).to_string();
         let mut second = WebSocket::open(server.address, &format!("{WEBSOCKET}&sid={sid}"));
         second.send("2probe");
         assert_eq!(second.read(), Frame::Close(1000));
@@ -1426,15 +1428,15 @@ mod the_upgrade {
         let server = server(Options::default());
         let mut client = Polling::open(server.address);
         let target = format!("{WEBSOCKET}&sid={}", client.sid);
-        for said in ["2", "2prob", "5", "4hello", "abc", ""] {
+        for packet in ["2", "2prob", "5", "4hello", "abc", ""] {
             let mut socket = WebSocket::open(server.address, &target);
-            socket.send(said);
-            assert_eq!(socket.read(), Frame::Close(1000), "{said:?}");
+            socket.send(packet);
+            assert_eq!(socket.read(), Frame::Close(1000), "{packet:?}");
         }
-        for said in ["2probe", "4hello", "abc"] {
+        for packet in ["2probe", "4hello", "abc"] {
             let mut socket = client.probe();
-            socket.send(said);
-            assert_eq!(socket.read(), Frame::Close(1000), "{said:?}");
+            socket.send(packet);
+            assert_eq!(socket.read(), Frame::Close(1000), "{packet:?}");
             assert_eq!(socket.read(), Frame::End);
         }
         let mut socket = client.probe();
@@ -1508,9 +1510,9 @@ mod the_upgrade {
         let session = next(&server.sessions);
         let mut socket = client.probe();
         for word in ["one", "two"] {
-            say(&session, text(word));
+            send(&session, text(word));
         }
-        say(&session, Packet::Message(vec![3].into()));
+        send(&session, Packet::Message(vec![3].into()));
         socket.send("5");
         assert_eq!(socket.text(), "4one");
         assert_eq!(socket.text(), "4two");
@@ -1526,7 +1528,7 @@ mod the_upgrade {
             let session = next(&server.sessions);
             let emitting = thread::spawn(move || {
                 for n in 0..COUNT {
-                    say(&session, text(&n.to_string()));
+                    send(&session, text(&n.to_string()));
                     thread::yield_now();
                 }
             });

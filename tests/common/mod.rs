@@ -1,6 +1,6 @@
-//! What several files of tests share: a polling and a WebSocket client by hand, and how they wait.
-//! What goes over the wire is written out here, and nothing of the library is used for it.
-#![allow(dead_code)] // each file of tests uses its part
+//! What several files of tests share: an Engine.IO client over long-polling and over a WebSocket, and ways
+//! to wait. These clients use nothing of the library.
+#![allow(dead_code)] // each file of tests uses a part of it
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -100,7 +100,7 @@ impl Connection {
     pub fn response(&mut self) -> Response {
         let first = self.line();
         let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.unwrap_or_else(|| panic!("{first:?} is no response"));
+        let status = status.unwrap_or_else(|| panic!("{first:?} is no status line"));
         let mut headers = Vec::new();
         loop {
             let line = self.line();
@@ -124,7 +124,7 @@ impl Connection {
 
     /// Whether the server has ended the connection, after what has been read.
     pub fn has_ended(&mut self) -> bool {
-        self.0.fill_buf().map_or_else(|e| !is_late(&e), <[u8]>::is_empty)
+        self.0.fill_buf().map_or_else(|e| !is_timeout(&e), <[u8]>::is_empty)
     }
 
     /// Ends our direction, and waits for the end of the other.
@@ -149,7 +149,7 @@ impl Connection {
     }
 }
 
-fn is_late(e: &std::io::Error) -> bool {
+fn is_timeout(e: &std::io::Error) -> bool {
     matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }
 
@@ -162,6 +162,12 @@ pub const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 /// The target of a handshake over a WebSocket.
 pub const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
 
+/// The session id in an open packet.
+#[track_caller]
+pub fn sid(open_packet: &str) -> &str {
+    open_packet.split('"').nth(3).unwrap_or_else(|| panic!("{open_packet:?} has no sid"))
+}
+
 /// A session over long-polling: a connection for its `GET`s, another for its `POST`s.
 pub struct Polling {
     pub address: SocketAddr,
@@ -173,9 +179,8 @@ pub struct Polling {
 impl Polling {
     pub fn open(address: SocketAddr) -> Polling {
         let (mut get, post) = (Connection::open(address), Connection::open(address));
-        let open = get.get(POLLING).body;
-        let sid = open.split('"').nth(3).unwrap_or_else(|| panic!("{open:?} has no sid"));
-        Polling { address, sid: sid.to_string(), get, post }
+        let sid = sid(&get.get(POLLING).body).to_string();
+        Polling { address, sid, get, post }
     }
 
     pub fn target(&self) -> String {
@@ -204,9 +209,20 @@ impl Polling {
 
     #[track_caller]
     pub fn post(&mut self, body: &str) {
-        let target = self.target();
-        let response = self.post.post(&target, body);
+        let response = self.try_post(body);
         assert_eq!(response.status_and_body(), (200, "ok"));
+    }
+
+    /// Sends a `POST`, and returns its response, which may refuse it.
+    pub fn try_post(&mut self, body: &str) -> Response {
+        self.send_post(body);
+        self.post.response()
+    }
+
+    /// Sends a `POST`, and does not wait for its response.
+    pub fn send_post(&mut self, body: &str) {
+        let target = self.target();
+        self.post.request("POST", &target, "", body);
     }
 
     /// Waits until the server does not know the session any more. It may send a last packet before.
@@ -270,8 +286,8 @@ impl WebSocket {
     /// A new session, after its open packet.
     pub fn session(address: SocketAddr) -> WebSocket {
         let mut socket = WebSocket::open(address, WEBSOCKET);
-        let open = socket.text();
-        assert!(open.starts_with(r#"0{"sid":""#), "{open}");
+        let open_packet = socket.text();
+        assert!(open_packet.starts_with(r#"0{"sid":""#), "{open_packet}");
         socket
     }
 

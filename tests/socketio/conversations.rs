@@ -15,7 +15,9 @@ use sockets_by_hand::socketio::{AckError, Args, Options, Socket, Value};
 use super::{
     assert_receives_nothing_else, connect_to, connected, connected_polling, server, server_with,
 };
-use crate::common::{Connection, Frame, LIMIT, POLLING, Polling, WebSocket, next, retry, until};
+use crate::common::{
+    Connection, Frame, LIMIT, POLLING, Polling, WebSocket, next, retry, sid, until,
+};
 
 fn end(namespace: &str, reason: &str) -> (String, String) {
     (namespace.to_string(), reason.to_string())
@@ -33,7 +35,7 @@ mod connecting {
         let server = server(|socket| {
             socket.emit("auth", [socket.handshake().auth.clone()]);
         });
-        for (asks, answer, auth) in [
+        for (request, response, auth) in [
             ("40", "40{", r#"42["auth",{}]"#),
             (r#"40{"token":"123"}"#, "40{", r#"42["auth",{"token":"123"}]"#),
             ("40/admin,", "40/admin,{", r#"42/admin,["auth",{}]"#),
@@ -41,10 +43,10 @@ mod connecting {
             (r#"40/admin,{"token":"abc"}"#, "40/admin,{", r#"42/admin,["auth",{"token":"abc"}]"#),
         ] {
             let mut client = WebSocket::session(server.address);
-            client.send(asks);
-            let answered = client.text();
+            client.send(request);
+            let received = client.text();
             let socket = next(&server.sockets);
-            assert_eq!(answered, format!(r#"{answer}"sid":"{}"}}"#, socket.id()));
+            assert_eq!(received, format!(r#"{response}"sid":"{}"}}"#, socket.id()));
             assert_eq!(client.text(), auth);
             assert!(socket.is_connected());
         }
@@ -54,11 +56,11 @@ mod connecting {
     fn a_client_has_another_sid_in_each_namespace() {
         let server = server(|_| {});
         let mut client = WebSocket::open(server.address, crate::common::WEBSOCKET);
-        let hello = client.text();
-        let names = [connect_to(&mut client, ""), connect_to(&mut client, "/admin,")];
-        assert!(names.iter().all(|name| name.len() == 20 && !hello.contains(name)));
-        assert_ne!(names[0], names[1]);
-        assert_eq!(next(&server.sockets).rooms(), [names[0].as_str()]);
+        let open_packet = client.text();
+        let sids = [connect_to(&mut client, ""), connect_to(&mut client, "/admin,")];
+        assert!(sids.iter().all(|sid| sid.len() == 20 && !open_packet.contains(sid)));
+        assert_ne!(sids[0], sids[1]);
+        assert_eq!(next(&server.sockets).rooms(), [sids[0].as_str()]);
         assert_eq!(next(&server.sockets).namespace().name(), "/admin");
     }
 
@@ -84,13 +86,13 @@ mod connecting {
     fn an_unknown_namespace_is_refused() {
         let server = server(|_| {});
         let mut client = WebSocket::session(server.address);
-        for (asks, answer) in [
+        for (request, response) in [
             ("40/random", r#"44/random,{"message":"Invalid namespace"}"#),
             ("40/admin/,{}", r#"44/admin/,{"message":"Invalid namespace"}"#),
             ("40/ADMIN,", r#"44/ADMIN,{"message":"Invalid namespace"}"#),
         ] {
-            client.send(asks);
-            assert_eq!(client.text(), answer);
+            client.send(request);
+            assert_eq!(client.text(), response);
         }
         connect_to(&mut client, "");
         assert_receives_nothing_else(&mut client);
@@ -111,8 +113,8 @@ mod connecting {
         });
         let mut client = WebSocket::session(server.address);
         client.send("40");
-        let answer = r#"44{"message":"who are \"you\"?","data":{"code":7,"tries":[1,null]}}"#;
-        assert_eq!(client.text(), answer);
+        let response = r#"44{"message":"who are \"you\"?","data":{"code":7,"tries":[1,null]}}"#;
+        assert_eq!(client.text(), response);
         client.send(r#"40{"token":"salmon"}"#);
         assert_eq!(client.text(), r#"44{"message":"wrong"}"#);
         assert!(server.sockets.try_recv().is_err() && server.io.fetch_sockets().is_empty());
@@ -125,11 +127,11 @@ mod connecting {
     #[test]
     fn middleware_runs_in_order_until_one_refuses() {
         let server = server(|_| {});
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let calls = Arc::new(Mutex::new(Vec::new()));
         for n in 1..=3 {
-            let asked = asked.clone();
+            let calls = calls.clone();
             server.io.use_middleware(move |socket| {
-                asked.lock().unwrap().push(n);
+                calls.lock().unwrap().push(n);
                 let refuses = socket.handshake().auth["no"].as_f64() == Some(n.into());
                 if refuses { Err("no".into()) } else { Ok(()) }
             });
@@ -138,7 +140,7 @@ mod connecting {
         client.send(r#"40{"no":2}"#);
         assert_eq!(client.text(), r#"44{"message":"no"}"#);
         connect_to(&mut client, "");
-        assert_eq!(*asked.lock().unwrap(), [1, 2, 1, 2, 3]);
+        assert_eq!(*calls.lock().unwrap(), [1, 2, 1, 2, 3]);
     }
 
     #[test]
@@ -180,17 +182,19 @@ mod connecting {
     fn an_event_in_a_namespace_not_connected_to_ends_the_session() {
         let server = server(|_| {});
         server.io.of("/closed").use_middleware(|_| Err("no".into()));
-        for said in [r#"42["echo"]"#, "430[]", "41", r#"42/admin,["echo"]"#, r#"42/no,["echo"]"#] {
+        for packet in [r#"42["echo"]"#, "430[]", "41", r#"42/admin,["echo"]"#, r#"42/no,["echo"]"#]
+        {
             let mut client = WebSocket::session(server.address);
             client.send("40/closed");
             assert_eq!(client.text(), r#"44/closed,{"message":"no"}"#);
-            client.send(said);
-            assert_eq!(client.read(), Frame::Close(1000), "{said}");
+            client.send(packet);
+            assert_eq!(client.read(), Frame::Close(1000), "{packet}");
         }
-        for said in [r#"42/admin,["echo"]"#, "41/admin", "43/admin,0[]", r#"44{"message":"no"}"#] {
+        for packet in [r#"42/admin,["echo"]"#, "41/admin", "43/admin,0[]", r#"44{"message":"no"}"#]
+        {
             let mut client = connected(server.address);
-            client.send(said);
-            assert_eq!(client.read(), Frame::Close(1000), "{said}");
+            client.send(packet);
+            assert_eq!(client.read(), Frame::Close(1000), "{packet}");
             assert_eq!(next(&server.ends), end("/", "forced server close"));
         }
     }
@@ -251,28 +255,28 @@ mod connecting {
         assert_eq!(WebSocket::session(server.address).read(), Frame::Close(1000));
     }
 
-    /// A session that has sent CONNECT, if it got this answer before its timeout.
-    fn answered(address: SocketAddr, asks: &str, answer: &str) -> Option<WebSocket> {
+    /// A client that has sent a CONNECT packet, if it received this response before its timeout.
+    fn try_connect(address: SocketAddr, request: &str, response: &str) -> Option<WebSocket> {
         let mut client = WebSocket::session(address);
-        client.send(asks);
-        matches!(client.read(), Frame::Text(text) if text.starts_with(answer)).then_some(client)
+        client.send(request);
+        matches!(client.read(), Frame::Text(text) if text.starts_with(response)).then_some(client)
     }
 
     #[test]
     fn a_refused_client_is_disconnected_in_time() {
         let server = server_with(connect_timeout(Duration::from_millis(250)), |_| {});
         let refusal = r#"44/random,{"message":"Invalid namespace"}"#;
-        let mut refused = retry(|| answered(server.address, "40/random", refusal));
+        let mut refused = retry(|| try_connect(server.address, "40/random", refusal));
         assert_eq!(refused.read(), Frame::Close(1000));
     }
 
     #[test]
     fn a_connected_client_is_not_disconnected_later() {
         let server = server_with(connect_timeout(Duration::from_millis(250)), |_| {});
-        let mut inside = retry(|| answered(server.address, "40", "40{"));
+        let mut client = retry(|| try_connect(server.address, "40", "40{"));
         // A later one is.
         assert_eq!(WebSocket::session(server.address).read(), Frame::Close(1000));
-        assert_receives_nothing_else(&mut inside);
+        assert_receives_nothing_else(&mut client);
     }
 
     /// Middleware that ends when the connect timeout ends: the two race, and either may win.
@@ -306,12 +310,12 @@ mod connecting {
 
     #[test]
     fn middleware_that_blocks_delays_no_other_client() {
-        let (go, may_go) = mpsc::channel::<()>();
-        let may_go = Mutex::new(may_go);
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
         let server = server(|_| {});
         server.io.use_middleware(move |socket| {
             if socket.handshake().auth["slow"] == Value::Bool(true) {
-                _ = may_go.lock().unwrap().recv();
+                _ = released.lock().unwrap().recv();
             }
             Ok(())
         });
@@ -319,34 +323,33 @@ mod connecting {
         slow.send(r#"40{"slow":true}"#);
         let mut quick = connected(server.address);
         assert_receives_nothing_else(&mut quick);
-        server.io.emit("news", [1.into()]);
-        assert_eq!(quick.text(), r#"42["news",1]"#);
-        drop(go);
+        server.io.emit("event", [1.into()]);
+        assert_eq!(quick.text(), r#"42["event",1]"#);
+        drop(release);
         assert!(slow.text().starts_with("40{")); // and none of the broadcasts before
         assert_receives_nothing_else(&mut slow);
     }
 
     #[test]
     fn a_second_connect_during_the_middleware_leaves_nothing_behind() {
-        let (begun, begins) = mpsc::channel();
-        let (go, may_go) = mpsc::channel::<()>();
-        let may_go = Mutex::new(may_go);
+        let (started, starts) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
         let server = server(|_| {});
         server.io.use_middleware(move |socket| {
             socket.join("tea");
-            begun.send(socket.clone()).unwrap();
+            started.send(socket.clone()).unwrap();
             if socket.handshake().auth["slow"] == Value::Bool(true) {
-                _ = may_go.lock().unwrap().recv();
+                _ = released.lock().unwrap().recv();
             }
             Ok(())
         });
         let mut client = Polling::open(server.address);
-        let target = client.target();
-        client.post.request("POST", &target, "", r#"40{"slow":true}"#);
-        let socket = next(&begins);
+        client.send_post(r#"40{"slow":true}"#);
+        let socket = next(&starts);
         let mut websocket = client.upgrade();
         websocket.send("40"); // handled after the first has been answered
-        drop(go);
+        drop(release);
         assert!(websocket.text().starts_with("40{"));
         assert_eq!(websocket.read(), Frame::Close(1000));
         assert_eq!(next(&server.ends), end("/", "forced server close"));
@@ -356,11 +359,11 @@ mod connecting {
 
     #[test]
     fn middleware_that_panics_leaves_nothing_behind() {
-        let (came, sockets) = mpsc::channel();
+        let (sender, sockets) = mpsc::channel();
         let server = server(|_| {});
         server.io.use_middleware(move |socket| {
             socket.join("tea");
-            came.send(socket.clone()).unwrap();
+            sender.send(socket.clone()).unwrap();
             panic!("as the test wants it");
         });
         let mut client = WebSocket::session(server.address);
@@ -371,23 +374,22 @@ mod connecting {
 
     #[test]
     fn a_client_that_leaves_during_the_middleware_emits_no_event() {
-        let (begun, begins) = mpsc::channel();
-        let (go, may_go) = mpsc::channel::<()>();
-        let may_go = Mutex::new(may_go);
+        let (started, starts) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
         let server = server(|_| {});
         server.io.use_middleware(move |_| {
-            begun.send(()).unwrap();
-            _ = may_go.lock().unwrap().recv();
+            started.send(()).unwrap();
+            _ = released.lock().unwrap().recv();
             Ok(())
         });
         let mut client = Polling::open(server.address);
         client.send_get();
-        let target = client.target();
-        client.post.request("POST", &target, "", "40");
-        next(&begins);
+        client.send_post("40");
+        next(&starts);
         drop(client.get);
         until(|| server.handle.sessions() == 0);
-        drop(go);
+        drop(release);
         assert_eq!(client.post.response().status, 200);
         assert!(server.io.fetch_sockets().is_empty());
         assert!(server.sockets.try_recv().is_err());
@@ -398,8 +400,8 @@ mod connecting {
         let server = server(|_| {});
         let mut connection = Connection::open(server.address);
         connection.request("GET", &format!("{POLLING}&room=tea%26milk"), "X-Who: Ann\r\n", "");
-        let hello = connection.response().body;
-        let target = format!("{POLLING}&sid={}", hello.split('"').nth(3).unwrap());
+        let open_packet = connection.response().body;
+        let target = format!("{POLLING}&sid={}", sid(&open_packet));
         assert_eq!(connection.post(&target, r#"40{"token":1}"#).status_and_body(), (200, "ok"));
         let socket = next(&server.sockets);
         let handshake = socket.handshake();
@@ -461,10 +463,10 @@ mod events {
         client.send(r#"42["echo","b"]"#);
         assert_eq!(client.text(), r#"42/admin,["echo","a"]"#);
         assert_eq!(client.text(), r#"42["echo","b"]"#);
-        server.io.of("admin").emit("news", [1.into()]);
-        server.io.emit("news", [2.into()]);
-        assert_eq!(client.text(), r#"42/admin,["news",1]"#);
-        assert_eq!(client.text(), r#"42["news",2]"#);
+        server.io.of("admin").emit("event", [1.into()]);
+        server.io.emit("event", [2.into()]);
+        assert_eq!(client.text(), r#"42/admin,["event",1]"#);
+        assert_eq!(client.text(), r#"42["event",2]"#);
     }
 
     #[test]
@@ -547,14 +549,14 @@ mod events {
             });
         });
         let mut client = connected(server.address);
-        for (event, answer) in [
+        for (event, ack) in [
             (r#"420["ask"]"#, "430[]"),
             (r#"4212["ask",1,{"2":[false]}]"#, r#"4312[1,{"2":[false]}]"#),
             (r#"420["twice"]"#, "430[true]"),
             (r#"429007199254740991["ask"]"#, "439007199254740991[]"),
         ] {
             client.send(event);
-            assert_eq!(client.text(), answer);
+            assert_eq!(client.text(), ack);
         }
         client.send(r#"42["ask",1]"#);
         client.send(r#"42["twice"]"#);
@@ -593,31 +595,31 @@ mod events {
         assert_eq!(client.poll(), r#"42["kept"]"#);
         // Once a GET is held they can. No event says when it is.
         for emit in [
-            Box::new(|| socket.emit_volatile("heard", [])) as Box<dyn Fn()>,
-            Box::new(|| server.io.everyone().volatile().emit("heard", [])),
+            Box::new(|| socket.emit_volatile("received", [])) as Box<dyn Fn()>,
+            Box::new(|| server.io.everyone().volatile().emit("received", [])),
         ] {
             client.send_get();
             let received = thread::scope(|scope| {
-                let hearing = scope.spawn(|| client.received());
+                let receiving = scope.spawn(|| client.received());
                 until(|| {
                     emit();
-                    hearing.is_finished()
+                    receiving.is_finished()
                 });
-                hearing.join().unwrap()
+                receiving.join().unwrap()
             });
-            assert_eq!(received, r#"42["heard"]"#);
+            assert_eq!(received, r#"42["received"]"#);
         }
         // A WebSocket can, unless a thread is still writing what came before: on Windows one always
         // does.
         let mut websocket = connected(server.address);
         let socket = next(&server.sockets);
         let received = thread::scope(|scope| {
-            let hearing = scope.spawn(|| websocket.text());
+            let receiving = scope.spawn(|| websocket.text());
             until(|| {
                 socket.emit_volatile("at once", []);
-                hearing.is_finished()
+                receiving.is_finished()
             });
-            hearing.join().unwrap()
+            receiving.join().unwrap()
         });
         assert_eq!(received, r#"42["at once"]"#);
     }
@@ -626,12 +628,12 @@ mod events {
 mod acknowledgements_of_the_client {
     use super::*;
 
-    type Answers = mpsc::Receiver<Result<Args, AckError>>;
+    type Acks = mpsc::Receiver<Result<Args, AckError>>;
 
     /// Emits an event with an acknowledgement, and returns its receiver.
-    fn ask(socket: &Socket, time: Duration) -> Answers {
+    fn emit_with_ack(socket: &Socket, time: Duration) -> Acks {
         let (sender, receiver) = mpsc::channel();
-        socket.emit_with_ack("ask", ["?".into()], time, move |a| sender.send(a).unwrap());
+        socket.emit_with_ack("ask", ["?".into()], time, move |ack| sender.send(ack).unwrap());
         receiver
     }
 
@@ -640,7 +642,7 @@ mod acknowledgements_of_the_client {
         let server = server(|_| {});
         let mut client = connected(server.address);
         let socket = next(&server.sockets);
-        let (first, second) = (ask(&socket, LIMIT), ask(&socket, LIMIT));
+        let (first, second) = (emit_with_ack(&socket, LIMIT), emit_with_ack(&socket, LIMIT));
         assert_eq!(client.text(), r#"420["ask","?"]"#);
         assert_eq!(client.text(), r#"421["ask","?"]"#);
         client.send(r#"461-1[{"_placeholder":true,"num":0}]"#);
@@ -654,14 +656,14 @@ mod acknowledgements_of_the_client {
     fn that_are_not_awaited_do_no_harm() {
         let server = server(|_| {});
         let mut client = connected(server.address);
-        let answer = ask(&next(&server.sockets), LIMIT);
+        let ack = emit_with_ack(&next(&server.sockets), LIMIT);
         assert_eq!(client.text(), r#"420["ask","?"]"#);
         client.send("437[]");
         client.send("430[1]");
         client.send("430[2]");
         assert_receives_nothing_else(&mut client);
-        assert_eq!(next(&answer), Ok(Args(vec![1.into()])));
-        assert!(answer.recv().is_err());
+        assert_eq!(next(&ack), Ok(Args(vec![1.into()])));
+        assert!(ack.recv().is_err());
     }
 
     #[test]
@@ -672,12 +674,12 @@ mod acknowledgements_of_the_client {
         client.close();
         next(&server.ends);
         let (sender, called) = mpsc::channel();
-        socket.emit_with_ack("ask", [], LIMIT, move |answer| {
-            sender.send((answer, thread::current().id())).unwrap();
+        socket.emit_with_ack("ask", [], LIMIT, move |ack| {
+            sender.send((ack, thread::current().id())).unwrap();
         });
-        let (answer, on) = next(&called);
-        assert_eq!(answer, Err(AckError::Disconnected));
-        assert_ne!(on, thread::current().id());
+        let (ack, callback_thread) = next(&called);
+        assert_eq!(ack, Err(AckError::Disconnected));
+        assert_ne!(callback_thread, thread::current().id());
     }
 
     #[test]
@@ -701,12 +703,12 @@ mod acknowledgements_of_the_client {
     fn that_are_late_do_no_harm() {
         let server = server(|_| {});
         let mut client = connected(server.address);
-        let answer = ask(&next(&server.sockets), Duration::from_millis(5));
+        let ack = emit_with_ack(&next(&server.sockets), Duration::from_millis(5));
         assert_eq!(client.text(), r#"420["ask","?"]"#);
-        assert_eq!(next(&answer), Err(AckError::Timeout));
+        assert_eq!(next(&ack), Err(AckError::Timeout));
         client.send("430[1]");
         assert_receives_nothing_else(&mut client);
-        assert!(answer.recv().is_err());
+        assert!(ack.recv().is_err());
     }
 
     #[test]
@@ -714,12 +716,12 @@ mod acknowledgements_of_the_client {
         let server = server(|_| {});
         let mut client = connected(server.address);
         let socket = next(&server.sockets);
-        let answer = ask(&socket, LIMIT);
+        let ack = emit_with_ack(&socket, LIMIT);
         assert_eq!(client.text(), r#"420["ask","?"]"#);
         client.send("41");
-        assert_eq!(next(&answer), Err(AckError::Disconnected));
+        assert_eq!(next(&ack), Err(AckError::Disconnected));
         assert_eq!(next(&server.ends), end("/", "client namespace disconnect"));
-        assert_eq!(next(&ask(&socket, LIMIT)), Err(AckError::Disconnected));
+        assert_eq!(next(&emit_with_ack(&socket, LIMIT)), Err(AckError::Disconnected));
     }
 
     #[test]
@@ -729,7 +731,7 @@ mod acknowledgements_of_the_client {
         let main = next(&server.sockets);
         connect_to(&mut client, "/admin,");
         let admin = next(&server.sockets);
-        let (main, admin) = (ask(&main, LIMIT), ask(&admin, LIMIT));
+        let (main, admin) = (emit_with_ack(&main, LIMIT), emit_with_ack(&admin, LIMIT));
         assert_eq!(client.text(), r#"420["ask","?"]"#);
         assert_eq!(client.text(), r#"42/admin,0["ask","?"]"#);
         client.send(r#"43/admin,0["admin"]"#);
@@ -786,9 +788,9 @@ mod disconnecting {
         let mut client = connected(server.address);
         connect_to(&mut client, "/admin,");
         client.send(r#"42["away"]"#);
-        let mut said = [client.text(), client.text()];
-        said.sort();
-        assert_eq!(said, ["41", "41/admin,"]);
+        let mut packets = [client.text(), client.text()];
+        packets.sort();
+        assert_eq!(packets, ["41", "41/admin,"]);
         assert_eq!(client.read(), Frame::Close(1000));
         assert_eq!(client.read(), Frame::End);
         let mut ends = [next(&server.ends), next(&server.ends)];
@@ -818,8 +820,8 @@ mod disconnecting {
         assert_eq!(reason_after(|mut client| client.send("1")), "transport close");
         assert_eq!(reason_after(|mut client| client.send("41")), "client namespace disconnect");
         assert_eq!(reason_after(|mut client| client.send("40")), "forced server close");
-        assert_eq!(reason_after(|mut client| client.send("4nonsense")), "parse error");
-        assert_eq!(reason_after(|mut client| client.send("nonsense")), "parse error");
+        assert_eq!(reason_after(|mut client| client.send("4malformed")), "parse error");
+        assert_eq!(reason_after(|mut client| client.send("malformed")), "parse error");
         assert_eq!(reason_after(|mut client| client.send(&"4".repeat(101))), "transport error");
 
         let mut client = connected_polling(address);
@@ -856,8 +858,7 @@ mod disconnecting {
         while server.ends.try_recv().is_ok() {}
         let _client = retry(|| {
             let mut client = Polling::open(server.address);
-            let target = client.target();
-            (client.post.post(&target, "40").status == 200).then_some(client)
+            (client.try_post("40").status == 200).then_some(client)
         });
         assert_eq!(next(&server.ends), end("/", "ping timeout"));
     }
@@ -865,19 +866,19 @@ mod disconnecting {
     #[test]
     fn every_malformed_packet_ends_only_its_own_session() {
         let server = server(|_| {});
-        let mut stays = connected(server.address);
+        let mut other = connected(server.address);
         let bytes = |client: &mut WebSocket| client.send_bytes(&[1]);
-        let waits =
+        let header =
             |client: &mut WebSocket| client.send(r#"451-["echo",{"_placeholder":true,"num":0}]"#);
-        type Say = Box<dyn Fn(&mut WebSocket)>;
-        let mut nonsense: Vec<Say> = vec![
+        type Send = Box<dyn Fn(&mut WebSocket)>;
+        let mut cases: Vec<Send> = vec![
             Box::new(bytes),
             Box::new(move |client| {
-                waits(client);
+                header(client);
                 client.send(r#"42["echo"]"#);
             }),
             Box::new(move |client| {
-                waits(client);
+                header(client);
                 bytes(client);
                 bytes(client);
             }),
@@ -902,38 +903,38 @@ mod disconnecting {
             r#"4511-["echo"]"#,
             r#"45["echo"]"#,
         ] {
-            nonsense.push(Box::new(move |client| client.send(text)));
+            cases.push(Box::new(move |client| client.send(text)));
         }
-        for (n, speak) in nonsense.iter().enumerate() {
+        for (n, send) in cases.iter().enumerate() {
             let mut client = connected(server.address);
-            speak(&mut client);
+            send(&mut client);
             loop {
                 match client.read() {
                     Frame::Close(code) => break assert_eq!(code, 1000, "packet {n}"),
                     Frame::End => panic!("packet {n}: no close frame"),
-                    _ => {} // the answers to legal packets before it
+                    _ => {} // the responses to valid packets before it
                 }
             }
             assert_eq!(next(&server.ends), end("/", "parse error"), "packet {n}");
-            assert_receives_nothing_else(&mut stays);
+            assert_receives_nothing_else(&mut other);
         }
         let mut client = connected_polling(server.address);
-        client.post("4nonsense");
+        client.post("4malformed");
         assert_eq!(next(&server.ends), end("/", "parse error"));
-        assert_receives_nothing_else(&mut stays);
+        assert_receives_nothing_else(&mut other);
     }
 
     #[test]
     fn rooms_are_left_between_disconnecting_and_disconnect() {
-        let (told, tells) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
         let server = server(move |socket| {
             for name in ["disconnecting", "disconnect"] {
-                let told = told.clone();
+                let sender = sender.clone();
                 socket.on(name, move |event| {
                     let in_room = event.socket.namespace().to("tea").fetch_sockets().len();
                     event.socket.join("too late");
                     let rooms = event.socket.rooms().len();
-                    told.send((event.name.clone(), event.args.to_vec(), in_room, rooms)).unwrap();
+                    sender.send((event.name.clone(), event.args.to_vec(), in_room, rooms)).unwrap();
                 });
             }
         });
@@ -943,14 +944,14 @@ mod disconnecting {
         let socket = next(&server.sockets);
         client.close();
         let reason = vec![Value::from("transport close")];
-        assert_eq!(next(&tells), ("disconnecting".to_string(), reason.clone(), 1, 3));
-        assert_eq!(next(&tells), ("disconnect".to_string(), reason, 0, 0));
+        assert_eq!(next(&events), ("disconnecting".to_string(), reason.clone(), 1, 3));
+        assert_eq!(next(&events), ("disconnect".to_string(), reason, 0, 0));
         until(|| server.handle.sessions() == 0);
         socket.join("tea");
         socket.emit("to nobody", []);
         socket.disconnect(true);
         assert!(socket.rooms().is_empty() && server.io.to("tea").fetch_sockets().is_empty());
-        assert!(tells.try_recv().is_err(), "the end was told twice");
+        assert!(events.try_recv().is_err(), "an event was emitted twice");
     }
 }
 
@@ -965,7 +966,7 @@ mod handlers {
             }
             socket.on("panic", |_| panic!("as the test wants it"));
         });
-        let mut stays = connected(server.address);
+        let mut other = connected(server.address);
         let mut client = connected(server.address);
         connect_to(&mut client, "/admin,");
         client.send(r#"42["panic"]"#);
@@ -978,7 +979,7 @@ mod handlers {
         assert!(client.text().starts_with("40{"));
         assert_eq!(client.read(), Frame::Close(1000));
         assert_eq!(next(&server.ends), end("/", "forced close"));
-        assert_receives_nothing_else(&mut stays);
+        assert_receives_nothing_else(&mut other);
         until(|| server.handle.sessions() == 1);
         assert_eq!(server.io.fetch_sockets().len(), 1);
     }
@@ -998,26 +999,26 @@ mod handlers {
 
     #[test]
     fn that_block_delay_no_other_client() {
-        let (go, may_go) = mpsc::channel::<()>();
-        let may_go = Arc::new(Mutex::new(may_go));
-        let (begun, begins) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        let (started, starts) = mpsc::channel();
         let server = server(move |socket| {
-            let (may_go, begun) = (may_go.clone(), begun.clone());
+            let (released, started) = (released.clone(), started.clone());
             socket.on("work", move |event| {
-                begun.send(()).unwrap();
-                _ = may_go.lock().unwrap().recv();
+                started.send(()).unwrap();
+                _ = released.lock().unwrap().recv();
                 event.ack(["done".into()]);
             });
         });
         let (mut slow, mut quick) = (connected(server.address), connected(server.address));
         slow.send(r#"420["work"]"#);
         slow.send(r#"421["ask"]"#); // its own thread is in the handler: this waits
-        next(&begins);
+        next(&starts);
         assert_receives_nothing_else(&mut quick);
-        server.io.emit("news", [1.into()]);
-        assert_eq!(quick.text(), r#"42["news",1]"#);
-        assert_eq!(slow.text(), r#"42["news",1]"#);
-        drop(go);
+        server.io.emit("event", [1.into()]);
+        assert_eq!(quick.text(), r#"42["event",1]"#);
+        assert_eq!(slow.text(), r#"42["event",1]"#);
+        drop(release);
         assert_eq!(slow.text(), r#"430["done"]"#);
         assert_eq!(slow.text(), "431[]");
     }
@@ -1072,8 +1073,8 @@ mod handlers {
             let server = server({
                 let players = players.clone();
                 move |socket| {
-                    let leaves = players.clone();
-                    socket.on("disconnect", move |_| *leaves.lock().unwrap() += 1);
+                    let counter = players.clone();
+                    socket.on("disconnect", move |_| *counter.lock().unwrap() += 1);
                     let players = players.clone();
                     socket.on("leave me", move |event| {
                         let _players = players.lock().unwrap();
@@ -1087,16 +1088,16 @@ mod handlers {
             assert_eq!(clients[2].text(), "41");
             next(&server.ends);
             until(|| *players.lock().unwrap() == 1);
-            let (told, tells) = mpsc::channel();
+            let (sender, counts) = mpsc::channel();
             let held = players.clone();
             thread::spawn(move || {
                 let players = held.lock().unwrap();
                 first.disconnect(close);
                 assert!(!first.is_connected());
                 io.disconnect_sockets(close);
-                told.send(*players).unwrap();
+                sender.send(*players).unwrap();
             });
-            assert_eq!(next(&tells), 1);
+            assert_eq!(next(&counts), 1);
             (0..2).for_each(|_| _ = next(&server.ends));
             until(|| *players.lock().unwrap() == 3);
         }
@@ -1105,14 +1106,14 @@ mod handlers {
     #[test]
     fn disconnect_listener_that_panics_keeps_no_other_from_being_called() {
         for name in ["disconnecting", "disconnect"] {
-            let (told, tells) = mpsc::channel();
+            let (sender, names) = mpsc::channel();
             let server = server(move |socket| {
                 socket.on(name, |_| panic!("as the test wants it"));
-                let told = told.clone();
-                socket.on(name, move |event| told.send(event.name.clone()).unwrap());
+                let sender = sender.clone();
+                socket.on(name, move |event| sender.send(event.name.clone()).unwrap());
             });
             connected(server.address).close();
-            assert_eq!(next(&tells), name);
+            assert_eq!(next(&names), name);
         }
     }
 
@@ -1121,42 +1122,41 @@ mod handlers {
         let (called, calls) = mpsc::channel();
         let server = server(move |socket| {
             let called = called.clone();
-            let ask = move || {
+            let emit = move || {
                 socket.emit_with_ack("disconnect", [], LIMIT, move |_| _ = called.send(()));
             };
-            assert!(catch_unwind(AssertUnwindSafe(ask)).is_err());
+            assert!(catch_unwind(AssertUnwindSafe(emit)).is_err());
         });
         connected(server.address).close();
         assert_eq!(next(&server.ends), end("/", "transport close"));
-        assert!(calls.try_recv().is_err(), "an answer was awaited"); // resolved before `disconnect`
+        assert!(calls.try_recv().is_err(), "the callback was registered"); // resolved before `disconnect`
     }
 
     #[test]
     fn added_after_the_disconnect_are_called_and_freed() {
-        let (told, tells) = mpsc::channel();
-        let (begun, begins) = mpsc::channel();
-        let (go, may_go) = mpsc::channel::<()>();
-        let may_go = Mutex::new(may_go);
+        let (sender, reasons) = mpsc::channel();
+        let (started, starts) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
         let witness = Arc::new(());
         let weak = Arc::downgrade(&witness);
         let witness = Mutex::new(Some(witness));
         let server = server(move |socket| {
-            begun.send(()).unwrap();
-            _ = may_go.lock().unwrap().recv();
-            let held = (socket.clone(), witness.lock().unwrap().take(), told.clone());
+            started.send(()).unwrap();
+            _ = released.lock().unwrap().recv();
+            let held = (socket.clone(), witness.lock().unwrap().take(), sender.clone());
             socket.on("disconnect", move |event| held.2.send(event.args.clone()).unwrap());
         });
         let mut client = Polling::open(server.address);
         client.send_get();
-        let target = client.target();
-        client.post.request("POST", &target, "", "40");
-        next(&begins);
+        client.send_post("40");
+        next(&starts);
         assert!(client.received().starts_with("40{"));
         client.send_get();
         drop(client);
         until(|| server.handle.sessions() == 0);
-        drop(go);
-        assert_eq!(next(&tells), ["transport error".into()]);
+        drop(release);
+        assert_eq!(next(&reasons), ["transport error".into()]);
         drop(next(&server.sockets));
         until(|| weak.upgrade().is_none());
     }

@@ -18,32 +18,32 @@ use common::{Polling, WebSocket};
 use sockets_by_hand::engineio::Handle;
 use sockets_by_hand::socketio::{Io, Options, Server, Socket};
 
-/// A server with two namespaces, `/` and `/admin`, and what a test wants to know of it.
+/// A server with two namespaces, `/` and `/admin`.
 struct TestServer {
     address: SocketAddr,
     handle: Handle,
     io: Io,
-    /// Each socket that has connected, once its listeners are set.
+    /// Receives each connected socket, once its listeners are added.
     sockets: Receiver<Socket>,
-    /// Each `disconnect`: the namespace and the reason.
+    /// Receives the namespace and the reason of each `disconnect` event.
     ends: Receiver<(String, String)>,
-    serving: JoinHandle<()>,
+    thread: JoinHandle<()>,
 }
 
 fn server(set: impl Fn(&Socket) + Send + Sync + 'static) -> TestServer {
     server_with(Options::default(), set)
 }
 
-/// Every socket emits what comes as `echo`, acknowledges `ask` with its arguments, joins and leaves
+/// Every socket emits `echo` back, acknowledges `ask` with its arguments, joins and leaves
 /// rooms, and has the listeners that `set` adds.
 fn server_with(options: Options, set: impl Fn(&Socket) + Send + Sync + 'static) -> TestServer {
     let server = Server::bind("127.0.0.1:0", options).unwrap();
     let (address, handle, io) = (server.address().unwrap(), server.handle(), server.io());
-    let (came, sockets) = mpsc::channel();
+    let (connected, sockets) = mpsc::channel();
     let (ended, ends) = mpsc::channel();
     let set = Arc::new(set);
     for name in ["/", "/admin"] {
-        let (came, ended, set) = (came.clone(), ended.clone(), set.clone());
+        let (connected, ended, set) = (connected.clone(), ended.clone(), set.clone());
         io.of(name).on_connection(move |socket| {
             socket.on("echo", |event| event.socket.emit("echo", &event.args));
             socket.on("ask", |event| event.ack(&event.args));
@@ -61,11 +61,11 @@ fn server_with(options: Options, set: impl Fn(&Socket) + Send + Sync + 'static) 
                 _ = ended.send((name, event.args[0].as_str().unwrap().to_string()));
             });
             set(&socket);
-            _ = came.send(socket);
+            _ = connected.send(socket);
         });
     }
-    let serving = thread::spawn(|| server.serve());
-    TestServer { address, handle, io, sockets, ends, serving }
+    let thread = thread::spawn(|| server.serve());
+    TestServer { address, handle, io, sockets, ends, thread }
 }
 
 /// A client that is connected to the main namespace, over a WebSocket.
@@ -80,18 +80,18 @@ fn connected(address: SocketAddr) -> WebSocket {
 #[track_caller]
 fn connect_to(client: &mut WebSocket, namespace: &str) -> String {
     client.send(&format!("40{namespace}"));
-    let answer = client.text();
-    let id = answer.strip_prefix(&format!(r#"40{namespace}{{"sid":""#));
-    id.and_then(|id| id.strip_suffix(r#""}"#)).unwrap_or_else(|| panic!("{answer}")).to_string()
+    let response = client.text();
+    let id = response.strip_prefix(&format!(r#"40{namespace}{{"sid":""#));
+    id.and_then(|id| id.strip_suffix(r#""}"#)).unwrap_or_else(|| panic!("{response}")).to_string()
 }
 
-/// The same over long-polling.
+/// A client that is connected to the main namespace, over long-polling.
 #[track_caller]
 fn connected_polling(address: SocketAddr) -> Polling {
     let mut client = Polling::open(address);
     client.post("40");
-    let answer = client.poll();
-    assert!(answer.starts_with(r#"40{"sid":""#), "{answer}");
+    let response = client.poll();
+    assert!(response.starts_with(r#"40{"sid":""#), "{response}");
     client
 }
 

@@ -49,17 +49,18 @@ fn members(server: &TestServer) -> Vec<JoinHandle<Vec<String>>> {
             received
         }));
     }
-    for moves_at in [ALL, ALL, 1, ALL / 4, ALL / 2] {
+    for upgrades_at in [ALL, ALL, 1, ALL / 4, ALL / 2] {
         let mut client = connected_polling(server.address);
         join_polling(&mut client);
         members.push(thread::spawn(move || {
             let mut received = Vec::new();
-            poll(&mut client, &mut received, moves_at);
+            poll(&mut client, &mut received, upgrades_at);
             if received.len() < ALL {
                 client.send_get();
                 let mut socket = client.probe();
                 let last = client.received();
-                received.extend(last.split('\x1e').filter(|said| *said != "6").map(str::to_string));
+                received
+                    .extend(last.split('\x1e').filter(|packet| *packet != "6").map(str::to_string));
                 socket.send("5");
                 receive(&mut socket, &mut received);
             }
@@ -70,7 +71,7 @@ fn members(server: &TestServer) -> Vec<JoinHandle<Vec<String>>> {
 }
 
 /// Connects, joins and disconnects in one of many ways, again and again until the last broadcast.
-fn come_and_go(server: &TestServer, over: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
+fn come_and_go(server: &TestServer, done: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
     let ways: [fn(std::net::SocketAddr); 5] = [
         |address| join(&mut connected(address)), // ends the connection only
         |address| {
@@ -83,7 +84,7 @@ fn come_and_go(server: &TestServer, over: &Arc<AtomicBool>) -> Vec<JoinHandle<()
         |address| {
             let mut client = connected(address);
             join(&mut client);
-            client.send("4nonsense");
+            client.send("4malformed");
         },
         |address| {
             let mut client = connected_polling(address);
@@ -97,24 +98,24 @@ fn come_and_go(server: &TestServer, over: &Arc<AtomicBool>) -> Vec<JoinHandle<()
             client.upgrade().send("1");
         },
     ];
-    let (address, over) = (server.address, over.clone());
-    let go = ways.map(|way| {
-        let over = over.clone();
+    let (address, done) = (server.address, done.clone());
+    let threads = ways.map(|way| {
+        let done = done.clone();
         thread::spawn(move || {
-            while !over.load(Relaxed) {
+            while !done.load(Relaxed) {
                 way(address);
             }
         })
     });
-    go.into()
+    threads.into()
 }
 
 #[test]
 fn members_of_a_room_receive_all_broadcasts_in_one_order() {
     let server = server(|_| {});
     let members = members(&server);
-    let over = Arc::new(AtomicBool::new(false));
-    let come_and_go = come_and_go(&server, &over);
+    let done = Arc::new(AtomicBool::new(false));
+    let come_and_go = come_and_go(&server, &done);
     let start = Arc::new(Barrier::new(EMITTERS));
     let emitters = (0..EMITTERS).map(|emitter| {
         let (room, start) = (server.io.to("crowd"), start.clone());
@@ -127,13 +128,14 @@ fn members_of_a_room_receive_all_broadcasts_in_one_order() {
         })
     });
     emitters.collect::<Vec<_>>().into_iter().for_each(|emitter| emitter.join().unwrap());
-    let received: Vec<_> = members.into_iter().map(|stayer| stayer.join().unwrap()).collect();
-    over.store(true, Relaxed);
-    come_and_go.into_iter().for_each(|client| client.join().unwrap());
+    let received: Vec<_> = members.into_iter().map(|thread| thread.join().unwrap()).collect();
+    done.store(true, Relaxed);
+    come_and_go.into_iter().for_each(|thread| thread.join().unwrap());
 
     for emitter in 0..EMITTERS {
         let of_one = format!(r#"42["n",{emitter},"#);
-        let of_one: Vec<_> = received[0].iter().filter(|said| said.starts_with(&of_one)).collect();
+        let of_one: Vec<_> =
+            received[0].iter().filter(|packet| packet.starts_with(&of_one)).collect();
         let expected: Vec<_> = (0..EVENTS).map(|n| format!(r#"42["n",{emitter},{n}]"#)).collect();
         assert_eq!(of_one, expected.iter().collect::<Vec<_>>());
     }
@@ -157,21 +159,21 @@ fn disconnected_clients_leave_nothing_behind() {
         let held = (socket.clone(), witness.clone());
         socket.on_any(move |_| _ = &held);
         let held = (socket.clone(), witness.clone());
-        socket.emit_with_ack("answer me", [], Duration::from_secs(3600), move |_| _ = &held);
+        socket.emit_with_ack("acknowledge", [], Duration::from_secs(3600), move |_| _ = &held);
     });
     let held_by_the_server = weak.strong_count();
     let mut clients: Vec<_> = (0..6)
         .map(|n| {
             let mut client = connected(server.address);
-            assert_eq!(client.text(), r#"420["answer me"]"#);
-            client.send(["41", "1", "4nonsense", "40", r#"42["hello"]"#, r#"42["hello"]"#][n]);
+            assert_eq!(client.text(), r#"420["acknowledge"]"#);
+            client.send(["41", "1", "4malformed", "40", r#"42["hello"]"#, r#"42["hello"]"#][n]);
             client
         })
         .collect();
     let mut polling = Polling::open(server.address);
     polling.post("40");
     polling.send_get();
-    assert!(polling.received().contains(r#"420["answer me"]"#));
+    assert!(polling.received().contains(r#"420["acknowledge"]"#));
     assert!(weak.strong_count() > held_by_the_server);
     clients[4].close();
     drop((clients, polling.upgrade(), polling));
@@ -180,7 +182,7 @@ fn disconnected_clients_leave_nothing_behind() {
     while server.sockets.try_recv().is_ok() {}
     until(|| weak.strong_count() == held_by_the_server);
     server.handle.close();
-    server.serving.join().unwrap();
+    server.thread.join().unwrap();
     drop(server.io);
     until(|| weak.upgrade().is_none());
 }
@@ -204,8 +206,8 @@ mod alone {
             .env("ALONE", "1")
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
         false
     }
 
@@ -252,7 +254,7 @@ mod alone {
         assert_eq!(refused.text(), r#"44/nowhere,{"message":"Invalid namespace"}"#);
         assert!(threads() > before + 8);
         clients[0].send("41");
-        clients[1].send("4nonsense");
+        clients[1].send("4malformed");
         io.emit("bye", []);
         assert_eq!(polling.received(), r#"42["bye"]"#);
         drop((clients, polling, silent, refused));

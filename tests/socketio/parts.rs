@@ -494,13 +494,13 @@ mod rooms_by_id {
 mod awaited_acknowledgements {
     use super::*;
 
-    type Answer = Result<Args, AckError>;
+    type AckResult = Result<Args, AckError>;
 
     /// Awaits an acknowledgement, and returns its id and the receiver of the result.
-    fn expect(acks: &Acks, time: Duration) -> (u64, mpsc::Receiver<Answer>) {
+    fn expect(acks: &Acks, time: Duration) -> (u64, mpsc::Receiver<AckResult>) {
         let (sender, receiver) = mpsc::channel();
         let id = acks.next_id();
-        acks.expect(id, time, Box::new(move |answer| sender.send(answer).unwrap()));
+        acks.expect(id, time, Box::new(move |ack| sender.send(ack).unwrap()));
         (id, receiver)
     }
 
@@ -520,22 +520,22 @@ mod awaited_acknowledgements {
     fn one_that_is_not_awaited_is_ignored() {
         let acks = Acks::default();
         acks.resolve(0, Ok(Args::default()));
-        let (id, answer) = expect(&acks, LIMIT);
+        let (id, ack) = expect(&acks, LIMIT);
         acks.resolve(id + 1, Ok(Args::default()));
-        assert!(answer.try_recv().is_err());
+        assert!(ack.try_recv().is_err());
         acks.resolve(id, Ok(Args(vec![1.into()])));
         acks.resolve(id, Ok(Args(vec![2.into()])));
-        assert_eq!(next(&answer), Ok(Args(vec![1.into()])));
-        assert!(answer.recv().is_err(), "it was told twice");
+        assert_eq!(next(&ack), Ok(Args(vec![1.into()])));
+        assert!(ack.recv().is_err(), "the callback was called twice");
     }
 
     #[test]
     fn one_that_is_late_times_out() {
         let acks = Acks::default();
-        let (id, answer) = expect(&acks, Duration::from_millis(5));
-        assert_eq!(next(&answer), Err(AckError::Timeout));
+        let (id, ack) = expect(&acks, Duration::from_millis(5));
+        assert_eq!(next(&ack), Err(AckError::Timeout));
         acks.resolve(id, Ok(Args::default()));
-        assert!(answer.recv().is_err());
+        assert!(ack.recv().is_err());
     }
 
     #[test]
@@ -558,8 +558,8 @@ mod awaited_acknowledgements {
         let id = acks.next_id();
         acks.expect(id, LIMIT, await_again);
         acks.resolve(id, Ok(Args::default()));
-        let (id, answer) = next(&receiver);
+        let (id, ack) = next(&receiver);
         acks.resolve(id, Ok(Args(vec!["again".into()])));
-        assert_eq!(next(&answer), Ok(Args(vec!["again".into()])));
+        assert_eq!(next(&ack), Ok(Args(vec!["again".into()])));
     }
 }

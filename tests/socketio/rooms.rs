@@ -5,7 +5,7 @@ use sockets_by_hand::socketio::{Socket, Value};
 use super::{TestServer, assert_receives_nothing_else, connect_to, connected, server};
 use crate::common::{WebSocket, next, until};
 
-/// Clients in their rooms (a letter a room), and their sockets.
+/// Clients in their rooms (one room for each character), and their sockets.
 fn clients<const N: usize>(server: &TestServer, rooms: [&str; N]) -> [(WebSocket, Socket); N] {
     rooms.map(|rooms| {
         let client = connected(server.address);
@@ -20,13 +20,13 @@ fn clients<const N: usize>(server: &TestServer, rooms: [&str; N]) -> [(WebSocket
 fn assert_received(clients: &mut [(WebSocket, Socket)], expected: &[usize]) {
     for (n, (client, _)) in clients.iter_mut().enumerate() {
         if expected.contains(&n) {
-            assert_eq!(client.text(), r#"42["word",1]"#, "client {n}");
+            assert_eq!(client.text(), r#"42["event",1]"#, "client {n}");
         }
         assert_receives_nothing_else(client);
     }
 }
 
-fn word() -> [Value; 1] {
+fn args() -> [Value; 1] {
     [1.into()]
 }
 
@@ -50,11 +50,11 @@ fn a_broadcast_reaches_each_chosen_socket_once() {
         (io.to(clients[3].1.id()), &[3]),
         (io.everyone().except(clients[4].1.id()), &[0, 1, 2, 3]),
     ] {
-        chosen.emit("word", word());
+        chosen.emit("event", args());
         assert_received(&mut clients, expected);
         assert_eq!(chosen.fetch_sockets().len(), expected.len());
     }
-    io.emit("word", word());
+    io.emit("event", args());
     assert_received(&mut clients, &[0, 1, 2, 3, 4]);
 }
 
@@ -72,7 +72,7 @@ fn socket_to_reaches_the_others_only() {
         (socket.to(clients[4].1.id()), &[4]),
         (socket.to(socket.id()), &[]),
     ] {
-        chosen.emit("word", word());
+        chosen.emit("event", args());
         assert_received(&mut clients, expected);
     }
 }
@@ -96,7 +96,7 @@ fn a_client_that_left_a_room_receives_no_broadcast_of_it() {
     clients[0].1.leave("x");
     clients[0].1.leave("x");
     clients[0].1.leave("nowhere");
-    server.io.to("x").emit("word", word());
+    server.io.to("x").emit("event", args());
     assert_received(&mut clients, &[1, 2]);
     assert_eq!(clients[0].1.rooms(), [clients[0].1.id()]);
     clients[1].1.disconnect(false);
@@ -114,13 +114,13 @@ fn rooms_of_two_namespaces_are_different() {
     connect_to(&mut client, "/admin,");
     let (main, admin) = (next(&server.sockets), next(&server.sockets));
     main.join("x");
-    server.io.of("/admin").to("x").emit("word", word());
+    server.io.of("/admin").to("x").emit("event", args());
     assert_receives_nothing_else(&mut client);
     admin.join("x");
-    server.io.of("/admin").to("x").emit("word", word());
-    server.io.to("x").emit("word", word());
-    assert_eq!(client.text(), r#"42/admin,["word",1]"#);
-    assert_eq!(client.text(), r#"42["word",1]"#);
+    server.io.of("/admin").to("x").emit("event", args());
+    server.io.to("x").emit("event", args());
+    assert_eq!(client.text(), r#"42/admin,["event",1]"#);
+    assert_eq!(client.text(), r#"42["event",1]"#);
     assert_receives_nothing_else(&mut client);
 }
 
@@ -129,17 +129,17 @@ fn sockets_join_and_sockets_leave_move_many_at_once() {
     let server = server(|_| {});
     let mut clients = clients(&server, ["x", "x", ""]);
     server.io.to("x").sockets_join("y");
-    server.io.to("y").emit("word", word());
+    server.io.to("y").emit("event", args());
     assert_received(&mut clients, &[0, 1]);
     clients[0].1.to("x").sockets_leave("y");
-    server.io.to("y").emit("word", word());
+    server.io.to("y").emit("event", args());
     assert_received(&mut clients, &[0]);
     server.io.sockets_join("all");
     server.io.except("x").sockets_leave("all");
-    server.io.to("all").emit("word", word());
+    server.io.to("all").emit("event", args());
     assert_received(&mut clients, &[0, 1]);
     server.io.sockets_leave("all");
-    server.io.to("all").emit("word", word());
+    server.io.to("all").emit("event", args());
     assert_received(&mut clients, &[]);
 }
 
@@ -165,12 +165,12 @@ fn disconnect_sockets_disconnects_many_at_once() {
 #[test]
 fn a_handler_may_broadcast() {
     let server = server(|socket| {
-        socket.on("all", |event| event.socket.namespace().emit("word", &event.args));
-        socket.on("others", |event| event.socket.broadcast().emit("word", &event.args));
-        socket.on("room", |event| event.socket.to("x").emit("word", &event.args));
+        socket.on("all", |event| event.socket.namespace().emit("event", &event.args));
+        socket.on("others", |event| event.socket.broadcast().emit("event", &event.args));
+        socket.on("room", |event| event.socket.to("x").emit("event", &event.args));
         socket.on("you", |event| {
             for socket in event.socket.namespace().to("x").fetch_sockets() {
-                socket.emit("word", &event.args);
+                socket.emit("event", &event.args);
             }
         });
     });

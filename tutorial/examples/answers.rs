@@ -1,6 +1,6 @@
-//! Socket.IO by the packet: prints each one that goes (`>`) and comes (`<`). Chapter 18.
+//! Socket.IO by the packet: prints each one that is sent (`>`) and received (`<`). Chapter 18.
 //!
-//! `cargo run --example answers` talks to a server of its own, which prints what it hears as well.
+//! `cargo run --example answers` talks to a server of its own, which prints its events as well.
 //! With `-- HOST:PORT` it talks to another one.
 
 use std::{env, io, thread, time::Duration};
@@ -10,16 +10,16 @@ use sockets_by_hand::ws::{self, Error, Message};
 
 fn main() -> Result<(), Error> {
     if let Some(address) = env::args().nth(1) {
-        return talk(&address);
+        return run_client(&address);
     }
     let server = Server::bind("127.0.0.1:0", Options::default())?;
     let address = server.address().map(|address| address.to_string()).unwrap_or_default();
     server.io().on_connection(serve);
     let handle = server.handle();
-    let street = thread::spawn(|| server.serve());
-    talk(&address)?;
+    let serving = thread::spawn(|| server.serve());
+    run_client(&address)?;
     handle.close();
-    street.join().map_err(|_| io::Error::other("the server panicked"))?;
+    serving.join().map_err(|_| io::Error::other("the server panicked"))?;
     Ok(())
 }
 
@@ -42,49 +42,49 @@ fn serve(socket: Socket) {
     socket.on("disconnect", |event| println!("    disconnect {}", event.args[0]));
 }
 
-fn talk(address: &str) -> Result<(), Error> {
-    let mut line = Line::open(address)?;
+fn run_client(address: &str) -> Result<(), Error> {
+    let mut client = Client::open(address)?;
 
-    println!("We ask the server");
-    line.send(r#"421["add",1,2,39]"#)?;
-    line.receive()?;
-    line.send(r#"422["key"]"#)?;
-    line.receive()?;
+    println!("The client wants an acknowledgement");
+    client.send(r#"421["add",1,2,39]"#)?;
+    client.receive()?;
+    client.send(r#"422["key"]"#)?;
+    client.receive()?;
 
-    println!("The server asks us");
-    line.send(r#"42["whoami",60000]"#)?;
-    line.receive()?;
-    line.send(r#"430["Ann"]"#)?;
-    line.receive()?;
+    println!("The server wants an acknowledgement");
+    client.send(r#"42["whoami",60000]"#)?;
+    client.receive()?;
+    client.send(r#"430["Ann"]"#)?;
+    client.receive()?;
 
-    println!("The server asks us, and we say nothing");
-    line.send(r#"42["whoami",20]"#)?;
-    line.receive()?;
-    line.receive()?;
+    println!("The client does not acknowledge");
+    client.send(r#"42["whoami",20]"#)?;
+    client.receive()?;
+    client.receive()?;
 
-    println!("A good end");
-    line.send("41")?;
-    line.socket.close(1000, "")?;
-    while line.socket.read()?.is_some() {}
+    println!("The client disconnects");
+    client.send("41")?;
+    client.socket.close(1000, "")?;
+    while client.socket.read()?.is_some() {}
 
-    println!("A bad end");
-    let line = Line::open(address)?;
-    line.send(r#"42["disconnect","because I say so"]"#)
+    println!("A reserved name");
+    let client = Client::open(address)?;
+    client.send(r#"42["disconnect","because I say so"]"#)
 }
 
-/// A WebSocket to a Socket.IO server, already in the namespace `/`.
-struct Line {
+/// A client that is connected to the namespace `/` of a Socket.IO server, over a WebSocket.
+struct Client {
     socket: ws::Socket,
 }
 
-impl Line {
-    fn open(address: &str) -> Result<Line, Error> {
+impl Client {
+    fn open(address: &str) -> Result<Client, Error> {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
-        let mut line = Line { socket: ws::connect(&url)? };
-        line.receive()?;
-        line.send("40")?;
-        line.receive()?;
-        Ok(line)
+        let mut client = Client { socket: ws::connect(&url)? };
+        client.receive()?;
+        client.send("40")?;
+        client.receive()?;
+        Ok(client)
     }
 
     fn send(&self, packet: &str) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! A session over requests, by hand: prints what goes (`>`) and comes (`<`). Chapter 16.
+//! A session over long-polling, by hand: prints each request (`>`) and response (`<`). Chapter 16.
 //!
 //! `cargo run --example polling` talks to a server of its own. With `-- HOST:PORT` it talks to
 //! another one, which must send every message back.
@@ -13,8 +13,8 @@ use sockets_by_hand::net::Stream;
 
 const OPEN: &str = "EIO=4&transport=polling";
 
-/// Printed in place of the session's id, which nobody can foresee. It is as long.
-const TICKET: &str = "a-ticket-of-20-signs";
+/// Printed in place of the session's id, which differs from run to run. It is as long.
+const SID: &str = "sid-of-20-characters";
 
 fn main() -> Result<(), Error> {
     let address = match env::args().nth(1) {
@@ -26,9 +26,9 @@ fn main() -> Result<(), Error> {
             address
         }
     };
-    conversation(&address)?;
-    two_at_once(&address)?;
-    wrong(&address)
+    session(&address)?;
+    two_gets(&address)?;
+    invalid_requests(&address)
 }
 
 /// The server: an echo.
@@ -43,80 +43,81 @@ fn serve(server: Server) {
     });
 }
 
-fn conversation(address: &str) -> Result<(), Error> {
-    let mut ear = Line::open("ear", address)?;
-    let mut mouth = Line::open("mouth", address)?;
+fn session(address: &str) -> Result<(), Error> {
+    let mut poll = Connection::open("poll", address)?;
+    let mut post = Connection::open("post", address)?;
 
-    println!("Hello");
-    ear.ask("GET", OPEN, "")?;
-    let sid = ear.hear()?;
+    println!("The handshake");
+    poll.send("GET", OPEN, "")?;
+    let sid = poll.receive()?;
     let session = format!("{OPEN}&sid={sid}");
 
-    println!("We ask, and the answer waits until there is something to say");
-    ear.ask("GET", &session, "")?;
-    mouth.ask("POST", &session, "4Hello")?;
-    mouth.hear()?;
-    ear.hear()?;
+    println!("A GET that is held until there is a message");
+    poll.send("GET", &session, "")?;
+    post.send("POST", &session, "4Hello")?;
+    post.receive()?;
+    poll.receive()?;
 
-    println!("We say two things, and ask afterwards");
-    mouth.ask("POST", &session, "4one\x1ebAQID")?;
-    mouth.hear()?;
-    ear.ask("GET", &session, "")?;
-    ear.hear()?;
+    println!("Two packets in one payload");
+    post.send("POST", &session, "4one\x1ebAQID")?;
+    post.receive()?;
+    poll.send("GET", &session, "")?;
+    poll.receive()?;
 
-    println!("We leave");
-    mouth.ask("POST", &session, "1")?;
-    mouth.hear()?;
-    ear.ask("GET", &session, "")?;
-    ear.hear().map(drop)
+    println!("The client closes the session");
+    post.send("POST", &session, "1")?;
+    post.receive()?;
+    poll.send("GET", &session, "")?;
+    poll.receive().map(drop)
 }
 
-/// Whichever of the two comes second ends the session.
-fn two_at_once(address: &str) -> Result<(), Error> {
-    println!("Two ask at once");
-    let (mut ear, mut other) = (Line::open("ear", address)?, Line::open("other ear", address)?);
-    ear.ask("GET", OPEN, "")?;
-    let sid = ear.hear()?;
-    ear.ask("GET", &format!("{OPEN}&sid={sid}"), "")?;
-    other.ask("GET", &format!("{OPEN}&sid={sid}"), "")?;
-    let mut answers = [ear.answer()?, other.answer()?];
-    answers.sort_by_key(|answer| answer.status);
-    answers.iter().for_each(|answer| show("one of them", answer));
+/// Whichever of the two arrives second ends the session.
+fn two_gets(address: &str) -> Result<(), Error> {
+    println!("Two GETs at the same time");
+    let mut poll = Connection::open("poll", address)?;
+    let mut other = Connection::open("other", address)?;
+    poll.send("GET", OPEN, "")?;
+    let sid = poll.receive()?;
+    poll.send("GET", &format!("{OPEN}&sid={sid}"), "")?;
+    other.send("GET", &format!("{OPEN}&sid={sid}"), "")?;
+    let mut responses = [poll.response()?, other.response()?];
+    responses.sort_by_key(|response| response.status);
+    responses.iter().for_each(|response| show("one of them", response));
     Ok(())
 }
 
-fn wrong(address: &str) -> Result<(), Error> {
-    println!("What is wrong");
+fn invalid_requests(address: &str) -> Result<(), Error> {
+    println!("Invalid requests");
     for (method, query) in [
         ("GET", "EIO=4&transport=pigeon"),
-        ("GET", "EIO=4&transport=polling&sid=never-seen"),
+        ("GET", "EIO=4&transport=polling&sid=unknown"),
         ("POST", "EIO=4&transport=polling"),
         ("GET", "EIO=4&transport=websocket"),
         ("GET", "EIO=3&transport=polling"),
     ] {
-        let mut line = Line::open("line", address)?;
-        line.ask(method, query, "")?;
-        line.hear()?;
+        let mut connection = Connection::open("client", address)?;
+        connection.send(method, query, "")?;
+        connection.receive()?;
     }
     Ok(())
 }
 
 /// A connection, for one request after the other.
-struct Line {
+struct Connection {
     name: &'static str,
     host: String,
     reader: BufReader<Stream>,
 }
 
-impl Line {
-    fn open(name: &'static str, host: &str) -> io::Result<Line> {
+impl Connection {
+    fn open(name: &'static str, host: &str) -> io::Result<Connection> {
         let reader = BufReader::new(Stream::connect(host)?);
-        Ok(Line { name, host: host.to_string(), reader })
+        Ok(Connection { name, host: host.to_string(), reader })
     }
 
-    fn ask(&mut self, method: &str, query: &str, body: &str) -> io::Result<()> {
+    fn send(&mut self, method: &str, query: &str, body: &str) -> io::Result<()> {
         let shown = match query.split_once("&sid=") {
-            Some((before, sid)) if sid.len() == TICKET.len() => format!("{before}&sid={TICKET}"),
+            Some((before, sid)) if sid.len() == SID.len() => format!("{before}&sid={SID}"),
             _ => query.to_string(),
         };
         let line = format!("  {} > {method} ?{shown} {}", self.name, body.replace('\x1e', "␞"));
@@ -126,30 +127,30 @@ impl Line {
         self.reader.get_mut().write_all(&request.encode(body.as_bytes()))
     }
 
-    /// Prints the answer to the last request. If it opens a session, that one's id is returned.
-    fn hear(&mut self) -> Result<String, Error> {
-        let answer = self.answer()?;
-        show(self.name, &answer);
-        Ok(sid(&answer).to_string())
+    /// Prints the response to the last request. Returns the id of the session, if it opens one.
+    fn receive(&mut self) -> Result<String, Error> {
+        let response = self.response()?;
+        show(self.name, &response);
+        Ok(sid(&response).to_string())
     }
 
-    fn answer(&mut self) -> Result<Response, Error> {
+    fn response(&mut self) -> Result<Response, Error> {
         Response::read(&mut self.reader, 1_000_000)
     }
 }
 
-/// The id of a session, where it begins: `0{"sid":"…"`.
-fn sid(answer: &Response) -> &str {
-    let hello = std::str::from_utf8(&answer.body).unwrap_or_default();
-    let sid = hello.strip_prefix(r#"0{"sid":""#).and_then(|rest| rest.split('"').next());
+/// The id in an open packet: `0{"sid":"…"`. Empty if the response is none.
+fn sid(response: &Response) -> &str {
+    let packet = std::str::from_utf8(&response.body).unwrap_or_default();
+    let sid = packet.strip_prefix(r#"0{"sid":""#).and_then(|rest| rest.split('"').next());
     sid.unwrap_or_default()
 }
 
-fn show(name: &str, answer: &Response) {
-    let body = String::from_utf8_lossy(&answer.body).replace('\x1e', "␞");
-    let body = match sid(answer) {
+fn show(name: &str, response: &Response) {
+    let body = String::from_utf8_lossy(&response.body).replace('\x1e', "␞");
+    let body = match sid(response) {
         "" => body,
-        sid => body.replace(sid, TICKET),
+        sid => body.replace(sid, SID),
     };
-    println!("{}", format!("  {name} < {} {body}", answer.status).trim_end());
+    println!("{}", format!("  {name} < {} {body}", response.status).trim_end());
 }

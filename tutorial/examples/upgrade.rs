@@ -1,8 +1,8 @@
-//! A session that changes over to a WebSocket, packet by packet, its heartbeat and its end.
+//! A session that is upgraded to a WebSocket, packet by packet; its heartbeat, and its end.
 //! Chapter 17.
 //!
-//! `cargo run --example upgrade` talks to a server of its own. With `-- HOST:PORT` the change alone
-//! is tried on another one, which must send every message back.
+//! `cargo run --example upgrade` talks to a server of its own. With `-- HOST:PORT` it tries the
+//! upgrade alone on another one, which must send every message back.
 
 use std::io::{BufReader, Write};
 use std::sync::{Arc, mpsc};
@@ -19,32 +19,32 @@ fn main() -> Result<(), Error> {
     if let Some(address) = env::args().nth(1) {
         return upgrade(&address);
     }
-    // At another pace than 25 s and 20 s, so that we need not wait for long.
+    // Shorter than 25 s and 20 s, so that nobody has to wait for long.
     let (ping_interval, ping_timeout) = (Duration::from_millis(500), Duration::from_secs(2));
-    let calm = Server::bind("127.0.0.1:0", Options::default())?;
-    let lively =
+    let server = Server::bind("127.0.0.1:0", Options::default())?;
+    let fast =
         Server::bind("127.0.0.1:0", Options { ping_interval, ping_timeout, ..Options::default() })?;
     let address = |server: &Server| server.address().map(|a| a.to_string()).unwrap_or_default();
-    let (calm_address, lively_address) = (address(&calm), address(&lively));
-    let (sender, ends) = mpsc::channel();
-    for server in [calm, lively] {
+    let (slow_address, fast_address) = (address(&server), address(&fast));
+    let (sender, reasons) = mpsc::channel();
+    for server in [server, fast] {
         let sender = sender.clone();
         thread::spawn(|| server.serve(move |session| listener(session, sender.clone())));
     }
 
-    let ended = || println!("  the server says: {}", ends.recv().unwrap_or_default());
-    upgrade(&calm_address)?;
-    ended();
-    failure(&calm_address)?;
-    goodbye(&calm_address)?;
-    ended();
-    heartbeat(&lively_address)?;
-    ended();
+    let print_reason = || println!("  session closed: {}", reasons.recv().unwrap_or_default());
+    upgrade(&slow_address)?;
+    print_reason();
+    failed_upgrade(&slow_address)?;
+    close(&slow_address)?;
+    print_reason();
+    heartbeat(&fast_address)?;
+    print_reason();
     Ok(())
 }
 
-/// What the server does in a session: an echo, until somebody says `bye`.
-fn listener(session: &Session, ends: mpsc::Sender<&'static str>) -> Listener {
+/// What the server does in a session: an echo, until the client sends `bye`.
+fn listener(session: &Session, reasons: mpsc::Sender<&'static str>) -> Listener {
     let session = session.clone();
     Box::new(move |event| match event {
         Event::Message(message) => {
@@ -54,101 +54,103 @@ fn listener(session: &Session, ends: mpsc::Sender<&'static str>) -> Listener {
                 session.close("forced close");
             }
         }
-        Event::Close(reason) => _ = ends.send(reason), // nobody asks after every one
+        Event::Close(reason) => _ = reasons.send(reason), // not every one is printed
     })
 }
 
 fn upgrade(address: &str) -> Result<(), Error> {
     println!("The upgrade");
     let mut client = Client::open(address)?;
-    client.ask()?; // held
+    client.poll()?; // held
 
     let mut websocket = client.websocket()?;
-    say(&websocket, "2probe")?;
-    hear(&mut websocket)?;
-    client.hear()?;
+    send(&websocket, "2probe")?;
+    receive(&mut websocket)?;
+    client.receive()?;
 
-    client.tell("4one")?;
-    client.tell("4two")?;
-    say(&websocket, "5")?;
-    hear(&mut websocket)?;
-    hear(&mut websocket)?;
+    client.post("4one")?;
+    client.post("4two")?;
+    send(&websocket, "5")?;
+    receive(&mut websocket)?;
+    receive(&mut websocket)?;
 
-    println!("The old door is shut");
-    client.ask()?;
-    client.hear()?;
+    println!("After the upgrade, a GET is refused");
+    client.poll()?;
+    client.receive()?;
     websocket.close(1000, "")?;
-    hear(&mut websocket)
+    receive(&mut websocket)
 }
 
-fn failure(address: &str) -> Result<(), Error> {
+fn failed_upgrade(address: &str) -> Result<(), Error> {
     println!("An upgrade that fails");
     let mut client = Client::open(address)?;
     let mut websocket = client.websocket()?;
-    say(&websocket, "2probe")?;
-    hear(&mut websocket)?;
-    println!("  websocket breaks");
+    send(&websocket, "2probe")?;
+    receive(&mut websocket)?;
+    println!("  websocket terminated");
     websocket.terminate();
-    client.tell("4still here")?;
-    client.ask()?;
-    client.hear()
+    client.post("4still here")?;
+    client.poll()?;
+    client.receive()
 }
 
-fn goodbye(address: &str) -> Result<(), Error> {
-    println!("The server ends it");
+fn close(address: &str) -> Result<(), Error> {
+    println!("The server closes the session");
     let mut client = Client::open(address)?;
-    client.tell("4bye")?;
-    client.ask()?;
-    client.hear()?;
-    client.ask()?;
-    client.hear()
+    client.post("4bye")?;
+    client.poll()?;
+    client.receive()?;
+    client.poll()?;
+    client.receive()
 }
 
 fn heartbeat(address: &str) -> Result<(), Error> {
     println!("The heartbeat");
     let mut websocket = connect(&format!("ws://{address}/socket.io/?EIO=4&transport=websocket"))?;
-    websocket.read()?; // hello
+    websocket.read()?; // the open packet
     for _ in 0..2 {
-        hear(&mut websocket)?;
-        say(&websocket, "3")?;
+        receive(&mut websocket)?;
+        send(&websocket, "3")?;
     }
-    hear(&mut websocket)?;
-    println!("  websocket > (we say nothing)");
-    hear(&mut websocket)
+    receive(&mut websocket)?;
+    println!("  websocket > (no pong)");
+    receive(&mut websocket)
 }
 
-fn say(websocket: &Socket, packet: &str) -> Result<(), Error> {
+fn send(websocket: &Socket, packet: &str) -> Result<(), Error> {
     println!("  websocket > {packet}");
     websocket.send(packet)
 }
 
-fn hear(websocket: &mut Socket) -> Result<(), Error> {
+fn receive(websocket: &mut Socket) -> Result<(), Error> {
     match websocket.read()? {
         Some(Message::Text(packet)) => println!("  websocket < {packet}"),
         Some(Message::Binary(bytes)) => println!("  websocket < {bytes:?}"),
-        None => println!("  websocket < the end"),
+        None => println!("  websocket < (closed)"),
     }
     Ok(())
 }
 
-/// A client that has a session over requests, as in chapter 16.
+/// A client that has a session over long-polling, as in chapter 16.
 struct Client {
     host: String,
     sid: String,
-    ear: BufReader<Stream>,
-    mouth: BufReader<Stream>,
+    /// The connection of the `GET`s.
+    get: BufReader<Stream>,
+    /// The connection of the `POST`s.
+    post: BufReader<Stream>,
 }
 
 impl Client {
     fn open(address: &str) -> Result<Client, Error> {
         let (host, sid) = (address.to_string(), String::new());
-        let ear = BufReader::new(Stream::connect(address)?);
-        let mouth = BufReader::new(Stream::connect(address)?);
-        let mut client = Client { host, sid, ear, mouth };
-        let hello = client.request("GET", "");
-        client.ear.get_mut().write_all(&hello)?;
-        let hello = text(&Response::read(&mut client.ear, 1000)?);
-        client.sid = hello.split('"').nth(3).unwrap_or_default().to_string();
+        let get = BufReader::new(Stream::connect(address)?);
+        let post = BufReader::new(Stream::connect(address)?);
+        let mut client = Client { host, sid, get, post };
+        let request = client.request("GET", "");
+        client.get.get_mut().write_all(&request)?;
+        let open = text(&Response::read(&mut client.get, 1000)?);
+        client.sid = open.split('"').nth(3).unwrap_or_default().to_string();
         Ok(client)
     }
 
@@ -160,22 +162,22 @@ impl Client {
         request.encode(body.as_bytes())
     }
 
-    fn ask(&mut self) -> Result<(), Error> {
-        println!("  ear       > GET");
+    fn poll(&mut self) -> Result<(), Error> {
+        println!("  poll      > GET");
         let request = self.request("GET", "");
-        Ok(self.ear.get_mut().write_all(&request)?)
+        Ok(self.get.get_mut().write_all(&request)?)
     }
 
-    fn hear(&mut self) -> Result<(), Error> {
-        println!("  ear       < {}", text(&Response::read(&mut self.ear, 1000)?));
+    fn receive(&mut self) -> Result<(), Error> {
+        println!("  poll      < {}", text(&Response::read(&mut self.get, 1000)?));
         Ok(())
     }
 
-    fn tell(&mut self, packet: &str) -> Result<(), Error> {
-        println!("  mouth     > POST {packet}");
+    fn post(&mut self, packet: &str) -> Result<(), Error> {
+        println!("  post      > POST {packet}");
         let request = self.request("POST", packet);
-        self.mouth.get_mut().write_all(&request)?;
-        Response::read(&mut self.mouth, 1000)?;
+        self.post.get_mut().write_all(&request)?;
+        Response::read(&mut self.post, 1000)?;
         Ok(())
     }
 

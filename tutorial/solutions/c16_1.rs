@@ -1,12 +1,12 @@
-//! Chapter 16, exercise 1: a payload, read aloud.
+//! Chapter 16, exercise 1: a line for each packet of a payload.
 //!
-//! `Packet` is an enum, so a `match` names every kind, and the compiler sees that none is missing.
-//! A payload of which one packet makes no sense makes none as a whole: there is nothing to read.
+//! `Packet` is an enum, so a `match` names every type, and the compiler sees that none is missing.
+//! A payload with one malformed packet is malformed as a whole: the result is `None`.
 
 use sockets_by_hand::engineio::Packet;
 use sockets_by_hand::ws::Message;
 
-fn aloud(payload: &str) -> Option<Vec<String>> {
+fn describe(payload: &str) -> Option<Vec<String>> {
     let line = |packet| match packet {
         Packet::Open(data) => format!("open {data}"),
         Packet::Close => "close".to_string(),
@@ -21,15 +21,15 @@ fn aloud(payload: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn each_packet_gets_a_line() {
-    let lines = aloud("4one\x1ebAQID\x1e2probe\x1e1").unwrap();
+fn each_packet_has_a_line() {
+    let lines = describe("4one\x1ebAQID\x1e2probe\x1e1").unwrap();
     assert_eq!(lines, ["message \"one\"", "3 bytes", "ping \"probe\"", "close"]);
-    assert_eq!(aloud("4").unwrap(), ["message \"\""]);
+    assert_eq!(describe("4").unwrap(), ["message \"\""]);
 }
 
 #[test]
-fn a_payload_with_one_bad_packet_is_not_read_at_all() {
-    assert_eq!(aloud("4one\x1e"), None); // an empty packet has no digit
-    assert_eq!(aloud("4one\x1eb!!!!"), None);
-    assert_eq!(aloud(""), None);
+fn a_payload_with_one_malformed_packet_is_refused() {
+    assert_eq!(describe("4one\x1e"), None); // an empty packet has no type
+    assert_eq!(describe("4one\x1eb!!!!"), None);
+    assert_eq!(describe(""), None);
 }

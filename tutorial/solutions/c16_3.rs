@@ -1,8 +1,8 @@
 //! Chapter 16, exercise 3: a client that polls.
 //!
-//! One connection asks, and one tells, each in turn: a thread for each is not needed. `next` asks
-//! again and again, answers pings on the way, and returns what is left. Like `read`, it does its
-//! part only while somebody is in it: who does not call `next` for 45 s is taken for dead.
+//! One connection carries the `GET`s, the other the `POST`s. One thread uses both in turn. `next` polls
+//! again and again, answers pings, and returns the messages. It answers pings only while it runs: if
+//! nobody calls `next` for 45 s, the server ends the session.
 
 use std::collections::VecDeque;
 use std::io::{BufReader, Write};
@@ -15,25 +15,27 @@ use sockets_by_hand::ws::Message;
 struct Client {
     host: String,
     sid: String,
-    ear: BufReader<Stream>,
-    mouth: BufReader<Stream>,
-    /// Came in one answer, and has not been asked for yet.
+    /// The connection of the `GET`s.
+    get: BufReader<Stream>,
+    /// The connection of the `POST`s.
+    post: BufReader<Stream>,
+    /// The packets that have arrived and have not been read.
     packets: VecDeque<Packet>,
 }
 
-const NOT_UNDERSTOOD: Error = Error::Refused(400, "the answer is no payload");
+const MALFORMED: Error = Error::Refused(400, "the response is no payload");
 
 impl Client {
     fn connect(host: &str) -> Result<Client, Error> {
-        let ear = BufReader::new(Stream::connect(host)?);
-        let mouth = BufReader::new(Stream::connect(host)?);
+        let get = BufReader::new(Stream::connect(host)?);
+        let post = BufReader::new(Stream::connect(host)?);
         let (host, sid) = (host.to_string(), String::new());
-        let mut client = Client { host, sid, ear, mouth, packets: VecDeque::new() };
+        let mut client = Client { host, sid, get, post, packets: VecDeque::new() };
         client.poll()?;
-        let Some(Packet::Open(hello)) = client.packets.pop_front() else {
-            return Err(NOT_UNDERSTOOD);
+        let Some(Packet::Open(data)) = client.packets.pop_front() else {
+            return Err(MALFORMED);
         };
-        client.sid = hello.split('"').nth(3).ok_or(NOT_UNDERSTOOD)?.to_string();
+        client.sid = data.split('"').nth(3).ok_or(MALFORMED)?.to_string();
         Ok(client)
     }
 
@@ -56,9 +58,9 @@ impl Client {
 
     fn poll(&mut self) -> Result<(), Error> {
         let request = self.request("GET").encode(b"");
-        let body = ask(&mut self.ear, &request)?;
-        let text = String::from_utf8(body).map_err(|_| NOT_UNDERSTOOD)?;
-        self.packets.extend(Packet::parse_payload(&text).ok_or(NOT_UNDERSTOOD)?);
+        let body = send(&mut self.get, &request)?;
+        let text = String::from_utf8(body).map_err(|_| MALFORMED)?;
+        self.packets.extend(Packet::parse_payload(&text).ok_or(MALFORMED)?);
         Ok(())
     }
 
@@ -66,7 +68,7 @@ impl Client {
         let mut payload = String::new();
         packet.write(&mut payload);
         let request = self.request("POST").encode(payload.as_bytes());
-        ask(&mut self.mouth, &request).map(drop)
+        send(&mut self.post, &request).map(drop)
     }
 
     fn request(&self, method: &str) -> Request {
@@ -78,12 +80,13 @@ impl Client {
     }
 }
 
-fn ask(line: &mut BufReader<Stream>, request: &[u8]) -> Result<Vec<u8>, Error> {
-    line.get_mut().write_all(request)?;
-    let response = Response::read(line, 1_000_000)?;
+/// Sends a request, and returns the body of the response.
+fn send(connection: &mut BufReader<Stream>, request: &[u8]) -> Result<Vec<u8>, Error> {
+    connection.get_mut().write_all(request)?;
+    let response = Response::read(connection, 1_000_000)?;
     match response.status {
         200 => Ok(response.body),
-        status => Err(Error::Refused(status, "the server did not like the request")),
+        status => Err(Error::Refused(status, "the server refused the request")),
     }
 }
 
@@ -95,9 +98,9 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    /// The server counts for longer than a client lives that answers no ping.
+    /// The server sends numbers for longer than a session lasts whose client answers no ping.
     #[test]
-    fn it_outlives_its_pings() {
+    fn the_session_outlives_the_first_pings() {
         let (ping_interval, ping_timeout) = (Duration::from_millis(50), Duration::from_secs(2));
         let options = Options { ping_interval, ping_timeout, ..Options::default() };
         let server = Server::bind("127.0.0.1:0", options).unwrap();
@@ -123,7 +126,7 @@ mod tests {
         let session = sessions.recv().unwrap();
         let counting = thread::spawn(move || {
             for n in 1..=7 {
-                thread::sleep(Duration::from_millis(300)); // a ping comes in between
+                thread::sleep(Duration::from_millis(300)); // a ping is sent in between
                 session.send(&Arc::new(Packet::Message(n.to_string().into()).into()));
             }
         });

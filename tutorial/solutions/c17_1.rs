@@ -1,8 +1,8 @@
-//! Chapter 17, exercise 1: WebSockets, and nothing else.
+//! Chapter 17, exercise 1: sessions over WebSockets alone.
 //!
 //! `transports` names one. A session then begins on its WebSocket: one connection for its whole life,
-//! nothing to change over to, and no ticket that another server may not know. Lost are the clients
-//! whose network lets no WebSocket through. They get code 0, and can be told why.
+//! no upgrade, and no later request that may reach another server. It excludes the clients
+//! whose network lets no WebSocket through. They get code 0.
 
 use sockets_by_hand::engineio::Options;
 
@@ -21,23 +21,23 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn a_websocket_gets_a_session_and_a_request_gets_code_0() {
+    fn a_websocket_opens_a_session_and_polling_is_refused_with_code_0() {
         let server = Server::bind("127.0.0.1:0", websocket_only()).unwrap();
         let (address, handle) = (server.address().unwrap().to_string(), server.handle());
         thread::spawn(|| server.serve(|_| Box::new(|_| {})));
 
-        let mut line = BufReader::new(Stream::connect(&*address).unwrap());
+        let mut reader = BufReader::new(Stream::connect(&*address).unwrap());
         let mut request = Request::new("GET", "/socket.io/?EIO=4&transport=polling");
         request.headers.push("Host", &address);
-        line.get_mut().write_all(&request.encode(b"")).unwrap();
-        let response = Response::read(&mut line, 1000).unwrap();
+        reader.get_mut().write_all(&request.encode(b"")).unwrap();
+        let response = Response::read(&mut reader, 1000).unwrap();
         assert_eq!(response.body, br#"{"code":0,"message":"Transport unknown"}"#);
         assert_eq!(handle.sessions(), 0);
 
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
         let mut socket = connect(&url).unwrap();
-        let Some(Message::Text(hello)) = socket.read().unwrap() else { panic!("no text") };
-        assert!(hello.contains(r#""upgrades":[]"#), "{hello}");
+        let Some(Message::Text(open)) = socket.read().unwrap() else { panic!("no text") };
+        assert!(open.contains(r#""upgrades":[]"#), "{open}");
         assert_eq!(handle.sessions(), 1);
     }
 }

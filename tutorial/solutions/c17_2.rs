@@ -1,8 +1,8 @@
 //! Chapter 17, exercise 2: a client that notices when its server is gone.
 //!
-//! The hello says how often pings come, and how long an answer may take. If no ping has come for the
-//! sum of the two, nobody is there. The timer is in a field: a new one in its place drops the old,
-//! and so calls it off.
+//! The open packet says how often the server pings, and how long a pong may take. If no ping has arrived
+//! for the sum of the two, the server is gone. The timer is in a field: a new one in its place drops the
+//! old one, and so cancels it.
 
 use std::time::Duration;
 
@@ -12,32 +12,33 @@ use sockets_by_hand::ws::{Error, Message, Socket, connect};
 
 struct Client {
     socket: Socket,
-    patience: Duration,
-    _watch: Timer,
+    /// How long the server may be silent.
+    read_timeout: Duration,
+    _timer: Timer,
 }
 
 impl Client {
     fn connect(host: &str) -> Result<Client, Error> {
         let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket");
         let mut socket = connect(&url)?;
-        let hello = match socket.read()? {
+        let open = match socket.read()? {
             Some(Message::Text(text)) => text,
-            _ => return Err(Error::Protocol("there is no hello")),
+            _ => return Err(Error::Protocol("there is no open packet")),
         };
-        let hello = hello.strip_prefix('0').and_then(|json| Value::parse(json).ok());
-        let hello = hello.ok_or(Error::Protocol("the hello is no JSON"))?;
-        let millis = |name: &str| hello[name].as_f64().unwrap_or_default() as u64;
-        let patience = Duration::from_millis(millis("pingInterval") + millis("pingTimeout"));
-        let _watch = watch(&socket, patience);
-        Ok(Client { socket, patience, _watch })
+        let open = open.strip_prefix('0').and_then(|json| Value::parse(json).ok());
+        let open = open.ok_or(Error::Protocol("the open packet is no JSON"))?;
+        let millis = |name: &str| open[name].as_f64().unwrap_or_default() as u64;
+        let read_timeout = Duration::from_millis(millis("pingInterval") + millis("pingTimeout"));
+        let _timer = terminate_after(&socket, read_timeout);
+        Ok(Client { socket, read_timeout, _timer })
     }
 
-    /// The next message; `None` when the session is over, or nobody pings any more.
+    /// The next message; `None` when the session has ended, or the server pings no more.
     fn next(&mut self) -> Result<Option<Message>, Error> {
         loop {
             match self.socket.read()? {
                 Some(Message::Text(packet)) if packet == "2" => {
-                    self._watch = watch(&self.socket, self.patience);
+                    self._timer = terminate_after(&self.socket, self.read_timeout);
                     self.socket.send("3")?;
                 }
                 Some(Message::Text(packet)) if packet.starts_with('4') => {
@@ -50,10 +51,10 @@ impl Client {
     }
 }
 
-/// Cuts the line after a while, which wakes whoever is in `read`.
-fn watch(socket: &Socket, patience: Duration) -> Timer {
+/// Terminates the connection after that time, which wakes the thread that reads.
+fn terminate_after(socket: &Socket, timeout: Duration) -> Timer {
     let sender = socket.sender();
-    clock::after(patience, move || sender.terminate())
+    clock::after(timeout, move || sender.terminate())
 }
 
 #[cfg(test)]
@@ -63,8 +64,8 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn it_gives_up_when_the_pings_end_and_not_before() {
-        // It sends three pings, which take longer than the patience in all, and then falls silent.
+    fn the_connection_ends_when_the_pings_end_and_not_before() {
+        // It sends three pings, which take longer than the timeout in all, and then nothing.
         let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let address = server.address().unwrap().to_string();
         thread::spawn(|| {

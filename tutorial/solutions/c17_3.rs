@@ -1,8 +1,8 @@
-//! Chapter 17, exercise 3: a client that changes over while the server talks.
+//! Chapter 17, exercise 3: a client that is upgraded while the server sends.
 //!
-//! Four rules. No message is posted during the change. The `GET` that is held is waited for: it may
-//! bring messages. Only then is `5` sent. What comes over the WebSocket is behind all that came
-//! before. No thread is needed for it: the server answers the `GET` when the probe comes.
+//! Four rules. The client posts nothing during the upgrade. It waits for the response to the `GET` that
+//! is held, which may carry messages. Only then it sends `5`. What arrives over the WebSocket comes after
+//! all that. No second thread is needed: the server answers the `GET` when it receives the probe.
 
 use std::io::{BufReader, Write};
 
@@ -14,40 +14,40 @@ use sockets_by_hand::ws::{self, Message, Socket};
 struct Polling {
     host: String,
     sid: String,
-    ear: BufReader<Stream>,
+    reader: BufReader<Stream>,
 }
 
 impl Polling {
     fn connect(host: &str) -> Result<Polling, Error> {
-        let ear = BufReader::new(Stream::connect(host)?);
-        let mut polling = Polling { host: host.to_string(), sid: String::new(), ear };
-        polling.ask()?;
-        match polling.hear()?.pop() {
-            Some(Packet::Open(hello)) => {
-                polling.sid = hello.split('"').nth(3).unwrap_or_default().to_string();
+        let reader = BufReader::new(Stream::connect(host)?);
+        let mut polling = Polling { host: host.to_string(), sid: String::new(), reader };
+        polling.send_get()?;
+        match polling.receive()?.pop() {
+            Some(Packet::Open(data)) => {
+                polling.sid = data.split('"').nth(3).unwrap_or_default().to_string();
                 Ok(polling)
             }
-            _ => Err(Error::Refused(400, "there is no hello")),
+            _ => Err(Error::Refused(400, "there is no open packet")),
         }
     }
 
-    fn ask(&mut self) -> Result<(), Error> {
+    fn send_get(&mut self) -> Result<(), Error> {
         let sid = if self.sid.is_empty() { String::new() } else { format!("&sid={}", self.sid) };
         let target = format!("/socket.io/?EIO=4&transport=polling{sid}");
         let mut request = Request::new("GET", &target);
         request.headers.push("Host", &self.host);
-        Ok(self.ear.get_mut().write_all(&request.encode(b""))?)
+        Ok(self.reader.get_mut().write_all(&request.encode(b""))?)
     }
 
-    fn hear(&mut self) -> Result<Vec<Packet>, Error> {
-        let body = Response::read(&mut self.ear, 1_000_000)?.body;
+    fn receive(&mut self) -> Result<Vec<Packet>, Error> {
+        let body = Response::read(&mut self.reader, 1_000_000)?.body;
         let packets = String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
-        packets.ok_or(Error::Refused(400, "the answer is no payload"))
+        packets.ok_or(Error::Refused(400, "the response is no payload"))
     }
 
-    /// Opens a WebSocket, and tries it out. Returns it, and the packets that came meanwhile.
+    /// Opens a WebSocket, and probes it. Returns it, and the packets that arrived meanwhile.
     fn probe(mut self) -> Result<(Socket, Vec<Packet>), ws::Error> {
-        self.ask()?;
+        self.send_get()?;
         let Polling { host, sid, .. } = &self;
         let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket&sid={sid}");
         let mut socket = ws::connect(&url)?;
@@ -55,12 +55,12 @@ impl Polling {
         if socket.read()? != Some(Message::from("3probe")) {
             return Err(ws::Error::Protocol("the probe was not answered"));
         }
-        Ok((socket, self.hear()?))
+        Ok((socket, self.receive()?))
     }
 }
 
-/// After this, all that comes is behind what came before.
-fn change_over(socket: &Socket) -> Result<(), ws::Error> {
+/// After this, the server sends all packets over the WebSocket.
+fn upgrade(socket: &Socket) -> Result<(), ws::Error> {
     socket.send("5")
 }
 
@@ -92,32 +92,35 @@ mod tests {
 
         let mut client = Polling::connect(&address).unwrap();
         let session = sessions.recv().unwrap();
-        let (go_on, told_to_go_on) = mpsc::channel();
-        let (waits, much_waits) = mpsc::channel();
+        let (resume, resumed) = mpsc::channel();
+        let (queued, many_queued) = mpsc::channel();
         let counting = thread::spawn(move || {
             for n in 0..3000 {
                 session.send(&Arc::new(Packet::Message(n.to_string().into()).into()));
                 match n {
-                    1000 => told_to_go_on.recv().unwrap(),
-                    2000 => waits.send(()).unwrap(),
+                    1000 => resumed.recv().unwrap(),
+                    2000 => queued.send(()).unwrap(),
                     _ => {}
                 }
             }
         });
 
-        let mut heard = Vec::new();
-        client.ask().unwrap();
-        heard.extend(numbers(client.hear().unwrap()));
+        let mut received = Vec::new();
+        client.send_get().unwrap();
+        received.extend(numbers(client.receive().unwrap()));
         let (mut socket, packets) = client.probe().unwrap();
-        heard.extend(numbers(packets));
-        go_on.send(()).unwrap();
-        much_waits.recv().unwrap(); // in the queue, and the last thousand comes while we change
-        change_over(&socket).unwrap();
-        while heard.len() < 3000 {
+        received.extend(numbers(packets));
+        resume.send(()).unwrap();
+        many_queued.recv().unwrap(); // the last thousand is sent during the upgrade
+        upgrade(&socket).unwrap();
+        while received.len() < 3000 {
             let packet = Packet::from_message(socket.read().unwrap().unwrap()).unwrap();
-            heard.extend(numbers(vec![packet]));
+            received.extend(numbers(vec![packet]));
         }
         counting.join().unwrap();
-        assert!(heard.iter().enumerate().all(|(n, number)| *number == n.to_string()), "{heard:?}");
+        assert!(
+            received.iter().enumerate().all(|(n, number)| *number == n.to_string()),
+            "{received:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Namespaces and rooms: three guests, and which packets go (`>`) and come (`<`). Chapter 19.
+//! Namespaces and rooms: three clients, and the packets that each sends (`>`) and receives (`<`).
+//! Chapter 19.
 //!
 //! `cargo run --example rooms` talks to a server of its own; with `-- HOST:PORT`, to another one.
 
@@ -10,21 +11,21 @@ use sockets_by_hand::ws::{self, Error, Message};
 
 fn main() -> Result<(), Error> {
     if let Some(address) = env::args().nth(1) {
-        return visit(&address);
+        return run_clients(&address);
     }
     let server = Server::bind("127.0.0.1:0", Options::default())?;
     let address = server.address().map(|address| address.to_string()).unwrap_or_default();
-    main_house(&server.io());
-    admin_house(&server.io());
+    main_namespace(&server.io());
+    admin_namespace(&server.io());
     let handle = server.handle();
-    let street = thread::spawn(|| server.serve());
-    visit(&address)?;
+    let serving = thread::spawn(|| server.serve());
+    run_clients(&address)?;
     handle.close();
-    street.join().map_err(|_| io::Error::other("the server panicked"))?;
+    serving.join().map_err(|_| io::Error::other("the server panicked"))?;
     Ok(())
 }
 
-fn main_house(io: &Io) {
+fn main_namespace(io: &Io) {
     io.use_middleware(|socket| {
         let name = &socket.handshake().auth["name"];
         if name.as_str().is_none() {
@@ -47,7 +48,7 @@ fn main_house(io: &Io) {
     });
 }
 
-fn admin_house(io: &Io) {
+fn admin_namespace(io: &Io) {
     let admin = io.of("/admin");
     admin.use_middleware(|socket| match socket.handshake().auth["token"].as_str() {
         Some("secret") => Ok(()),
@@ -80,59 +81,59 @@ fn admin_house(io: &Io) {
     });
 }
 
-fn visit(address: &str) -> Result<(), Error> {
-    println!("At the door");
-    let mut ann = Guest::arrive(address, "Ann")?;
-    ann.asks("40")?;
-    ann.asks("40/garden,")?;
-    ann.asks(r#"40{"name":"Ann"}"#)?;
-    let mut bob = Guest::arrive(address, "Bob")?;
-    bob.asks(r#"40{"name":"Bob"}"#)?;
-    let mut eve = Guest::arrive(address, "Eve")?;
-    eve.asks(r#"40{"name":"Eve"}"#)?;
+fn run_clients(address: &str) -> Result<(), Error> {
+    println!("Connecting to namespaces");
+    let mut ann = Client::open(address, "Ann")?;
+    ann.request("40")?;
+    ann.request("40/garden,")?;
+    ann.request(r#"40{"name":"Ann"}"#)?;
+    let mut bob = Client::open(address, "Bob")?;
+    bob.request(r#"40{"name":"Bob"}"#)?;
+    let mut eve = Client::open(address, "Eve")?;
+    eve.request(r#"40{"name":"Eve"}"#)?;
 
     println!("Rooms");
-    ann.asks(r#"421["join","tea"]"#)?;
-    bob.asks(r#"421["join","tea"]"#)?;
-    bob.asks(r#"422["join","news"]"#)?;
-    eve.asks(r#"421["join","news"]"#)?;
-    ann.says(r#"42["tell","tea","The water boils"]"#)?;
-    bob.hears()?;
+    ann.request(r#"421["join","tea"]"#)?;
+    bob.request(r#"421["join","tea"]"#)?;
+    bob.request(r#"422["join","news"]"#)?;
+    eve.request(r#"421["join","news"]"#)?;
+    ann.send(r#"42["tell","tea","The water boils"]"#)?;
+    bob.receive()?;
 
     println!("Another namespace");
-    eve.asks(r#"40/admin,{"token":"guess"}"#)?;
-    eve.asks(r#"40/admin,{"token":"secret"}"#)?;
-    eve.asks(r#"42/admin,1["who","tea"]"#)?;
-    eve.says(r#"42/admin,["announce","We close"]"#)?;
-    for guest in [&mut ann, &mut bob, &mut eve] {
-        guest.hears()?;
+    eve.request(r#"40/admin,{"token":"guess"}"#)?;
+    eve.request(r#"40/admin,{"token":"secret"}"#)?;
+    eve.request(r#"42/admin,1["who","tea"]"#)?;
+    eve.send(r#"42/admin,["announce","We close"]"#)?;
+    for client in [&mut ann, &mut bob, &mut eve] {
+        client.receive()?;
     }
-    eve.says(r#"42/admin,["close","tea"]"#)?;
-    ann.hears()?;
-    bob.hears()?;
-    eve.asks(r#"42/admin,2["who","news"]"#)
+    eve.send(r#"42/admin,["close","tea"]"#)?;
+    ann.receive()?;
+    bob.receive()?;
+    eve.request(r#"42/admin,2["who","news"]"#)
 }
 
-/// Somebody who has come with a session, and is in no namespace yet.
-struct Guest {
+/// A client that has opened a session over a WebSocket.
+struct Client {
     name: &'static str,
     socket: ws::Socket,
 }
 
-impl Guest {
-    fn arrive(address: &str, name: &'static str) -> Result<Guest, Error> {
+impl Client {
+    fn open(address: &str, name: &'static str) -> Result<Client, Error> {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
         let mut socket = ws::connect(&url)?;
         socket.read()?;
-        Ok(Guest { name, socket })
+        Ok(Client { name, socket })
     }
 
-    fn says(&mut self, packet: &str) -> Result<(), Error> {
+    fn send(&mut self, packet: &str) -> Result<(), Error> {
         println!("{} > {packet}", self.name);
         self.socket.send(packet)
     }
 
-    fn hears(&mut self) -> Result<(), Error> {
+    fn receive(&mut self) -> Result<(), Error> {
         let Some(Message::Text(packet)) = self.socket.read()? else { return Ok(()) };
         // An id differs from run to run.
         match packet.split_once(r#"{"sid":""#) {
@@ -142,8 +143,8 @@ impl Guest {
         Ok(())
     }
 
-    fn asks(&mut self, packet: &str) -> Result<(), Error> {
-        self.says(packet)?;
-        self.hears()
+    fn request(&mut self, packet: &str) -> Result<(), Error> {
+        self.send(packet)?;
+        self.receive()
     }
 }

@@ -1,16 +1,16 @@
-//! Chapter 18, exercise 2: too many words.
+//! Chapter 18, exercise 2: a limit.
 //!
-//! `on_any` hears every event before the listeners for its name, so it can count. The eleventh is not
-//! heard by them any more: `disconnect` has taken all listeners away before their turn comes.
+//! A listener that `on_any` has added is called for every event, before those for its name, so it can
+//! count. For the eleventh event those are not called any more: `disconnect` has removed them before.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use sockets_by_hand::socketio::Socket;
 
 fn at_most(events: usize, socket: &Socket) {
-    let heard = AtomicUsize::new(0);
+    let count = AtomicUsize::new(0);
     socket.on_any(move |event| {
-        if heard.fetch_add(1, Relaxed) == events {
+        if count.fetch_add(1, Relaxed) == events {
             event.socket.disconnect(true);
         }
     });
@@ -19,12 +19,12 @@ fn at_most(events: usize, socket: &Socket) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guest, street};
+    use crate::{PacketClient, serve_socketio};
     use std::sync::mpsc;
 
     #[test]
-    fn who_emits_an_eleventh_event_is_sent_away_unheard() {
-        let (io, address) = street();
+    fn the_eleventh_event_disconnects_and_is_not_handled() {
+        let (io, address) = serve_socketio();
         let (sender, reasons) = mpsc::channel();
         io.on_connection(move |socket| {
             at_most(10, &socket);
@@ -32,15 +32,15 @@ mod tests {
             let sender = sender.clone();
             socket.on("disconnect", move |event| _ = sender.send(event.args[0].to_string()));
         });
-        let mut guest = Guest::enter(&address);
+        let mut client = PacketClient::connect(&address);
         for n in 0..=10 {
-            guest.say(&format!(r#"42{n}["say",{n}]"#));
+            client.send(&format!(r#"42{n}["say",{n}]"#));
         }
         for n in 0..10 {
-            assert_eq!(guest.hear().unwrap(), format!("43{n}[{n}]"));
+            assert_eq!(client.receive().unwrap(), format!("43{n}[{n}]"));
         }
-        assert_eq!(guest.hear().unwrap(), "41"); // and no 4310[10]
-        assert_eq!(guest.hear(), None);
+        assert_eq!(client.receive().unwrap(), "41"); // and no 4310[10]
+        assert_eq!(client.receive(), None);
         assert_eq!(reasons.recv().unwrap(), r#""server namespace disconnect""#);
     }
 }

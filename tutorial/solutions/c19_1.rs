@@ -1,8 +1,9 @@
-//! Chapter 19, exercise 1: ask them all.
+//! Chapter 19, exercise 1: acknowledgements of a room.
 //!
-//! Everyone is asked alone, with the same time limit, and a thread collects the answers from a
-//! channel. Each callback owns a sender, and is called once, with an answer or without. When the last
-//! has been dropped, the channel ends: nobody counts, and an empty room is answered at once.
+//! The event is emitted to each socket with the same timeout, and a thread collects the acknowledgements
+//! from a channel. Each callback owns a sender, and is called once, with an acknowledgement or without.
+//! When the last has been dropped, the channel ends: nothing is counted, and an empty room has its result
+//! at once.
 
 use std::sync::mpsc;
 use std::thread;
@@ -10,17 +11,17 @@ use std::time::Duration;
 
 use sockets_by_hand::socketio::{Args, Broadcast, Value};
 
-fn ask_all(
-    whom: &Broadcast,
+fn emit_to_all(
+    receivers: &Broadcast,
     name: &str,
     values: &[Value],
-    time: Duration,
+    timeout: Duration,
     callback: impl FnOnce(Vec<Args>) + Send + 'static,
 ) {
     let (sender, answers) = mpsc::channel();
-    for socket in whom.fetch_sockets() {
+    for socket in receivers.fetch_sockets() {
         let sender = sender.clone();
-        socket.emit_with_ack(name, values, time, move |answer| _ = sender.send(answer));
+        socket.emit_with_ack(name, values, timeout, move |answer| _ = sender.send(answer));
     }
     drop(sender);
     thread::spawn(move || callback(answers.iter().flatten().collect()));
@@ -29,24 +30,25 @@ fn ask_all(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guest, street};
+    use crate::{PacketClient, serve_socketio};
 
-    /// What two in the room `tea` answer, of whom `silent` say nothing.
-    fn answers(guests: usize, silent: usize, time: Duration) -> Vec<Args> {
-        let (io, address) = street();
+    /// What the clients in the room `tea` acknowledge, of which the first `silent` send nothing.
+    fn answers(clients: usize, silent: usize, timeout: Duration) -> Vec<Args> {
+        let (io, address) = serve_socketio();
         io.on_connection(|socket| {
             socket.join("tea");
-            socket.emit("in", []);
+            socket.emit("joined", []);
         });
-        let mut guests: Vec<Guest> = (0..guests).map(|_| Guest::enter(&address)).collect();
-        for guest in &mut guests {
-            assert_eq!(guest.hear().unwrap(), r#"42["in"]"#);
+        let mut clients: Vec<PacketClient> =
+            (0..clients).map(|_| PacketClient::connect(&address)).collect();
+        for client in &mut clients {
+            assert_eq!(client.receive().unwrap(), r#"42["joined"]"#);
         }
         let (sender, answers) = mpsc::channel();
-        ask_all(&io.to("tea"), "sugar?", &[], time, move |answers| _ = sender.send(answers));
-        for (n, guest) in guests.iter_mut().enumerate().skip(silent) {
-            assert_eq!(guest.hear().unwrap(), r#"420["sugar?"]"#);
-            guest.say(&format!("430[{n}]"));
+        emit_to_all(&io.to("tea"), "sugar?", &[], timeout, move |answers| _ = sender.send(answers));
+        for (n, client) in clients.iter_mut().enumerate().skip(silent) {
+            assert_eq!(client.receive().unwrap(), r#"420["sugar?"]"#);
+            client.send(&format!("430[{n}]"));
         }
         let mut answers = answers.recv().unwrap();
         answers.sort_by_key(|answer| answer[0].to_string());
@@ -54,14 +56,14 @@ mod tests {
     }
 
     #[test]
-    fn all_who_answer_are_collected() {
+    fn all_acknowledgements_are_collected() {
         let long = Duration::from_secs(60);
         assert_eq!(answers(3, 0, long), [[0.into()], [1.into()], [2.into()]]);
         assert_eq!(answers(0, 0, long), [[]; 0]);
     }
 
     #[test]
-    fn who_says_nothing_is_left_out() {
+    fn a_client_that_does_not_acknowledge_is_left_out() {
         assert_eq!(answers(2, 2, Duration::from_millis(20)), [[]; 0]);
     }
 }

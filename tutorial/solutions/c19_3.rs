@@ -1,7 +1,7 @@
 //! Chapter 19, exercise 3: two tabs, one user.
 //!
-//! Each socket of a user is in one room with the user's name. The server puts it there, and no event of
-//! a client leads into such a room: `join` is for rooms without a colon.
+//! Each socket of a user is in a room with the user's name. The server adds it, and no event of
+//! a client can: `join` is for rooms without a colon.
 
 use sockets_by_hand::socketio::{Io, Value};
 
@@ -18,11 +18,11 @@ fn serve(io: &Io) {
         socket.join(&format!("user:{}", name.as_str().unwrap_or_default()));
         socket.on("join", |event| {
             let [Value::String(room)] = &event.args[..] else { return };
-            let good = !room.contains(':');
-            if good {
+            let allowed = !room.contains(':');
+            if allowed {
                 event.socket.join(room);
             }
-            event.ack([good.into()]);
+            event.ack([allowed.into()]);
         });
         socket.on("whisper", move |event| {
             let [Value::String(to), text] = &event.args[..] else { return };
@@ -36,34 +36,34 @@ fn serve(io: &Io) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guest, street};
+    use crate::{PacketClient, serve_socketio};
 
-    fn enter(address: &str, name: &str) -> Guest {
-        let mut guest = Guest::arrive(address);
-        guest.say(&format!(r#"40{{"name":"{name}"}}"#));
-        assert!(guest.hear().unwrap().starts_with("40"));
-        guest
+    fn connect(address: &str, name: &str) -> PacketClient {
+        let mut client = PacketClient::open(address);
+        client.send(&format!(r#"40{{"name":"{name}"}}"#));
+        assert!(client.receive().unwrap().starts_with("40"));
+        client
     }
 
     #[test]
-    fn a_whisper_is_heard_in_all_tabs_of_one_user_and_nowhere_else() {
-        let (io, address) = street();
+    fn a_whisper_reaches_all_tabs_of_one_user_and_no_other_client() {
+        let (io, address) = serve_socketio();
         serve(&io);
-        let mut tabs = [enter(&address, "Ann"), enter(&address, "Ann")];
-        let (mut bob, mut eve) = (enter(&address, "Bob"), enter(&address, "Eve"));
+        let mut tabs = [connect(&address, "Ann"), connect(&address, "Ann")];
+        let (mut bob, mut eve) = (connect(&address, "Bob"), connect(&address, "Eve"));
 
-        eve.say(r#"421["join","user:Ann"]"#);
-        assert_eq!(eve.hear().unwrap(), "431[false]");
+        eve.send(r#"421["join","user:Ann"]"#);
+        assert_eq!(eve.receive().unwrap(), "431[false]");
         for tab in &mut tabs {
-            tab.say(r#"421["join","tea"]"#); // once this is answered, the tab is in its user's room
-            assert_eq!(tab.hear().unwrap(), "431[true]");
+            tab.send(r#"421["join","tea"]"#); // once this is acknowledged, the tab is in its user's room
+            assert_eq!(tab.receive().unwrap(), "431[true]");
         }
-        bob.say(r#"421["whisper","Ann","Eve listens"]"#);
-        assert_eq!(bob.hear().unwrap(), "431[]");
+        bob.send(r#"421["whisper","Ann","between us"]"#);
+        assert_eq!(bob.receive().unwrap(), "431[]");
         for tab in &mut tabs {
-            assert_eq!(tab.hear().unwrap(), r#"42["whisper","Bob","Eve listens"]"#);
+            assert_eq!(tab.receive().unwrap(), r#"42["whisper","Bob","between us"]"#);
         }
-        eve.say(r#"422["join","tea"]"#);
-        assert_eq!(eve.hear().unwrap(), "432[true]", "she has heard nothing before");
+        eve.send(r#"422["join","tea"]"#);
+        assert_eq!(eve.receive().unwrap(), "432[true]", "she has received nothing before");
     }
 }

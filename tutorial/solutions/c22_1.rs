@@ -1,8 +1,7 @@
-//! Chapter 22, exercise 1: a hub that cannot tell who speaks.
+//! Chapter 22, exercise 1: a hub that sends every frame to all servers, the sender too.
 //!
-//! It sends what it hears to all, the speaker too. So each server makes up an id for itself, puts it
-//! before all that it says, and ignores what begins with its own. (Not its address: behind a proxy
-//! or in containers, two servers may have the same.)
+//! So each server makes up an id for itself, puts it first in all that it sends, and ignores what begins
+//! with its own. (Not its address: behind a proxy or in containers, two servers may have the same.)
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -22,14 +21,14 @@ impl Adapter {
     /// Emits here, and returns what is to be sent to the hub.
     fn emit(&self, room: &str, name: &str, args: &[Value]) -> String {
         self.io.to(room).emit(name, args);
-        let said = [&[Value::from(&*self.id), room.into(), name.into()], args].concat();
-        Value::Array(said).to_string()
+        let values = [&[Value::from(&*self.id), room.into(), name.into()], args].concat();
+        Value::Array(values).to_string()
     }
 
-    /// Emits here what the hub has sent, unless it was ours.
-    fn hear(&self, said: &str) {
-        let said = Value::parse(said).unwrap_or(Value::Null);
-        let Some([id, Value::String(room), Value::String(name), args @ ..]) = said.as_array()
+    /// Emits here what the hub has sent, unless this server sent it.
+    fn receive(&self, text: &str) {
+        let values = Value::parse(text).unwrap_or(Value::Null);
+        let Some([id, Value::String(room), Value::String(name), args @ ..]) = values.as_array()
         else {
             return;
         };
@@ -42,28 +41,28 @@ impl Adapter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guest, street};
+    use crate::{PacketClient, serve_socketio};
 
     #[test]
-    fn a_server_does_not_hear_itself_and_the_others_do() {
-        let (streets, mut guests): (Vec<_>, Vec<_>) = [(); 2]
+    fn a_server_ignores_its_own_frames_and_the_others_do_not() {
+        let (adapters, mut clients): (Vec<_>, Vec<_>) = [(); 2]
             .map(|()| {
-                let (io, address) = street();
-                let guest = Guest::enter(&address);
-                (Adapter::new(&io), guest)
+                let (io, address) = serve_socketio();
+                let client = PacketClient::connect(&address);
+                (Adapter::new(&io), client)
             })
             .into_iter()
             .unzip();
-        for street in &streets {
-            street.io.sockets_join("tea");
+        for adapter in &adapters {
+            adapter.io.sockets_join("tea");
         }
-        for (n, speaker) in streets.iter().enumerate() {
-            let said = speaker.emit("tea", "told", &[n.into()]);
-            streets.iter().for_each(|street| street.hear(&said)); // the hub: to all
+        for (n, sender) in adapters.iter().enumerate() {
+            let text = sender.emit("tea", "told", &[n.into()]);
+            adapters.iter().for_each(|adapter| adapter.receive(&text)); // the hub: to all
         }
-        for guest in &mut guests {
-            assert_eq!(guest.hear().unwrap(), r#"42["told",0]"#);
-            assert_eq!(guest.hear().unwrap(), r#"42["told",1]"#);
+        for client in &mut clients {
+            assert_eq!(client.receive().unwrap(), r#"42["told",0]"#);
+            assert_eq!(client.receive().unwrap(), r#"42["told",1]"#);
         }
     }
 }

@@ -81,8 +81,8 @@ fn connection() -> (TcpStream, TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-/// A Socket.IO server on this machine, and where it is.
-fn street() -> (sockets_by_hand::socketio::Io, String) {
+/// A Socket.IO server on this machine, and its address.
+fn serve_socketio() -> (sockets_by_hand::socketio::Io, String) {
     use sockets_by_hand::socketio::{Options, Server};
     let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let (io, address) = (server.io(), server.address().unwrap().to_string());
@@ -90,32 +90,32 @@ fn street() -> (sockets_by_hand::socketio::Io, String) {
     (io, address)
 }
 
-/// A client that speaks Socket.IO by the packet.
-struct Guest(sockets_by_hand::ws::Socket);
+/// A client that sends and receives single packets of Socket.IO.
+struct PacketClient(sockets_by_hand::ws::Socket);
 
-impl Guest {
-    /// Arrives at a server, in no namespace yet.
-    fn arrive(address: &str) -> Guest {
+impl PacketClient {
+    /// Opens a session, which is in no namespace yet.
+    fn open(address: &str) -> PacketClient {
         let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
-        let mut guest = Guest(sockets_by_hand::ws::connect(&url).unwrap());
-        assert!(guest.hear().unwrap().starts_with('0'));
-        guest
+        let mut client = PacketClient(sockets_by_hand::ws::connect(&url).unwrap());
+        assert!(client.receive().unwrap().starts_with('0'));
+        client
     }
 
-    /// Arrives, and comes into the namespace `/`.
-    fn enter(address: &str) -> Guest {
-        let mut guest = Guest::arrive(address);
-        guest.say("40");
-        assert!(guest.hear().unwrap().starts_with("40"));
-        guest
+    /// Opens a session, and connects to the namespace `/`.
+    fn connect(address: &str) -> PacketClient {
+        let mut client = PacketClient::open(address);
+        client.send("40");
+        assert!(client.receive().unwrap().starts_with("40"));
+        client
     }
 
-    fn say(&self, packet: &str) {
+    fn send(&self, packet: &str) {
         self.0.send(packet).unwrap();
     }
 
     /// The next packet, or `None` at the end.
-    fn hear(&mut self) -> Option<String> {
+    fn receive(&mut self) -> Option<String> {
         match self.0.read().unwrap()? {
             sockets_by_hand::ws::Message::Text(packet) => Some(packet),
             bytes => panic!("{bytes:?} instead of a packet"),

@@ -1,4 +1,4 @@
-//! Prints whatever a browser asks, and answers with a greeting. Chapter 09.
+//! Prints each request that a browser sends, and answers with a line of text. Chapter 09.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! A whole handshake as it goes over the wire, between our own server and a client of ours whose
-//! key is always the same, so that you see the same as the book. Chapter 10.
+//! A whole handshake as it goes over the wire, between our server and a client whose key is always
+//! the same, so that its output is that of the book. Chapter 10.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -25,23 +25,23 @@ fn main() -> Result<(), Error> {
     ] {
         request.headers.push(name, value);
     }
-    let asked = request.encode(b"");
-    show(&asked);
+    let encoded = request.encode(b"");
+    show(&encoded);
 
     let mut socket = TcpStream::connect(address)?;
-    socket.write_all(&asked)?;
+    socket.write_all(&encoded)?;
     let mut reader = BufReader::new(socket);
-    let mut answered = Vec::new();
-    while !answered.ends_with(b"\r\n\r\n") && reader.read_until(b'\n', &mut answered)? > 0 {}
-    show(&answered);
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") && reader.read_until(b'\n', &mut head)? > 0 {}
+    show(&head);
 
-    let response = Response::read(&mut &answered[..], 0)?;
+    let response = Response::read(&mut &head[..], 0)?;
     let protocol = handshake::validate_response(&request, &response)?;
-    println!("The client is content. They speak {protocol:?}.");
+    println!("The response is valid. The subprotocol is {protocol:?}.");
 
     let mut frame = [0; 7];
     reader.read_exact(&mut frame)?;
-    println!("The next bytes are no HTTP any more: {frame:02x?}");
+    println!("The next bytes are a frame: {frame:02x?}");
     Ok(())
 }
 

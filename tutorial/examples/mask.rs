@@ -1,4 +1,4 @@
-//! One message in three frames: without a mask, and under two keys. Chapter 11.
+//! One message in three frames: without a mask, and with two masking keys. Chapter 11.
 
 use sockets_by_hand::ws::frame::{Opcode, encode};
 
@@ -14,12 +14,12 @@ fn main() {
     }
 }
 
-/// Prints bytes, and at the right those of them that are letters.
+/// Prints bytes, and at the right those of them that are printable characters.
 fn show(bytes: &[u8]) {
     for row in bytes.chunks(16) {
         let hex: String = row.iter().map(|byte| format!("{byte:02x} ")).collect();
-        let letter = |&byte: &u8| if (b' '..=b'~').contains(&byte) { byte.into() } else { '.' };
-        let text: String = row.iter().map(letter).collect();
+        let printable = |&byte: &u8| if (b' '..=b'~').contains(&byte) { byte.into() } else { '.' };
+        let text: String = row.iter().map(printable).collect();
         println!("  {hex:50}{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! A small web server: a greeting under `/hello`, and many requests on one connection. Chapter 09.
+//! A small web server: one page, `/hello`, and many requests on one connection. Chapter 09.
 
 use std::io::{self, BufReader, Write};
 use std::time::Instant;
@@ -43,7 +43,7 @@ fn serve(stream: Stream) -> io::Result<()> {
     }
 }
 
-/// The next request. Its body is of no use here, but it stands before the next head.
+/// The next request. Its body is not used, but it must be read: the next head is behind it.
 fn next(reader: &mut BufReader<DeadlineReader>) -> Result<Option<Request>, Error> {
     reader.get_mut().deadline = Some(Instant::now() + HEAD_TIME);
     let Some(request) = Request::read(reader)? else { return Ok(None) };
@@ -51,7 +51,7 @@ fn next(reader: &mut BufReader<DeadlineReader>) -> Result<Option<Request>, Error
     Ok(Some(request))
 }
 
-/// Says why, once, and has done with this client.
+/// Sends the response to a request that was refused. The connection ends after it.
 fn refuse(mut writer: Stream, e: Error) -> io::Result<()> {
     let Some(status) = e.status() else { return Err(e.into()) };
     let mut response = Response::text(status, &format!("{e}\n"));

@@ -1,7 +1,7 @@
-//! Chapter 09, exercise 1: what may not stand in a target.
+//! Chapter 09, exercise 1: percent-encoding.
 //!
-//! Both work on bytes, not on characters: `ë` is two bytes, and so two escapes. Decoding may meet
-//! anything, because anyone may write it; what is no escape stays as it is.
+//! Both functions work on bytes, not on characters: `ë` is two bytes, and so two escapes. A client
+//! may send anything, so decoding cannot fail: an invalid escape stays as it is.
 
 fn encode(text: &str) -> String {
     let mut encoded = String::new();
@@ -40,7 +40,7 @@ fn escaped(text: &[u8]) -> Option<u8> {
 }
 
 #[test]
-fn every_text_survives_the_way_there_and_back() {
+fn decoding_reverses_encoding() {
     for (text, encoded) in [
         ("Ada", "Ada"),
         ("Ada L", "Ada%20L"),
@@ -54,7 +54,7 @@ fn every_text_survives_the_way_there_and_back() {
 }
 
 #[test]
-fn what_is_no_escape_stays() {
+fn invalid_escapes_are_kept() {
     for text in ["%", "%4", "%zz", "%+1", "é%", "%é"] {
         assert_eq!(decode(text), text);
     }

@@ -23,7 +23,7 @@ fn answer(request: &Request) -> Response {
 }
 
 #[test]
-fn the_page_is_there_and_nothing_else_is() {
+fn only_the_root_path_has_a_page() {
     for (method, target, status) in [
         ("GET", "/", 200),
         ("GET", "/?from=mail", 200),

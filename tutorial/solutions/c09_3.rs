@@ -1,8 +1,8 @@
-//! Chapter 09, exercise 3: silence between two requests is no offence.
+//! Chapter 09, exercise 3: an idle connection.
 //!
-//! There are two waits. Before the first byte of a request nobody has promised anything: whoever
-//! stays silent is left without a word. From the first byte on, the head must come in time.
-//! `fill_buf` waits for that first byte, and leaves it where it is.
+//! There are two timeouts. The first one ends before the first byte of a request: there is no
+//! request, so there is no response. From the first byte on, the whole head must arrive in time.
+//! `fill_buf` waits for that first byte, and leaves it in the buffer.
 
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use sockets_by_hand::http::{DeadlineReader, Error, Request};
 
 fn next(
     reader: &mut BufReader<DeadlineReader>,
-    silence: Duration,
+    keep_alive: Duration,
     head_time: Duration,
 ) -> Result<Option<Request>, Error> {
-    reader.get_mut().deadline = Some(Instant::now() + silence);
+    reader.get_mut().deadline = Some(Instant::now() + keep_alive);
     if reader.fill_buf().is_err_and(|e| e.kind() == ErrorKind::TimedOut) {
         return Ok(None);
     }
@@ -23,7 +23,7 @@ fn next(
 }
 
 #[test]
-fn who_falls_silent_goes_without_a_word_and_who_dawdles_with_408() {
+fn idle_connection_ends_without_response_and_slow_head_gets_408() {
     use std::io::Write;
     let (mut client, socket) = super::connection();
     let mut reader = DeadlineReader::buffered(socket.into());

@@ -1,7 +1,7 @@
 //! Chapter 10, exercise 1: base64 that fits into a URL.
 //!
-//! `+` and `/` mean something in a URL, and so does `=`. Two letters are swapped (RFC 4648 §5), and
-//! the padding is left out: how many letters are missing in the last row can be counted.
+//! `+`, `/` and `=` have other meanings in a URL. Two characters are replaced (RFC 4648 §5), and the
+//! padding is left out: the length says how many characters of the last group are missing.
 
 use sockets_by_hand::ws::base64;
 
@@ -18,7 +18,7 @@ fn decode_url(text: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn any_bytes_come_back_and_every_letter_may_stand_in_a_url() {
+fn decoding_reverses_encoding_and_every_character_is_safe_in_a_url() {
     let bytes: Vec<u8> = (0..=255).collect();
     for len in 0..=256 {
         let text = encode_url(&bytes[256 - len..]);
@@ -29,7 +29,7 @@ fn any_bytes_come_back_and_every_letter_may_stand_in_a_url() {
 }
 
 #[test]
-fn what_nobody_encodes_so_is_refused() {
+fn invalid_text_is_refused() {
     for text in ["+__+AQ", "-__-AQ==", "-__-A", "-__-AR", "-__-A\u{e9}", "-__- AQ"] {
         assert_eq!(decode_url(text), None, "{text}");
     }

@@ -1,7 +1,7 @@
-//! Chapter 10, exercise 2: is it a WebSocket server?
+//! Chapter 10, exercise 2: detect a WebSocket server.
 //!
-//! The status and the `Upgrade` header prove nothing: a yes-man sends whatever it was sent. Only
-//! someone who knows the phrase can answer the key.
+//! The status and the `Upgrade` header prove nothing: a server may send back every header that it
+//! received. Only a WebSocket server computes `Sec-WebSocket-Accept` from the key.
 
 use std::io::{BufReader, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -21,7 +21,7 @@ fn speaks_websocket(address: impl ToSocketAddrs) -> Result<(), Error> {
     handshake::validate_response(&request, &response).map(|_| ())
 }
 
-/// A server that takes one request, and answers it with what `answer` makes of it.
+/// A server that reads one request, and sends the response that `answer` returns.
 fn serve(answer: fn(&Request) -> Response) -> std::net::SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -34,13 +34,13 @@ fn serve(answer: fn(&Request) -> Response) -> std::net::SocketAddr {
 }
 
 #[test]
-fn who_knows_the_phrase_does() {
+fn websocket_server_is_detected() {
     let address = serve(|request| handshake::accept(request).unwrap());
     speaks_websocket(address).unwrap();
 }
 
 #[test]
-fn a_yes_man_does_not() {
+fn server_that_echoes_headers_is_not() {
     let address = serve(|request| {
         let key = request.headers.get("sec-websocket-key").unwrap();
         let mut response = Response::new(101);
@@ -53,7 +53,7 @@ fn a_yes_man_does_not() {
 }
 
 #[test]
-fn a_server_of_pages_does_not() {
+fn http_server_is_not() {
     let address = serve(|_| Response::html("<h1>Hello</h1>"));
     assert!(matches!(speaks_websocket(address), Err(Error::Refused { status: 200, .. })));
 }

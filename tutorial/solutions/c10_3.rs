@@ -1,9 +1,8 @@
-//! Chapter 10, exercise 3: pages of our own may come in, and nobody else's.
+//! Chapter 10, exercise 3: accept only pages of our own.
 //!
-//! A page of ours has been fetched from the host that it now opens a WebSocket to: `Origin` and
-//! `Host` name the same. What sends no `Origin` is not a browser, and so acts for nobody who is
-//! logged in somewhere; it may come in. Compare the whole host: `contains` would let in
-//! `http://chat.example.evil.example`.
+//! A page of ours was fetched from the host to which it opens a WebSocket: `Origin` and `Host` name
+//! the same host. A client without `Origin` is not a browser: it has no cookies of a user, and is
+//! accepted. Compare the whole host: `contains` would accept `http://chat.example.evil.example`.
 
 use sockets_by_hand::http::{Request, Response};
 
@@ -17,7 +16,7 @@ fn only_our_pages(request: &Request) -> Result<(), Response> {
 }
 
 #[test]
-fn pages_of_others_are_turned_away_at_the_door() {
+fn page_with_another_origin_is_refused() {
     use sockets_by_hand::ws::{Client, Error, Options, Server};
     let options = Options { verify_client: Box::new(only_our_pages), ..Options::default() };
     let server = Server::bind("127.0.0.1:0", options).unwrap();
@@ -38,7 +37,7 @@ fn pages_of_others_are_turned_away_at_the_door() {
         "http://evil.example",
         &format!("http://{here}.evil.example"),
         &format!("http://evil.example/{here}"),
-        "null", // a page without a home, such as a file
+        "null", // a page without an origin, such as a file
         "",
     ] {
         let refused = connect(Some(origin)).err();

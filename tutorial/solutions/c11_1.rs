@@ -1,7 +1,7 @@
 //! Chapter 11, exercise 1: a frame printer.
 //!
-//! `&[u8]` is a reader that moves on as it is read. So the loop is the one that reads from a
-//! connection, and what is left at the end is what did not come.
+//! `&[u8]` is a reader that advances as it is read. So the loop is the one that reads from a
+//! connection. A payload that is shorter than its header says was cut short.
 
 use std::io::Read;
 
@@ -37,7 +37,7 @@ fn describe(mut capture: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a_capture_becomes_readable() {
+fn captured_frames_are_described() {
     let capture = b"\x81\x05Hello\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x01\x03Hel\x80\x02lo";
     assert_eq!(
         describe(capture),
@@ -51,7 +51,7 @@ fn a_capture_becomes_readable() {
 }
 
 #[test]
-fn it_goes_on_until_it_is_lost() {
+fn frames_before_an_illegal_or_incomplete_one_are_described() {
     assert_eq!(
         describe(b"\x89\x00\x83\x00\x81\x00"),
         [r#"Ping, 0 bytes: """#, "an illegal frame arrived: its opcode is reserved"]

@@ -1,7 +1,7 @@
-//! Chapter 11, exercise 2: a message whose length nobody knows yet.
+//! Chapter 11, exercise 2: a message whose length is not known yet.
 //!
-//! A frame says at its beginning whether it is the last one. So the part that has been read is held
-//! back until the next one is there, or the end.
+//! The header of a frame says whether it is the last one. So a part that has been read is sent only
+//! after the next part has been read, or the end.
 
 use std::io::{self, Read, Write};
 
@@ -30,7 +30,7 @@ fn sent(message: &[u8], size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn only_the_last_frame_is_the_last() {
+fn only_the_last_frame_has_fin() {
     assert_eq!(sent(b"Hello", 2), b"\x02\x02He\x00\x02ll\x80\x01o");
     assert_eq!(sent(b"Hell", 2), b"\x02\x02He\x80\x02ll");
     assert_eq!(sent(b"He", 2), b"\x82\x02He");
@@ -38,7 +38,7 @@ fn only_the_last_frame_is_the_last() {
 }
 
 #[test]
-fn a_receiver_finds_one_message() {
+fn reader_reads_one_message() {
     use sockets_by_hand::ws::message::{Incoming, Message, Reader};
     let message: Vec<u8> = (0..=255).cycle().take(100_000).collect();
     let wire = sent(&message, 1000);

@@ -1,7 +1,7 @@
 //! Chapter 12, exercise 1: a reason that fits.
 //!
-//! A control frame has at most 125 bytes, the code takes two. Bytes are counted, not characters, and
-//! no character may be cut in two: `is_char_boundary` tells where one begins.
+//! A control frame has at most 125 bytes, and the code takes two. The limit counts bytes, not
+//! characters, and no character may be cut in two: `is_char_boundary` says where one begins.
 
 fn fitting(reason: &str) -> &str {
     let mut end = reason.len().min(123);
@@ -21,6 +21,6 @@ fn a_reason_is_cut_between_two_characters() {
     assert_eq!(fitting(&"🍵".repeat(50)), "🍵".repeat(30)); // four: the 31st would end at 124
 
     let reason = "차 마실 시간 ".repeat(20);
-    assert!(Close { code: 1000, reason: reason.clone() }.encode().is_err());
-    assert!(Close { code: 1000, reason: fitting(&reason).to_string() }.encode().is_ok());
+    assert!(Close { code: Close::NORMAL, reason: reason.clone() }.encode().is_err());
+    assert!(Close { code: Close::NORMAL, reason: fitting(&reason).to_string() }.encode().is_ok());
 }

@@ -1,56 +1,56 @@
-//! Chapter 12, exercise 2: text judged without being kept.
+//! Chapter 12, exercise 2: validate UTF-8 without keeping the text.
 //!
-//! All that must be remembered from one piece to the next is a character whose end has not come:
-//! at most three bytes. `error_len()` says whether what stands at the end is wrong or unfinished.
+//! From one piece to the next, only an incomplete character must be kept: at most three bytes.
+//! `error_len()` says whether the bytes at the end are wrong or incomplete.
 
 use std::str::from_utf8;
 
 #[derive(Default)]
-struct Judge {
-    unfinished: Vec<u8>,
+struct Utf8Validator {
+    incomplete: Vec<u8>,
 }
 
-impl Judge {
-    /// Whether text may go on like this.
+impl Utf8Validator {
+    /// Adds a piece; `false` if it contains bytes that are not UTF-8.
     fn feed(&mut self, piece: &[u8]) -> bool {
-        self.unfinished.extend_from_slice(piece);
-        let good = match from_utf8(&self.unfinished) {
+        self.incomplete.extend_from_slice(piece);
+        let valid = match from_utf8(&self.incomplete) {
             Ok(text) => text.len(),
             Err(e) if e.error_len().is_none() => e.valid_up_to(),
             Err(_) => return false,
         };
-        self.unfinished.drain(..good);
+        self.incomplete.drain(..valid);
         true
     }
 
-    /// Whether text may end here.
-    fn end(&self) -> bool {
-        self.unfinished.is_empty()
+    /// Whether the last character is complete: the text may end here.
+    fn is_complete(&self) -> bool {
+        self.incomplete.is_empty()
     }
 }
 
 #[test]
-fn text_is_judged_alike_wherever_it_is_cut() {
+fn valid_text_is_valid_wherever_it_is_cut() {
     let text = "tea, thé, 차, 🍵";
     for first in 0..=text.len() {
         for second in first..=text.len() {
-            let mut judge = Judge::default();
+            let mut validator = Utf8Validator::default();
             let bytes = text.as_bytes();
             for piece in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
-                assert!(judge.feed(piece), "cut at {first} and {second}");
-                assert!(judge.unfinished.len() <= 3);
+                assert!(validator.feed(piece), "cut at {first} and {second}");
+                assert!(validator.incomplete.len() <= 3);
             }
-            assert!(judge.end());
+            assert!(validator.is_complete());
         }
     }
 }
 
 #[test]
-fn the_first_wrong_byte_is_enough() {
-    assert!(!Judge::default().feed(b"caf\xe9 ")); // Latin-1
-    assert!(!Judge::default().feed(b"\xc0\x80")); // a zero, written longer than need be
-    let mut judge = Judge::default();
-    assert!(judge.feed(b"caf\xc3"));
-    assert!(!judge.end());
-    assert!(!judge.feed(b"e"));
+fn the_first_invalid_byte_is_found() {
+    assert!(!Utf8Validator::default().feed(b"caf\xe9 ")); // Latin-1
+    assert!(!Utf8Validator::default().feed(b"\xc0\x80")); // a zero, written longer than need be
+    let mut validator = Utf8Validator::default();
+    assert!(validator.feed(b"caf\xc3"));
+    assert!(!validator.is_complete());
+    assert!(!validator.feed(b"e"));
 }

@@ -1,8 +1,8 @@
-//! Chapter 12, exercise 3: how far away is the other end?
+//! Chapter 12, exercise 3: the round-trip time.
 //!
-//! A pong brings back the bytes of its ping. With a number in it that was never used before, the
-//! pong of an old ping, or one that nobody asked for (which RFC 6455 §5.5.3 allows), is not taken
-//! for the answer. `Socket::read` keeps pongs to itself, so this stands on `Reader`.
+//! A pong has the bytes of its ping. Each ping gets a new number, so that the pong of an older ping,
+//! or an unsolicited one (RFC 6455 §5.5.3), is not taken for the answer. `Socket::read` does not
+//! return pongs, so this uses `Reader`.
 
 use std::io::{self, BufReader, Write};
 use std::time::{Duration, Instant};
@@ -13,20 +13,20 @@ use sockets_by_hand::ws::frame::{Opcode, encode};
 use sockets_by_hand::ws::message::{Incoming, Reader};
 
 /// The client's end of a WebSocket whose handshake is done.
-struct Line {
+struct Connection {
     reader: Reader<BufReader<Stream>>,
     writer: Stream,
     pings: u64,
 }
 
-impl Line {
-    fn new(stream: Stream) -> Line {
+impl Connection {
+    fn new(stream: Stream) -> Connection {
         let reader = Reader::new(BufReader::new(stream.clone()), false, 1000);
-        Line { reader, writer: stream, pings: 0 }
+        Connection { reader, writer: stream, pings: 0 }
     }
 
-    /// The time to the other end and back; what else arrives meanwhile goes to `aside`.
-    fn round_trip(&mut self, mut aside: impl FnMut(Incoming)) -> Result<Duration, Error> {
+    /// The time to the other end and back. Whatever else arrives meanwhile goes to `on_other`.
+    fn round_trip(&mut self, mut on_other: impl FnMut(Incoming)) -> Result<Duration, Error> {
         self.pings += 1;
         let payload = self.pings.to_be_bytes();
         let start = Instant::now();
@@ -34,7 +34,7 @@ impl Line {
         loop {
             match self.reader.read()? {
                 Some(Incoming::Pong(pong)) if pong == payload => return Ok(start.elapsed()),
-                Some(other) => aside(other),
+                Some(other) => on_other(other),
                 None => return Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
             }
         }
@@ -42,7 +42,7 @@ impl Line {
 }
 
 #[test]
-fn a_pong_counts_only_for_its_own_ping() {
+fn a_pong_answers_only_its_own_ping() {
     use sockets_by_hand::ws::Message;
     use std::thread;
 
@@ -58,11 +58,11 @@ fn a_pong_counts_only_for_its_own_ping() {
         }
     });
 
-    let mut line = Line::new(client.into());
-    let mut aside = Vec::new();
-    line.round_trip(|other| aside.push(other)).unwrap();
-    assert_eq!(aside, [Incoming::Pong(vec![]), Incoming::Message(Message::from("Hello"))]);
+    let mut connection = Connection::new(client.into());
+    let mut others = Vec::new();
+    connection.round_trip(|other| others.push(other)).unwrap();
+    assert_eq!(others, [Incoming::Pong(vec![]), Incoming::Message(Message::from("Hello"))]);
 
     other_end.join().unwrap();
-    assert!(line.round_trip(|_| {}).is_err()); // nobody is there any more
+    assert!(connection.round_trip(|_| {}).is_err()); // the connection has ended
 }

@@ -1,23 +1,23 @@
-//! Chapter 13, exercise 1: only from our own page.
+//! Chapter 13, exercise 1: accept only our own page.
 //!
 //! A browser always sends the `Origin` of the page, and the page cannot change it. Programs that are
-//! no browsers may send none, or a lie: this protects the users of browsers, and nothing else.
+//! no browsers may send none, or any: this protects the users of browsers, and nothing else.
 //!
-//! To compare with `Host` is not enough for a server on the user's own machine: a bad site can have
-//! its name lead there (*DNS rebinding*), and then both headers say that name.
+//! To compare with `Host` is not enough for a server on the user's own machine: a bad site can make
+//! its name resolve to that machine (*DNS rebinding*), and then both headers have that name.
 
 use sockets_by_hand::http::{Request, Response};
 
 fn only_from(ours: &str, request: &Request) -> Result<(), Response> {
     match request.headers.get("origin") {
         Some(origin) if origin == ours => Ok(()),
-        None => Ok(()), // not a browser: whoever that is needs a password, not an origin
-        Some(_) => Err(Response::text(403, "This is not for your page")),
+        None => Ok(()), // not a browser: authenticate it in another way
+        Some(_) => Err(Response::text(403, "This origin is not allowed")),
     }
 }
 
 #[test]
-fn a_page_from_elsewhere_gets_a_403() {
+fn a_page_of_another_origin_gets_a_403() {
     use sockets_by_hand::ws::{Client, Error, Options, Server, connect};
     use std::thread;
 

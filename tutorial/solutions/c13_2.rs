@@ -1,49 +1,52 @@
-//! Chapter 13, exercise 2: closing time.
+//! Chapter 13, exercise 2: a graceful shutdown.
 //!
-//! First the door, then a goodbye to everyone who is inside: 1001, "going away". Nobody is missed.
-//! `receive` asks whether the door is closed while it has the list locked, and puts on the list under
-//! the same lock: who is at the desk is on the list before we go through it, or gets a 503.
+//! Stop accepting, then send a close frame to every client: 1001, "going away". No client is missed.
+//! `serve_client` checks whether the server is closed, and adds the client to the list, under one
+//! lock: a client whose handshake is under way is in the list before `shut_down` reads it, or gets a
+//! 503.
 
 use std::time::Duration;
 
 use sockets_by_hand::net::server::Handle;
-use sockets_by_hand::ws::server::Clients;
+use sockets_by_hand::ws::{Close, server::Clients};
 
-fn closing_time(handle: &Handle, clients: &Clients) {
+const REASON: &str = "the server shuts down";
+
+fn shut_down(handle: &Handle, clients: &Clients) {
     handle.close();
     for client in clients.all() {
-        // Who is slow to answer is not waited for as long as on other days.
-        _ = client.close_within(1001, "closing time", Duration::from_secs(5));
+        // Shorter than the 30 s of `close`: a client that does not answer delays the shutdown.
+        _ = client.close_within(Close::GOING_AWAY, REASON, Duration::from_secs(5));
     }
     handle.wait();
 }
 
 #[test]
-fn everyone_hears_that_it_is_closing_time() {
-    use sockets_by_hand::ws::{Close, Options, Server, connect};
+fn every_client_gets_1001() {
+    use sockets_by_hand::ws::{Options, Server, connect};
     use std::thread;
 
     let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let url = format!("ws://{}/", server.address().unwrap());
     let (handle, clients) = (server.handle(), server.clients());
-    let door = thread::spawn(|| {
+    let serving = thread::spawn(|| {
         server.serve(|mut socket| {
             while socket.read()?.is_some() {}
             Ok(())
         })
     });
-    let guests = [(); 3].map(|()| connect(&url).unwrap());
-    let guests = guests.map(|mut guest| {
+    let sockets = [(); 3].map(|()| connect(&url).unwrap());
+    let readers = sockets.map(|mut socket| {
         thread::spawn(move || {
-            while guest.read().unwrap().is_some() {}
-            guest.closed().cloned().unwrap()
+            while socket.read().unwrap().is_some() {}
+            socket.closed().cloned().unwrap()
         })
     });
 
-    closing_time(&handle, &clients);
-    door.join().unwrap();
-    for guest in guests {
-        let goodbye = Close { code: 1001, reason: "closing time".to_string() };
-        assert_eq!(guest.join().unwrap(), goodbye);
+    shut_down(&handle, &clients);
+    serving.join().unwrap();
+    for reader in readers {
+        let close = Close { code: Close::GOING_AWAY, reason: REASON.to_string() };
+        assert_eq!(reader.join().unwrap(), close);
     }
 }

@@ -1,37 +1,40 @@
-//! Chapter 13, exercise 3: who talks too much.
+//! Chapter 13, exercise 3: a rate limit.
 //!
-//! Picture a bucket of coins. A message costs one, and every `refill` puts one back, until the
-//! bucket is full. So somebody may say ten things at once now and then, but not all the time. Whoever
-//! has no coin left breaks a rule of the house, not of the protocol: 1008, "policy violation".
+//! A *token bucket*: a message takes one token, and every `refill` adds one, until the bucket is
+//! full. So a client may send ten messages at once now and then, but not all the time. More than that
+//! violates the server's policy, not the protocol: 1008.
 
 use std::time::{Duration, Instant};
 
 use sockets_by_hand::ws::{Error, Socket};
 
+/// The close code of RFC 6455 §7.4.1.
+const POLICY_VIOLATION: u16 = 1008;
+
 struct Bucket {
     size: u32,
     refill: Duration,
-    coins: u32,
+    tokens: u32,
     since: Instant,
 }
 
 impl Bucket {
     fn full(size: u32, refill: Duration, now: Instant) -> Bucket {
-        Bucket { size, refill, coins: size, since: now }
+        Bucket { size, refill, tokens: size, since: now }
     }
 
-    /// Takes a coin out, if there is one.
+    /// Takes a token, if there is one.
     fn take(&mut self, now: Instant) -> bool {
-        while self.coins < self.size && now.duration_since(self.since) >= self.refill {
-            self.coins += 1;
+        while self.tokens < self.size && now.duration_since(self.since) >= self.refill {
+            self.tokens += 1;
             self.since += self.refill;
         }
-        if self.coins == self.size {
-            self.since = now; // a full bucket saves up nothing
+        if self.tokens == self.size {
+            self.since = now; // a full bucket gets no more
         }
-        let paid = self.coins > 0;
-        self.coins -= u32::from(paid);
-        paid
+        let allowed = self.tokens > 0;
+        self.tokens -= u32::from(allowed);
+        allowed
     }
 }
 
@@ -39,7 +42,7 @@ fn echo(mut socket: Socket, size: u32, refill: Duration) -> Result<(), Error> {
     let mut bucket = Bucket::full(size, refill, Instant::now());
     while let Some(message) = socket.read()? {
         if !bucket.take(Instant::now()) {
-            return socket.close(1008, "you talk too much"); // and the socket is dropped
+            return socket.close(POLICY_VIOLATION, "too many messages"); // and drop the socket
         }
         socket.send(message)?;
     }
@@ -47,7 +50,7 @@ fn echo(mut socket: Socket, size: u32, refill: Duration) -> Result<(), Error> {
 }
 
 #[test]
-fn a_bucket_fills_again_and_never_overflows() {
+fn a_bucket_is_refilled_up_to_its_size() {
     let start = Instant::now();
     let after = |seconds| start + Duration::from_secs(seconds);
     let mut bucket = Bucket::full(2, Duration::from_secs(10), start);
@@ -57,7 +60,7 @@ fn a_bucket_fills_again_and_never_overflows() {
 }
 
 #[test]
-fn the_fourth_message_at_once_is_one_too_many() {
+fn the_fourth_message_at_once_gets_1008() {
     use sockets_by_hand::ws::{Close, Options, Server, connect};
     use std::thread;
 
@@ -73,6 +76,6 @@ fn the_fourth_message_at_once_is_one_too_many() {
         assert!(client.read().unwrap().is_some());
     }
     assert_eq!(client.read().unwrap(), None);
-    let goodbye = Close { code: 1008, reason: "you talk too much".to_string() };
-    assert_eq!(client.closed(), Some(&goodbye));
+    let close = Close { code: POLICY_VIOLATION, reason: "too many messages".to_string() };
+    assert_eq!(client.closed(), Some(&close));
 }

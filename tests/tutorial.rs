@@ -7,11 +7,14 @@
 //! | ```` ```console terminal=NAME ```` | is typed into a shell, which answers as shown (`needs=node`: by an ignored test) |
 //! | ```` ```console run=ci ```` | is what `.ci/run` runs, in README.md alone: a test cannot run the tests |
 //! | any other block | is an error: nothing in the book goes unchecked |
+//! | the line above a block | names its file or its terminal, unless that is the same as for the block before |
 //! | a link or a picture | leads to a file that exists |
 //! | an exercise | links a solution that is compiled and tested |
 
 #[path = "tutorial_checker/blocks.rs"]
 mod blocks;
+#[path = "tutorial_checker/captions.rs"]
+mod captions;
 #[cfg(unix)]
 #[path = "tutorial_checker/terminal.rs"]
 mod terminal;
@@ -48,6 +51,12 @@ fn assert_none(problems: Vec<String>) {
 #[test]
 fn every_block_link_and_exercise_of_every_page_holds() {
     let check = |page: &String| blocks::problems(&read(page), page);
+    assert_none(pages().iter().flat_map(check).collect());
+}
+
+#[test]
+fn every_block_has_a_caption_with_its_file_or_terminal() {
+    let check = |page: &String| captions::problems(&read(page), page);
     assert_none(pages().iter().flat_map(check).collect());
 }
 

@@ -2,6 +2,8 @@
 
 use std::{env, fs, path::Path, process, process::Command};
 
+use crate::captions::is_caption;
+
 /// A fenced block: its info string, and its lines.
 pub struct Block {
     pub line: usize,
@@ -49,7 +51,9 @@ pub fn split(page: &str) -> (Vec<&str>, Vec<Block>) {
 
 /// The number of words of a page's prose.
 pub fn words(page: &str) -> usize {
-    split(page).0.iter().map(|line| line.split_whitespace().count()).sum()
+    let prose = split(page).0;
+    let lines = prose.iter().filter(|line| !is_caption(line));
+    lines.map(|line| line.split_whitespace().count()).sum()
 }
 
 /// The targets of a page's links and pictures, without those on the web.
@@ -140,10 +144,16 @@ fn is_in_file(file: &str, lines: &[String]) -> Result<(), String> {
     let text = fs::read_to_string(file).map_err(|e| format!("{file} cannot be read: {e}"))?;
     let text: Vec<&str> = text.lines().collect();
     let wanted = dedent(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    match text.windows(wanted.len().max(1)).any(|window| dedent(window) == wanted) {
-        true => Ok(()),
-        false => Err(format!("{file} has no such lines:\n{}", wanted.join("\n"))),
+    match position(&text, lines) {
+        Some(_) => Ok(()),
+        None => Err(format!("{file} has no such lines:\n{}", wanted.join("\n"))),
     }
+}
+
+/// Where `lines` stand in `text`, one after the other, whatever their common indentation.
+pub fn position(text: &[&str], lines: &[String]) -> Option<usize> {
+    let wanted = dedent(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    text.windows(wanted.len().max(1)).position(|window| dedent(window) == wanted)
 }
 
 fn dedent(lines: &[&str]) -> Vec<String> {

@@ -19,7 +19,7 @@ mod captions;
 #[path = "tutorial_checker/terminal.rs"]
 mod terminal;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path, process, process::Command, thread};
 
 /// The pages that a reader sees, relative to the package's folder: the chapters and the README.
 fn pages() -> Vec<String> {
@@ -96,6 +96,59 @@ fn every_solution_is_compiled() {
             "tutorial/solutions/{name} is not a module of main.rs: it would never be compiled"
         );
     }
+}
+
+/// Runs `exercise` twice in an empty folder, for the stub and for the book's solution, and returns whether the
+/// stub has failed its tests and the solution has passed them. Either must compile.
+fn exercise(module: &str) -> Result<(), String> {
+    let folder = env::temp_dir().join(format!("exercise-{}-{module}", process::id()));
+    let [solutions, attempts] =
+        ["solutions", "attempts"].map(|of| folder.join("tutorial").join(of));
+    fs::create_dir_all(&solutions).unwrap();
+    let file = format!("{module}.rs");
+    for name in ["main.rs", &file] {
+        fs::copy(Path::new("tutorial/solutions").join(name), solutions.join(name)).unwrap();
+    }
+    let run = || {
+        let number = module[1..].replace('_', ".");
+        let program = env::current_exe().unwrap();
+        let program = program.ancestors().nth(2).unwrap().join("examples/exercise");
+        let output = Command::new(program).arg(number).current_dir(&folder).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let (written, _) = run();
+    let (stub_passes, stub) = run();
+    let solution = read(&format!("tutorial/solutions/{file}"));
+    let tests = ["#[test]", "#[cfg(test)]"].map(|mark| solution.find(&format!("\n{mark}")));
+    let end = tests.into_iter().flatten().min().unwrap_or(solution.len());
+    fs::write(attempts.join(&file), &solution[..end]).unwrap();
+    let (solution_passes, solution) = run();
+    fs::remove_dir_all(&folder).unwrap();
+    match (written, stub_passes, solution_passes) {
+        (true, false, true) if !stub.contains("error: aborting") => Ok(()),
+        _ => Err(format!("{module}: the stub:\n{stub}\nthe solution:\n{solution}")),
+    }
+}
+
+#[test]
+fn exercise_fails_a_stub_and_passes_a_solution() {
+    exercise("c01_1").unwrap();
+}
+
+#[test]
+#[ignore = "compiles every exercise twice; .ci/run runs it"]
+fn exercise_fails_every_stub_and_passes_every_solution() {
+    let main = read("tutorial/solutions/main.rs");
+    let modules = main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
+    let modules: Vec<&str> = modules.collect();
+    let check = |modules: &[&str]| modules.iter().filter_map(|m| exercise(m).err()).collect();
+    let problems: Vec<Vec<String>> = thread::scope(|scope| {
+        let (one, two) = modules.split_at(modules.len() / 2);
+        let checks = [one, two].map(|half| scope.spawn(move || check(half)));
+        checks.into_iter().map(|check| check.join().unwrap()).collect()
+    });
+    assert_none(problems.concat());
 }
 
 /// Types the blocks of all pages at once, each page in shells of its own.

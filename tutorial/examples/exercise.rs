@@ -12,6 +12,8 @@ use std::{env, fs, thread};
 
 const USAGE: &str = "usage: exercise CHAPTER.NUMBER, such as 01.1";
 
+const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
 /// How long the tests of an exercise may run.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -104,10 +106,14 @@ fn target() -> Result<PathBuf, Box<dyn Error>> {
 }
 
 fn compile(source: &Path) -> Result<bool, Box<dyn Error>> {
-    // The library as one file, which building this program alone does not make.
-    let cargo = env::var("CARGO").unwrap_or("cargo".to_string());
-    Command::new(cargo).args(["build", "--quiet", "--lib"]).status()?;
     let target = target()?;
+    // The library as one file, which building this program alone does not make.
+    let mut build = Command::new(env::var("CARGO").unwrap_or("cargo".to_string()));
+    build.args(["build", "--quiet", "--lib", "--manifest-path", MANIFEST]);
+    if target.ends_with("release") {
+        build.arg("--release");
+    }
+    build.status()?;
     let library = format!("sockets_by_hand={}", target.join("libsockets_by_hand.rlib").display());
     let mut rustc = Command::new(env::var("RUSTC").unwrap_or("rustc".to_string()));
     rustc.args([

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -10,13 +11,20 @@ use std::thread;
 use assert_cmd::Command as Program;
 use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
-use sockets_by_hand::ws::Message;
+use sockets_by_hand::socketio::Client;
+use sockets_by_hand::{json, ws::Message};
 
 mod common;
 use common::LIMIT;
 
 fn program(name: &str) -> Program {
     Program::cargo_bin(name).unwrap()
+}
+
+/// A program of the folder `tutorial/examples`.
+fn example(name: &str) -> Command {
+    let folder = Path::new(env!("CARGO_BIN_EXE_server")).parent().unwrap();
+    Command::new(folder.join("examples").join(name))
 }
 
 /// A server program that runs until the test has ended.
@@ -736,4 +744,29 @@ fn ipc_server_and_client_escape_control_characters() {
     client.stdout(expected.replace("{}", SHOWN));
     forging.join().unwrap();
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn the_servers_of_the_readme_echo() {
+    let server = |layer: &str| Server::of(example("echo").args([layer, "127.0.0.1:0"]));
+
+    let net = server("net");
+    let mut stream = TcpStream::connect(&net.address).unwrap();
+    stream.write_all(b"Hello").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut received = String::new();
+    stream.read_to_string(&mut received).unwrap();
+    assert_eq!(received, "Hello");
+
+    let ws = server("ws");
+    let mut socket = sockets_by_hand::ws::connect(&format!("ws://{}/", ws.address)).unwrap();
+    socket.send("Hello").unwrap();
+    assert_eq!(socket.read().unwrap(), Some(Message::from("Hello")));
+
+    let socketio = server("socketio");
+    let client = Client::connect(&format!("http://{}", socketio.address)).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    client.emit_with_ack("echo", [json!("Hello")], LIMIT, move |ack| _ = sender.send(ack));
+    let acknowledged = receiver.recv_timeout(LIMIT).unwrap().unwrap();
+    assert_eq!(acknowledged, [json!("Hello")]);
 }

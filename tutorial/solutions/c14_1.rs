@@ -1,7 +1,7 @@
-//! Chapter 14, exercise 1: every page says how many are there.
+//! Chapter 14, exercise 1: every page shows how many clients are connected.
 //!
-//! The number is changed and told under one lock. Otherwise two who come at once could tell their
-//! numbers in the wrong order, and every page would show the older one.
+//! The number is changed and broadcast under one lock. Otherwise two clients that connect at once could
+//! broadcast their numbers in the wrong order, and every page would show the older one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,18 +13,18 @@ struct Online {
     count: Mutex<usize>,
 }
 
-/// One who is counted until the handler has ended, whether by a goodbye, an error or a panic.
-struct Here<'a> {
+/// A client that is counted until its handler has ended, even by an error or a panic.
+struct Counted<'a> {
     online: &'a Online,
     socket: Socket,
 }
 
 impl Online {
-    fn enter(&self, socket: Socket) -> Here<'_> {
+    fn count(&self, socket: Socket) -> Counted<'_> {
         let mut count = self.lock();
         *count += 1;
         self.clients.broadcast(format!("online: {count}"));
-        Here { online: self, socket }
+        Counted { online: self, socket }
     }
 
     fn lock(&self) -> MutexGuard<'_, usize> {
@@ -32,7 +32,7 @@ impl Online {
     }
 }
 
-impl Drop for Here<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         let mut count = self.online.lock();
         *count -= 1;
@@ -43,9 +43,9 @@ impl Drop for Here<'_> {
 fn serve(server: Server) {
     let online = Online { clients: server.clients(), count: Mutex::new(0) };
     server.serve(move |socket| -> Result<(), Error> {
-        let mut here = online.enter(socket);
-        while let Some(message) = here.socket.read()? {
-            here.socket.send(message)?;
+        let mut client = online.count(socket);
+        while let Some(message) = client.socket.read()? {
+            client.socket.send(message)?;
         }
         Ok(())
     });
@@ -57,26 +57,26 @@ mod tests {
     use sockets_by_hand::ws::connect;
 
     #[test]
-    fn everyone_hears_who_comes_and_who_goes_in_whatever_way() {
+    fn every_connect_and_disconnect_is_broadcast() {
         let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let url = format!("ws://{}/", server.address().unwrap());
         std::thread::spawn(|| serve(server));
-        let hears = |socket: &mut Socket, text: &str| {
+        let assert_receives = |socket: &mut Socket, text: &str| {
             assert_eq!(socket.read().unwrap(), Some(text.into()));
         };
 
         let mut ann = connect(&url).unwrap();
-        hears(&mut ann, "online: 1");
+        assert_receives(&mut ann, "online: 1");
         let mut bob = connect(&url).unwrap();
-        hears(&mut bob, "online: 2");
-        hears(&mut ann, "online: 2");
+        assert_receives(&mut bob, "online: 2");
+        assert_receives(&mut ann, "online: 2");
 
         let mut eve = connect(&url).unwrap();
-        hears(&mut eve, "online: 3");
-        hears(&mut ann, "online: 3");
-        eve.terminate(); // without a goodbye
-        hears(&mut ann, "online: 2");
+        assert_receives(&mut eve, "online: 3");
+        assert_receives(&mut ann, "online: 3");
+        eve.terminate(); // without a close frame
+        assert_receives(&mut ann, "online: 2");
         drop(bob); // with one
-        hears(&mut ann, "online: 1");
+        assert_receives(&mut ann, "online: 1");
     }
 }

@@ -1,7 +1,7 @@
-//! Chapter 14, exercise 2: a room for each path, in which all hear what one says.
+//! Chapter 14, exercise 2: a room for each path.
 //!
-//! Rooms are made by whoever comes first and taken away with the last one. A room that stayed would
-//! be memory that any visitor can fill, with one new path after the other.
+//! The first client of a path makes its room, and the last one removes it. If empty rooms stayed, any
+//! client could fill the memory, with one new path after the other.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,9 +13,9 @@ use sockets_by_hand::ws::{Error, Message, Options, Sender, Server, Socket};
 struct Rooms(Mutex<HashMap<String, Vec<Sender>>>);
 
 impl Rooms {
-    fn enter(&self, path: &str, sender: Sender) -> Seat<'_> {
+    fn join(&self, path: &str, sender: Sender) -> Membership<'_> {
         self.lock().entry(path.to_string()).or_default().push(sender.clone());
-        Seat { rooms: self, path: path.to_string(), sender }
+        Membership { rooms: self, path: path.to_string(), sender }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Sender>>> {
@@ -23,24 +23,24 @@ impl Rooms {
     }
 }
 
-/// Whoever drops it has left the room.
-struct Seat<'a> {
+/// A client in a room. It leaves the room when this is dropped.
+struct Membership<'a> {
     rooms: &'a Rooms,
     path: String,
     sender: Sender,
 }
 
-impl Seat<'_> {
-    /// Tells all others in the room.
-    fn say(&self, text: &str) {
-        let everyone = self.rooms.lock().get(&self.path).cloned().unwrap_or_default();
-        for other in everyone.iter().filter(|other| **other != self.sender) {
-            _ = other.send(text); // who cannot be sent to is about to leave
+impl Membership<'_> {
+    /// Sends a message to all others in the room.
+    fn broadcast(&self, text: &str) {
+        let members = self.rooms.lock().get(&self.path).cloned().unwrap_or_default();
+        for other in members.iter().filter(|other| **other != self.sender) {
+            _ = other.send(text); // if it fails, that client is about to leave
         }
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Membership<'_> {
     fn drop(&mut self) {
         let mut rooms = self.rooms.lock();
         if let Some(room) = rooms.get_mut(&self.path) {
@@ -52,12 +52,12 @@ impl Drop for Seat<'_> {
     }
 }
 
-fn talk(rooms: &Rooms, mut socket: Socket) -> Result<(), Error> {
-    let seat = rooms.enter(socket.request.path(), socket.sender());
-    socket.send(format!("welcome to {}", seat.path))?;
+fn chat(rooms: &Rooms, mut socket: Socket) -> Result<(), Error> {
+    let membership = rooms.join(socket.request.path(), socket.sender());
+    socket.send(format!("welcome to {}", membership.path))?;
     while let Some(message) = socket.read()? {
         if let Message::Text(text) = message {
-            seat.say(&text);
+            membership.broadcast(&text);
         }
     }
     Ok(())
@@ -71,7 +71,7 @@ fn bind(address: &str, page: &'static str) -> std::io::Result<Server> {
 
 fn serve(server: Server) {
     let rooms = Rooms::default();
-    server.serve(move |socket| talk(&rooms, socket));
+    server.serve(move |socket| chat(&rooms, socket));
 }
 
 #[cfg(test)]
@@ -80,17 +80,17 @@ mod tests {
     use sockets_by_hand::ws::connect;
 
     #[test]
-    fn what_is_said_stays_in_the_room() {
+    fn messages_reach_only_the_same_room() {
         let server = bind("127.0.0.1:0", "a page").unwrap();
         let url = format!("ws://{}", server.address().unwrap());
         std::thread::spawn(|| serve(server));
-        let enter = |path: &str| {
-            let mut guest = connect(&format!("{url}{path}")).unwrap();
-            assert_eq!(guest.read().unwrap(), Some(format!("welcome to {path}").into()));
-            guest
+        let join = |path: &str| {
+            let mut client = connect(&format!("{url}{path}")).unwrap();
+            assert_eq!(client.read().unwrap(), Some(format!("welcome to {path}").into()));
+            client
         };
-        let (ann, mut bob) = (enter("/tea"), enter("/tea"));
-        let (eve, mut guy) = (enter("/coffee"), enter("/coffee"));
+        let (ann, mut bob) = (join("/tea"), join("/tea"));
+        let (eve, mut guy) = (join("/coffee"), join("/coffee"));
 
         eve.send("is anyone here?").unwrap();
         ann.send("one lump or two?").unwrap();
@@ -99,13 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_one_takes_the_room_along() {
+    fn a_room_ends_with_its_last_client() {
         let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let (url, handle) = (format!("ws://{}/tea", server.address().unwrap()), server.handle());
         let serving = std::thread::spawn(|| {
             let rooms = std::sync::Arc::new(Rooms::default());
-            let inside = rooms.clone();
-            server.serve(move |socket| talk(&inside, socket));
+            let shared = rooms.clone();
+            server.serve(move |socket| chat(&shared, socket));
             rooms
         });
         let mut ann = connect(&url).unwrap();

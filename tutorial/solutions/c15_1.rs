@@ -1,7 +1,7 @@
 //! Chapter 15, exercise 1: what `JSON.stringify(value, null, 2)` writes.
 //!
-//! The function calls itself for what is within, and tells it how far to the right it stands. What
-//! holds no other values is left to `Display`.
+//! The function calls itself for each value within, with a larger indent. `Display` writes a value that
+//! contains no others.
 
 use sockets_by_hand::json;
 use sockets_by_hand::json::Value;

@@ -1,13 +1,13 @@
-//! Chapter 15, exercise 2: a path into a value (RFC 6901).
+//! Chapter 15, exercise 2: JSON Pointer (RFC 6901).
 //!
-//! Each step is a name or a place, and only the value knows which. A `/` within a name is written
-//! `~1`, so `~` itself needs a spelling too: `~0`. Undone in the wrong order, `~01` would become `/`.
+//! Each step is a name in an object, or an index in an array. A `/` in a name is written `~1`, so `~`
+//! itself is escaped too: `~0`. Unescaped in the wrong order, `~01` would become `/`.
 
 use sockets_by_hand::json;
 use sockets_by_hand::json::Value;
 
-fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('/').skip(1).try_fold(value, |value, step| match value {
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, step| match value {
         Value::Array(items) if step == "0" || !step.starts_with(['0', '+']) => {
             items.get(step.parse::<usize>().ok()?)
         }
@@ -17,7 +17,7 @@ fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
 }
 
 #[test]
-fn a_path_leads_to_a_part_of_the_value() {
+fn a_pointer_finds_a_part_of_the_value() {
     let value = json!({"members": [{"name": "Ann"}, {"name": "Bob"}], "a/b": {"~1": 7}, "": 8});
     assert_eq!(at(&value, "/members/1/name"), Some(&json!("Bob")));
     assert_eq!(at(&value, "/a~1b/~01"), Some(&json!(7)));
@@ -26,11 +26,11 @@ fn a_path_leads_to_a_part_of_the_value() {
 }
 
 #[test]
-fn a_path_that_leads_nowhere_is_none() {
+fn a_pointer_to_nothing_is_none() {
     let value = json!({"members": [{"name": "Ann"}]});
-    for path in
+    for pointer in
         ["/nobody", "/members/1", "/members/00", "/members/+0", "/members/x", "/members/0/name/0"]
     {
-        assert_eq!(at(&value, path), None, "{path}");
+        assert_eq!(at(&value, pointer), None, "{pointer}");
     }
 }

@@ -1,8 +1,8 @@
-//! Chapter 15, exercise 3: a server that is sent JSON, a line a value.
+//! Chapter 15, exercise 3: a server that receives JSON, one value a line.
 //!
-//! The text of JSON can always be written without a line break, so a line is a fine frame for it
-//! (chapter 04). A text that is wrong costs an answer, and not the connection: where the next line
-//! begins is known. A line that is too long costs the connection.
+//! JSON can always be written without a line break, so it can be framed by lines (chapter 04). After a
+//! line that is not JSON the connection stays open: it is known where the next line begins. After a
+//! line that is too long it ends.
 
 use sockets_by_hand::json;
 use sockets_by_hand::json::Value;
@@ -13,11 +13,11 @@ use std::net::TcpStream;
 fn serve(socket: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(&socket);
     while let Some(line) = read_line(&mut reader, 64 << 10)? {
-        let answer = match Value::parse(&line) {
+        let response = match Value::parse(&line) {
             Ok(value) => add(&value),
             Err(e) => json!({"error": e.to_string()}),
         };
-        write_line(&mut &socket, &answer.to_string())?;
+        write_line(&mut &socket, &response.to_string())?;
     }
     Ok(())
 }
@@ -32,21 +32,25 @@ fn add(value: &Value) -> Value {
 }
 
 #[test]
-fn every_line_gets_its_answer() {
+fn every_line_gets_a_response() {
     let (client, socket) = super::connection();
     let server = std::thread::spawn(|| serve(socket));
-    let mut answers = BufReader::new(&client);
-    for (asked, answered) in [
+    let mut responses = BufReader::new(&client);
+    for (request, response) in [
         (r#"{"add": [0.1, 0.2]}"#, r#"{"sum":0.30000000000000004}"#),
         (r#"{"add": [1, ]}"#, r#"{"error":"expected a value at byte 12"}"#),
         (r#"{"add": [1, "2"]}"#, r#"{"error":"nothing to add"}"#),
         ("[]", r#"{"error":"nothing to add"}"#),
         (r#"{"add": []}"#, r#"{"sum":0}"#),
     ] {
-        write_line(&mut &client, asked).unwrap();
-        assert_eq!(read_line(&mut answers, 1_000).unwrap().as_deref(), Some(answered), "{asked}");
+        write_line(&mut &client, request).unwrap();
+        assert_eq!(
+            read_line(&mut responses, 1_000).unwrap().as_deref(),
+            Some(response),
+            "{request}"
+        );
     }
     client.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(read_line(&mut answers, 1_000).unwrap(), None);
+    assert_eq!(read_line(&mut responses, 1_000).unwrap(), None);
     server.join().unwrap().unwrap();
 }

@@ -45,12 +45,13 @@ fn module_name(exercise: &str) -> Option<String> {
 }
 
 /// The items of a file: its tests, and the others. An item begins in the first column, with its comments
-/// and attributes.
+/// and attributes. (A line with `"#` is the last of a raw string.)
 fn items(source: &str) -> (Vec<String>, Vec<String>) {
     let (mut items, mut item) = (Vec::new(), String::new());
     for line in source.lines() {
         item += &format!("{line}\n");
-        if line == "}" || line.ends_with(';') && !line.starts_with(' ') {
+        let ends = line == "}" || line.ends_with(';') && !line.starts_with(' ');
+        if ends && !line.contains("\"#") {
             items.push(std::mem::take(&mut item));
         }
     }

@@ -1,4 +1,4 @@
-//! Chapter 20: a client that is refused, let in, and sent away; and what becomes of what it says.
+//! Chapter 20: a client that is refused, connected and disconnected, and what becomes of its events.
 
 use std::error::Error;
 use std::sync::mpsc::{self, Sender};
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     client.on("connect_error", |event| {
         println!("connect_error: {}", event.args[0]["message"]);
-        event.socket.set_auth(json!({"word": "tea"}));
+        event.socket.set_auth(json!({"token": "tea"}));
         event.socket.open();
     });
     let disconnected = changed.clone();
@@ -32,42 +32,42 @@ fn main() -> Result<(), Box<dyn Error>> {
     client.emit("note", [json!("one")]);
     client.emit("note", [json!("two")]);
     client.open();
-    changes.recv()?; // it is in, after all
-    ask(&client, "ponder", &changed);
-    client.emit("send me away", []);
-    changes.recv()?; // nobody will answer
-    changes.recv()?; // it is out
-    ask(&client, "echo", &changed);
+    changes.recv()?; // connected, after all
+    emit_with_ack(&client, "ponder", &changed);
+    client.emit("disconnect me", []);
+    changes.recv()?; // disconnected
+    changes.recv()?; // no acknowledgement will arrive
+    emit_with_ack(&client, "echo", &changed);
     client.emit_volatile("note", [json!("three")]);
     client.open();
-    changes.recv()?; // it is in
-    changes.recv()?; // here is the answer
+    changes.recv()?; // connected
+    changes.recv()?; // acknowledged
     Ok(())
 }
 
-fn ask(socket: &Socket, name: &'static str, changed: &Sender<()>) {
+fn emit_with_ack(socket: &Socket, name: &'static str, changed: &Sender<()>) {
     let changed = changed.clone();
-    socket.emit_with_ack(name, [], Duration::from_secs(10), move |answer| {
-        match answer {
-            Ok(_) => println!("{name}: answered"),
+    socket.emit_with_ack(name, [], Duration::from_secs(10), move |result| {
+        match result {
+            Ok(_) => println!("{name}: acknowledged"),
             Err(e) => println!("{name}: {e}"),
         }
         _ = changed.send(());
     });
 }
 
-/// A server that wants to hear a word, never answers `ponder`, and sends away whoever asks for it.
+/// A server that requires a token, never acknowledges `ponder`, and disconnects a client on request.
 fn serve() -> io::Result<SocketAddr> {
     let server = Server::bind("127.0.0.1:0", socketio::Options::default())?;
     let address = server.address().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    server.io().use_middleware(|socket| match socket.handshake().auth["word"].as_str() {
+    server.io().use_middleware(|socket| match socket.handshake().auth["token"].as_str() {
         Some("tea") => Ok(()),
-        _ => Err("say the word".into()),
+        _ => Err("invalid token".into()),
     });
     server.io().on_connection(|socket| {
         socket.on("note", |event| event.socket.emit("noted", &event.args));
         socket.on("echo", |event| event.ack(&event.args));
-        socket.on("send me away", |event| event.socket.disconnect(false));
+        socket.on("disconnect me", |event| event.socket.disconnect(false));
     });
     thread::spawn(|| server.serve());
     Ok(address)

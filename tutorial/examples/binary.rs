@@ -24,32 +24,35 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("3000 bytes: {} as frames", outgoing.frames().len());
     println!("3000 bytes: {} in a body", outgoing.payload().len());
 
-    refuse("bytes that nobody announced", vec![Message::Binary(vec![1])]);
-    refuse("text where bytes were awaited", vec![label("1", "0"), Message::from("2[\"hello\"]")]);
-    refuse("a parcel that is not there", vec![label("1", "7"), Message::Binary(vec![1])]);
-    refuse("eleven parcels", vec![label("11", "0")]);
+    refuse("an attachment of no packet", vec![Message::Binary(vec![1])]);
+    refuse(
+        "a packet instead of an attachment",
+        vec![packet("1", "0"), Message::from("2[\"hello\"]")],
+    );
+    refuse("a placeholder without an attachment", vec![packet("1", "7"), Message::Binary(vec![1])]);
+    refuse("eleven attachments", vec![packet("11", "0")]);
 
     let url = serve()?;
     for transport in ["websocket", "polling"] {
-        there_and_back(&url, transport)?;
+        echo(&url, transport)?;
     }
     Ok(())
 }
 
-/// The text in front of so many parcels, and the number of one in it.
-fn label(parcels: &str, number: &str) -> Message {
-    let text = format!(r#"5{parcels}-["picture",{{"_placeholder":true,"num":{number}}}]"#);
+/// The text of a packet with so many attachments, and a placeholder with this number.
+fn packet(attachments: &str, number: &str) -> Message {
+    let text = format!(r#"5{attachments}-["picture",{{"_placeholder":true,"num":{number}}}]"#);
     Message::Text(text)
 }
 
 fn refuse(what: &str, messages: Vec<Message>) {
     let mut decoder = Decoder::default();
     let refused = messages.into_iter().any(|message| decoder.add(message).is_err());
-    println!("{what}: {}", if refused { "parse error" } else { "welcome" });
+    println!("{what}: {}", if refused { "parse error" } else { "accepted" });
 }
 
 /// Sends bytes to a server that sends them back.
-fn there_and_back(url: &str, transport: &'static str) -> Result<(), Box<dyn Error>> {
+fn echo(url: &str, transport: &'static str) -> Result<(), Box<dyn Error>> {
     let mut options = Options::default();
     options.engine.transports = vec![transport];
     let client = Client::new(url, options)?;
@@ -60,7 +63,10 @@ fn there_and_back(url: &str, transport: &'static str) -> Result<(), Box<dyn Erro
         _ = sender.send(answer);
     });
     let same = answer.recv()?? == sent;
-    println!("{transport}: {}", if same { "the same bytes came back" } else { "others came back" });
+    println!(
+        "{transport}: {}",
+        if same { "the same bytes returned" } else { "other bytes returned" }
+    );
     Ok(())
 }
 
@@ -72,7 +78,7 @@ fn serve() -> io::Result<String> {
     Ok(format!("http://{address}"))
 }
 
-/// Bytes, with those that are letters as letters.
+/// Bytes: printable ASCII as it is, others in hex.
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {

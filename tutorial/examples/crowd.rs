@@ -1,7 +1,7 @@
-//! Chapter 20: a thousand clients lose the same server in the same moment. When do they come back?
+//! Chapter 20: a thousand clients lose the same server in the same moment. When do they reconnect?
 //!
-//! Nothing is sent: only the pauses are computed, by the real `Backoff`, and added up. Chance comes
-//! out of a fixed beginning, so that every run is the same. With `picture`, the example draws.
+//! Nothing is sent: the example only adds up the pauses that the real `Backoff` computes. The random
+//! numbers have a fixed seed, so that every run is the same. With `picture`, the example draws.
 
 use std::time::Duration;
 
@@ -17,25 +17,25 @@ const SLICE: Duration = Duration::from_millis(100);
 const SLICES: usize = 140;
 
 fn main() {
-    let alike = Crowd::new(0.0);
-    let spread = Crowd::new(Backoff::default().jitter);
+    let without = Crowd::new(0.0);
+    let with = Crowd::new(Backoff::default().jitter);
     if std::env::args().nth(1).as_deref() == Some("picture") {
-        return picture(&alike, &spread);
+        return picture(&without, &with);
     }
     let row = |what: &str, a: String, b: String| println!("{what:<28}{a:>16}{b:>16}");
     row("", "without jitter".to_string(), "with jitter".to_string());
     let count = |crowd: &Crowd| crowd.times().count().to_string();
-    row("attempts", count(&alike), count(&spread));
+    row("attempts", count(&without), count(&with));
     let most = |crowd: &Crowd| crowd.slices().into_iter().max().unwrap_or(0).to_string();
-    row("most in a tenth of a second", most(&alike), most(&spread));
+    row("most in a tenth of a second", most(&without), most(&with));
     let back = |crowd: &Crowd, n: usize| {
         let mut back: Vec<_> = crowd.0.iter().filter_map(|client| client.last()).collect();
         back.sort();
         format!("{:.1} s", back[n].0.as_secs_f64())
     };
-    row("the first is back after", back(&alike, 0), back(&spread, 0));
-    row("half are back after", back(&alike, CLIENTS / 2), back(&spread, CLIENTS / 2));
-    row("the last is back after", back(&alike, CLIENTS - 1), back(&spread, CLIENTS - 1));
+    row("the first is back after", back(&without, 0), back(&with, 0));
+    row("half are back after", back(&without, CLIENTS / 2), back(&with, CLIENTS / 2));
+    row("the last is back after", back(&without, CLIENTS - 1), back(&with, CLIENTS - 1));
 }
 
 /// Each client's attempts: when, and after which pause. The last is the one that succeeds.
@@ -44,12 +44,12 @@ struct Crowd(Vec<Vec<(Duration, Duration)>>);
 impl Crowd {
     fn new(jitter: f64) -> Crowd {
         let backoff = Backoff { jitter, ..Backoff::default() };
-        let mut chance = 2026;
+        let mut state = 2026;
         let client = |_| {
             let mut now = Duration::ZERO;
             let mut attempts = Vec::new();
             while now < AWAY {
-                let pause = backoff.pause(attempts.len() as u32, random(&mut chance));
+                let pause = backoff.pause(attempts.len() as u32, random(&mut state));
                 now += pause;
                 attempts.push((now, pause));
             }
@@ -71,22 +71,23 @@ impl Crowd {
     }
 }
 
-/// A number from 0 up to 1, out of the one before (splitmix64).
-fn random(chance: &mut u64) -> f64 {
-    *chance = chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *chance;
+/// A random number from 0 up to 1 (splitmix64).
+fn random(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     (z ^ (z >> 31)) as f64 / u64::MAX as f64
 }
 
-/// Where a time stands, from left to right.
+/// The x coordinate of a time.
 fn x(time: Duration) -> u128 {
     80 + time.as_millis() / 25
 }
 
-/// Three pictures over the same time: the pauses of some, the attempts of all without and with jitter.
-fn picture(alike: &Crowd, spread: &Crowd) {
+/// Three charts over the same time: the pauses of some clients, and the attempts of all without and with
+/// jitter.
+fn picture(without: &Crowd, with: &Crowd) {
     let dots = |crowd: &Crowd, clients: usize| -> String {
         let dot = |(time, pause): &(Duration, Duration)| {
             format!("M{} {}h0", x(*time), 190 - pause.as_millis() / 40)
@@ -116,11 +117,11 @@ fn picture(alike: &Crowd, spread: &Crowd) {
     path(r##"stroke="#a87a1c" stroke-width="1.5" stroke-dasharray="6 4""##, &back);
     path(
         r##"stroke="#3b6ea5" stroke-width="4" stroke-linecap="round" opacity="0.6""##,
-        &dots(spread, 100),
+        &dots(with, 100),
     );
-    path(r##"stroke="#20262e" stroke-width="10" stroke-linecap="round""##, &dots(alike, 1));
-    path(r##"stroke="#20262e" stroke-width="4""##, &bars(alike, 360));
-    path(r##"stroke="#3b6ea5" stroke-width="4""##, &bars(spread, 532));
+    path(r##"stroke="#20262e" stroke-width="10" stroke-linecap="round""##, &dots(without, 1));
+    path(r##"stroke="#20262e" stroke-width="4""##, &bars(without, 360));
+    path(r##"stroke="#3b6ea5" stroke-width="4""##, &bars(with, 532));
     let axes = "M80 50V190H644M80 230V360H644M80 402V532H644";
     path(r##"stroke="#5b6672" stroke-width="1.5""##, axes);
     group(

@@ -1,8 +1,8 @@
 //! Chapter 20, exercise 1: a token that expires.
 //!
-//! The server says in `data` what a program needs to know. A failure of the network has none: there
-//! the client comes back by itself, and with the same token. After three refusals in a row it is not
-//! the token.
+//! The `data` of the refusal says what a program needs to know. A failed connection has none: there
+//! the client reconnects by itself, with the same token. After three refusals in a row, another token
+//! does not help.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -10,16 +10,16 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::client::Socket;
 
-const PATIENCE: u32 = 3;
+const MAX_REFUSALS: u32 = 3;
 
-/// Shows a new token whenever the server says that the old one has expired.
+/// Sends a new token whenever the server says that the old one has expired.
 fn renew(socket: &Socket, new_token: impl Fn() -> String + Send + Sync + 'static) {
     let refused = Arc::new(AtomicU32::new(0));
-    let let_in = refused.clone();
-    socket.on("connect", move |_| let_in.store(0, Relaxed));
+    let count = refused.clone();
+    socket.on("connect", move |_| count.store(0, Relaxed));
     socket.on("connect_error", move |event| {
         let expired = event.args[0]["data"]["code"].as_str() == Some("expired");
-        if expired && refused.fetch_add(1, Relaxed) + 1 < PATIENCE {
+        if expired && refused.fetch_add(1, Relaxed) + 1 < MAX_REFUSALS {
             event.socket.set_auth(json!({"token": new_token()}));
             event.socket.open();
         }
@@ -34,12 +34,12 @@ mod tests {
     use std::sync::mpsc::{self, Receiver};
     use std::time::Duration;
 
-    /// A client of a server that likes one token, and what happens to it.
-    fn client(liked: &'static str) -> (Client, Receiver<String>) {
+    /// A client of a server that accepts one token, and the client's events.
+    fn client(accepted: &'static str) -> (Client, Receiver<String>) {
         let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
         let url = format!("http://{}", server.address().unwrap());
         server.io().use_middleware(move |socket| {
-            match socket.handshake().auth["token"].as_str() == Some(liked) {
+            match socket.handshake().auth["token"].as_str() == Some(accepted) {
                 true => Ok(()),
                 false => Err(ConnectError {
                     message: "your token has expired".to_string(),
@@ -58,24 +58,24 @@ mod tests {
         (client, events)
     }
 
-    fn counting() -> impl Fn() -> String + Send + Sync {
+    fn tokens() -> impl Fn() -> String + Send + Sync {
         let made = AtomicU32::new(0);
         move || (made.fetch_add(1, Relaxed) + 1).to_string()
     }
 
     #[test]
-    fn a_new_token_opens_the_door() {
+    fn a_new_token_is_accepted() {
         let (client, events) = client("2");
-        renew(&client, counting());
+        renew(&client, tokens());
         client.open();
-        let heard: Vec<String> = events.iter().take(3).collect();
-        assert_eq!(heard, ["connect_error", "connect_error", "connect"]);
+        let received: Vec<String> = events.iter().take(3).collect();
+        assert_eq!(received, ["connect_error", "connect_error", "connect"]);
     }
 
     #[test]
-    fn after_three_refusals_in_a_row_it_is_enough() {
+    fn after_three_refusals_in_a_row_it_gives_up() {
         let (client, events) = client("none that there is");
-        renew(&client, counting());
+        renew(&client, tokens());
         client.open();
         assert!(events.iter().take(3).all(|event| event == "connect_error"));
         assert!(events.recv_timeout(Duration::from_millis(300)).is_err(), "a fourth attempt");

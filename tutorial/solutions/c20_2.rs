@@ -1,8 +1,8 @@
 //! Chapter 20, exercise 2: a buffer with a limit.
 //!
-//! The library keeps all that is emitted while it is away, so nothing is given to it then: we keep
-//! the last hundred by ourselves. One lock over the look and the deed: who speaks in the moment in
-//! which the connection comes back can neither be forgotten nor overtake what was kept.
+//! The library buffers all that is emitted while it is not connected, so nothing is given to it then: the
+//! last hundred events are in a buffer of our own. One lock covers the check and what follows from it: an
+//! event that is emitted while the socket becomes connected is neither lost, nor overtakes the buffer.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,42 +10,42 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sockets_by_hand::socketio::Value;
 use sockets_by_hand::socketio::client::Socket;
 
-const KEPT: usize = 100;
+const MAX_BUFFERED: usize = 100;
 
-type Kept = Mutex<VecDeque<(String, Vec<Value>)>>;
+type Buffer = Mutex<VecDeque<(String, Vec<Value>)>>;
 
-struct Speaker {
+struct BufferedSocket {
     socket: Socket,
-    kept: Arc<Kept>,
+    buffer: Arc<Buffer>,
 }
 
-impl Speaker {
-    fn new(socket: Socket) -> Speaker {
-        let kept = Arc::<Kept>::default();
-        let waiting = kept.clone();
+impl BufferedSocket {
+    fn new(socket: Socket) -> BufferedSocket {
+        let buffer = Arc::<Buffer>::default();
+        let buffered = buffer.clone();
         socket.on("connect", move |event| {
-            for (name, values) in lock(&waiting).drain(..) {
+            for (name, values) in lock(&buffered).drain(..) {
                 event.socket.emit(&name, values);
             }
         });
-        Speaker { socket, kept }
+        BufferedSocket { socket, buffer }
     }
 
     fn emit(&self, name: &str, values: Vec<Value>) {
-        let mut kept = lock(&self.kept);
-        // It may be connected already, and the listener above not have run yet.
-        if kept.is_empty() && self.socket.is_connected() {
+        let mut buffer = lock(&self.buffer);
+        // It may be connected, although the listener above has not run yet.
+        if buffer.is_empty() && self.socket.is_connected() {
             return self.socket.emit(name, values);
         }
-        if kept.len() == KEPT {
-            kept.pop_front();
+        if buffer.len() == MAX_BUFFERED {
+            buffer.pop_front();
         }
-        kept.push_back((name.to_string(), values));
+        buffer.push_back((name.to_string(), values));
     }
 }
 
-fn lock(kept: &Kept) -> MutexGuard<'_, VecDeque<(String, Vec<Value>)>> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(buffer: &Buffer) -> MutexGuard<'_, VecDeque<(String, Vec<Value>)>> {
+    buffer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -56,10 +56,10 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn the_last_hundred_are_kept_and_what_is_new_comes_after_them() {
+    fn the_last_hundred_events_are_buffered_and_new_ones_follow() {
         let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
         let url = format!("http://{}", server.address().unwrap());
-        let (sender, heard) = mpsc::channel();
+        let (sender, received) = mpsc::channel();
         server.io().on_connection(move |socket| {
             let sender = sender.clone();
             socket.on("say", move |event| _ = sender.send(event.args[0].as_f64().unwrap()));
@@ -67,12 +67,12 @@ mod tests {
         std::thread::spawn(|| server.serve());
 
         let client = Client::new(&url, Default::default()).unwrap();
-        let speaker = Speaker::new(client.clone());
-        (0..150).for_each(|i| speaker.emit("say", vec![json!(i)]));
+        let socket = BufferedSocket::new(client.clone());
+        (0..150).for_each(|i| socket.emit("say", vec![json!(i)]));
         client.open();
-        assert_eq!(heard.recv(), Ok(50.0));
-        speaker.emit("say", vec![json!(150)]);
-        let rest: Vec<f64> = heard.iter().take(100).collect();
+        assert_eq!(received.recv(), Ok(50.0));
+        socket.emit("say", vec![json!(150)]);
+        let rest: Vec<f64> = received.iter().take(100).collect();
         assert_eq!(rest, (51..=150).map(f64::from).collect::<Vec<_>>());
     }
 }

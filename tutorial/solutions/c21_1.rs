@@ -1,14 +1,14 @@
-//! Chapter 21, exercise 1: how many bytes a value carries, however deep they are in it.
+//! Chapter 21, exercise 1: how many bytes are in a value, however deep.
 
 use sockets_by_hand::socketio::Value;
 
-/// The sum of all pieces of bytes in `value`.
-fn weight(value: &Value) -> usize {
+/// The length of all binary values in `value`.
+fn binary_size(value: &Value) -> usize {
     match value {
         Value::Binary(bytes) => bytes.len(),
-        Value::Array(items) => items.iter().map(weight).sum(),
-        Value::Object(members) => members.iter().map(|(_, value)| weight(value)).sum(),
-        _ => 0, // a long string is no bytes
+        Value::Array(items) => items.iter().map(binary_size).sum(),
+        Value::Object(members) => members.iter().map(|(_, value)| binary_size(value)).sum(),
+        _ => 0, // a string is not binary
     }
 }
 
@@ -21,13 +21,13 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_handler_refuses_what_is_too_heavy() {
+    fn a_handler_refuses_too_many_bytes() {
         let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
         let url = format!("http://{}", server.address().unwrap());
         server.io().on_connection(|socket| {
             socket.on("picture", |event| {
-                let weight: usize = event.args.iter().map(weight).sum();
-                event.ack([json!(weight <= 1000)]);
+                let binary_size: usize = event.args.iter().map(binary_size).sum();
+                event.ack([json!(binary_size <= 1000)]);
             });
         });
         std::thread::spawn(|| server.serve());

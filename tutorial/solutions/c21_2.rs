@@ -9,7 +9,7 @@ fn pack(numbers: &[f32]) -> Value {
     Value::Binary(numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
 }
 
-/// The numbers in a piece of bytes; `None` if it is none, or ends within a number.
+/// The numbers in a binary value; `None` if it is not binary, or ends within a number.
 fn unpack(value: &Value) -> Option<Vec<f32>> {
     let bytes = value.as_binary().filter(|bytes| bytes.len() % 4 == 0)?;
     let number = |four: &[u8]| four.try_into().map(f32::from_le_bytes);
@@ -28,7 +28,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_come_back_in_less_than_half_of_the_space() {
+    fn binary_numbers_take_less_than_half_of_json() {
         let numbers: Vec<f32> = (0..1000).map(|i| (i as f32).sqrt()).collect();
         let packed = pack(&numbers);
         assert_eq!(unpack(&packed), Some(numbers.clone()));
@@ -37,9 +37,9 @@ mod tests {
     }
 
     #[test]
-    fn what_json_cannot_say_arrives_too_and_half_a_number_does_not() {
-        let strange = unpack(&pack(&[f32::INFINITY, -0.0])).unwrap();
-        assert!(strange[0].is_infinite() && strange[1].is_sign_negative());
+    fn infinity_and_negative_zero_arrive_and_half_a_number_is_refused() {
+        let special = unpack(&pack(&[f32::INFINITY, -0.0])).unwrap();
+        assert!(special[0].is_infinite() && special[1].is_sign_negative());
         assert_eq!(unpack(&Value::Binary(vec![0; 7])), None);
         assert_eq!(unpack(&json!([1, 2])), None);
     }

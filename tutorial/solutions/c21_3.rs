@@ -1,7 +1,7 @@
 //! Chapter 21, exercise 3: a file in pieces.
 //!
-//! Each answer says how much of the file the server has, and the next piece begins there. So a piece
-//! that comes twice harms nothing, and an upload goes on where it was after the line broke.
+//! Each acknowledgement says how many bytes of the file the server has, and the next piece begins there. So
+//! a piece that arrives twice harms nothing, and an upload goes on where it was after the connection failed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -12,11 +12,11 @@ use sockets_by_hand::socketio::{ClientSocket, Event, Socket, Value};
 
 const PIECE: usize = 64 * 1024;
 
-/// The most that the server keeps of one file.
-const LONGEST: usize = 16 * 1024 * 1024;
+/// The most bytes that the server keeps of one file.
+const MAX_SIZE: usize = 16 * 1024 * 1024;
 
-/// Sends what is missing behind `from`; `done` hears whether all has come. At most `tries` answers
-/// may stay away.
+/// Sends the file from `from` on; `done` receives whether all has arrived. At most `tries`
+/// acknowledgements may be missing.
 fn upload(
     socket: &ClientSocket,
     file: Arc<[u8]>,
@@ -32,10 +32,10 @@ fn upload(
     let piece = &rest[..rest.len().min(PIECE)];
     let values = [json!("cat.png"), json!(from), json!(piece)];
     let again = socket.clone();
-    socket.emit_with_ack("piece", values, Duration::from_secs(10), move |answer| match answer {
+    socket.emit_with_ack("piece", values, Duration::from_secs(10), move |result| match result {
         Ok(values) => {
             let has = values[0].as_f64().unwrap_or(0.0) as usize;
-            // A server that takes nothing more must not keep us busy for ever.
+            // A server that takes no more must not keep this client busy for ever.
             let tries = if has > from { tries } else { tries - 1 };
             upload(&again, file, has, tries, done);
         }
@@ -43,17 +43,17 @@ fn upload(
     });
 }
 
-/// The server's side: the files by name, as far as they have come.
+/// The server's side: the files by name, as far as they have arrived.
 #[derive(Default)]
-struct Shelf(Mutex<HashMap<String, Vec<u8>>>);
+struct Uploads(Mutex<HashMap<String, Vec<u8>>>);
 
-impl Shelf {
-    /// Puts a piece where it belongs, if it is the next one; returns how much is there now.
+impl Uploads {
+    /// Appends a piece, if it is the next one; returns how many bytes of the file there are now.
     fn add(&self, event: &Event<Socket>) -> usize {
         let [Value::String(name), from, Value::Binary(piece)] = &event.args[..] else { return 0 };
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let file = files.entry(name.clone()).or_default();
-        if *from == json!(file.len()) && file.len() + piece.len() <= LONGEST {
+        if *from == json!(file.len()) && file.len() + piece.len() <= MAX_SIZE {
             file.extend_from_slice(piece);
         }
         file.len()
@@ -68,17 +68,17 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
     #[test]
-    fn two_megabytes_arrive_over_either_transport_although_an_answer_is_lost() {
+    fn two_megabytes_arrive_over_either_transport_although_an_acknowledgement_is_lost() {
         for transport in ["websocket", "polling"] {
             let server = Server::bind("127.0.0.1:0", socketio::Options::default()).unwrap();
             let url = format!("http://{}", server.address().unwrap());
-            let shelf = Arc::new(Shelf::default());
-            let (files, lost) = (shelf.clone(), Arc::new(AtomicBool::new(false)));
+            let uploads = Arc::new(Uploads::default());
+            let (files, lost) = (uploads.clone(), Arc::new(AtomicBool::new(false)));
             server.io().on_connection(move |socket| {
                 let (files, lost) = (files.clone(), lost.clone());
                 socket.on("piece", move |event| match files.add(event) {
                     has if has == 3 * PIECE && !lost.swap(true, Relaxed) => {
-                        event.socket.disconnect(false); // instead of an answer
+                        event.socket.disconnect(false); // instead of an acknowledgement
                     }
                     has => event.ack([json!(has)]),
                 });
@@ -99,7 +99,10 @@ mod tests {
             let (done, all) = mpsc::channel();
             upload(&client, file.clone(), 0, 3, done);
             assert_eq!(all.recv(), Ok(true));
-            assert!(shelf.0.lock().unwrap()["cat.png"][..] == file[..], "another file has come");
+            assert!(
+                uploads.0.lock().unwrap()["cat.png"][..] == file[..],
+                "another file has arrived"
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Chapter 23: shows what was measured.
+//! Chapter 23: prints and draws the figures of the benchmark.
 //!
 //! `tutorial/figures.jsonl` has a line for each run of the benchmark: its command, and its table.
 //! `cargo run --example figures` prints them; with `draw` it makes the pictures of the chapter from
-//! them, and with `check` it says whether the pictures, and the tables of the chapter and of README.md,
+//! them, and with `check` it reports whether the pictures, and the tables of the chapter and of README.md,
 //! are still those of the figures.
 
 use std::{env, fs, io, process::exit};
@@ -33,7 +33,7 @@ const PICTURES: [Picture; 3] = [
     ),
     (
         "memory.svg",
-        "What a connection costs that says nothing: memory in KiB, at 5,000 of them",
+        "What an idle connection costs: memory in KiB, at 5,000 of them",
         [
             ("net", "bench.py idle --kind net", 5000, "per_conn_kib"),
             ("ws", "bench.py idle --kind ws", 5000, "per_conn_kib"),
@@ -42,16 +42,16 @@ const PICTURES: [Picture; 3] = [
     ),
     (
         "speed.svg",
-        "How many in a second: answers at 64 connections; and one says, 1,000 hear",
+        "How many in a second: answers at 64 connections, and deliveries of broadcasts to 1,000",
         [
             ("ws", "bench.py ws", 64, "per_s"),
             ("Socket.IO", "bench.py sio", 64, "per_s"),
-            ("Socket.IO, heard by 1,000", "bench.py fan", 1000, "per_s"),
+            ("Socket.IO, broadcast to 1,000", "bench.py fan", 1000, "per_s"),
         ],
     ),
 ];
 
-/// A row of the table in README.md: its title, and the rung and the name of the server in the runs.
+/// A row of the table in README.md: its title, and the layer and the name of the server in the runs.
 const ROWS: [(&str, &str, &str); 8] = [
     ("`net`, ours", "net", "ours"),
     ("Node's `net`", "net", "node:net"),
@@ -67,12 +67,12 @@ const ROWS: [(&str, &str, &str); 8] = [
 const MEASURES: [(&str, &str, u32, &str, &str); 4] = [
     ("messages a second, 64 clients", "bench.py ", 64, "per_s", ""),
     ("CPU for each of them", "bench.py ", 64, "cpu_us", " µs"),
-    ("there and back, one client", "bench.py ", 1, "p50_us", " µs"),
-    ("memory of a silent client", "bench.py idle --kind ", 5000, "per_conn_kib", " KiB"),
+    ("round trip, one client", "bench.py ", 1, "p50_us", " µs"),
+    ("memory of an idle client", "bench.py idle --kind ", 5000, "per_conn_kib", " KiB"),
 ];
 
-/// A column of it: the runs, the original, and the floor with the landing below it.
-const FLOORS: [(&str, &str, &[&str]); 3] = [
+/// A column of it: the layer in the runs, the original, and what it consists of in `src`.
+const LAYERS: [(&str, &str, &[&str]); 3] = [
     ("net", "node:net", &["net"]),
     ("ws", "npm ws", &["ws", "http"]),
     ("sio", "npm socket.io", &["socketio", "engineio", "json.rs"]),
@@ -94,23 +94,21 @@ fn main() -> io::Result<()> {
         if task == "draw" {
             fs::write(&path, picture)?;
         } else if fs::read_to_string(&path)?.replace("\r\n", "\n") != picture {
-            eprintln!(
-                "{path} does not show what was measured: cargo run --example figures -- draw"
-            );
+            eprintln!("{path} does not show the figures: cargo run --example figures -- draw");
             exit(1);
         }
         println!("{path}");
     }
-    says("README.md", &ROWS.map(|(title, rung, name)| row(title, rung, name, &runs)))?;
-    says("tutorial/23-which-one.md", &table(&runs)?)
+    check_rows("README.md", &ROWS.map(|(title, layer, name)| row(title, layer, name, &runs)))?;
+    check_rows("tutorial/23-which-one.md", &table(&runs)?)
 }
 
-/// Whether a page has these rows.
-fn says(page: &str, rows: &[String]) -> io::Result<()> {
+/// Ends the program if a page does not have these rows.
+fn check_rows(page: &str, rows: &[String]) -> io::Result<()> {
     let text = fs::read_to_string(page)?;
     for row in rows {
         if !text.lines().any(|line| line == row) {
-            eprintln!("{page} does not say what was measured, which is:\n{row}");
+            eprintln!("{page} does not have this row, which the figures have:\n{row}");
             exit(1);
         }
     }
@@ -188,7 +186,7 @@ fn draw(title: &str, panels: &[Panel], runs: &[Run]) -> String {
     )
 }
 
-/// What one run has measured, of each server.
+/// The row of each server in one run.
 fn rows<'a>(command: &str, conns: u32, runs: &'a [Run]) -> &'a [(String, Value)] {
     let wanted = |run: &&Run| run.command == command && run.conns == conns && run.size == 17;
     runs.iter().find(wanted).map_or(&[], |run| &run.rows)
@@ -199,10 +197,10 @@ fn figure(command: String, conns: u32, name: &str, column: &str, runs: &[Run]) -
     number(row.and_then(|row| row.1[column].as_f64()).unwrap_or_default())
 }
 
-fn row(title: &str, rung: &str, name: &str, runs: &[Run]) -> String {
-    let per_s = figure(format!("bench.py {rung}"), 64, name, "per_s", runs);
-    let cpu = figure(format!("bench.py {rung}"), 64, name, "cpu_us", runs);
-    let kib = figure(format!("bench.py idle --kind {rung}"), 5000, name, "per_conn_kib", runs);
+fn row(title: &str, layer: &str, name: &str, runs: &[Run]) -> String {
+    let per_s = figure(format!("bench.py {layer}"), 64, name, "per_s", runs);
+    let cpu = figure(format!("bench.py {layer}"), 64, name, "cpu_us", runs);
+    let kib = figure(format!("bench.py idle --kind {layer}"), 5000, name, "per_conn_kib", runs);
     format!("| {title} | {per_s} | {cpu} µs | {kib} KiB |")
 }
 
@@ -210,17 +208,17 @@ fn row(title: &str, rung: &str, name: &str, runs: &[Run]) -> String {
 fn table(runs: &[Run]) -> io::Result<Vec<String>> {
     let mut rows = Vec::new();
     for (title, command, conns, column, unit) in MEASURES {
-        let cells = FLOORS.map(|(rung, original, _)| {
-            let of = |name| figure(format!("{command}{rung}"), conns, name, column, runs);
+        let cells = LAYERS.map(|(layer, original, _)| {
+            let of = |name| figure(format!("{command}{layer}"), conns, name, column, runs);
             format!("{}{unit} ({})", of("ours"), of(original))
         });
         rows.push(format!("| {title} | {} |", cells.join(" | ")));
     }
     let mut cells = Vec::new();
-    for (_, _, folders) in FLOORS {
+    for (_, _, folders) in LAYERS {
         let mut cell = Vec::new();
         for folder in folders {
-            // To the next hundred: what a reader wants to know, and no mended line makes it wrong.
+            // To the next hundred: one line more does not make it wrong.
             let lines = lines(&format!("src/{folder}"))?.next_multiple_of(100);
             cell.push(format!("{} in `{folder}`", number(lines as f64)));
         }
@@ -230,7 +228,7 @@ fn table(runs: &[Run]) -> io::Result<Vec<String>> {
     Ok(rows)
 }
 
-/// How many lines of Rust there are in a file, or in a folder, but for comments and empty ones.
+/// How many lines of Rust are in a file or a folder, without comments and blank lines.
 fn lines(path: &str) -> io::Result<usize> {
     if !fs::metadata(path)?.is_dir() {
         let code = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with("//");
@@ -243,7 +241,7 @@ fn lines(path: &str) -> io::Result<usize> {
     Ok(sum)
 }
 
-/// Three digits say enough.
+/// A number with three digits at least.
 fn number(value: f64) -> String {
     match value {
         1000.0.. => format!("{},{:03}", value as u64 / 1000, value as u64 % 1000),

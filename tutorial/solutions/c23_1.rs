@@ -1,13 +1,13 @@
 //! Chapter 23, exercise 1: how far from the best?
 //!
-//! The figures are JSON, and chapter 15 has read that since then. A row that begins with `floor` is no
-//! server that anybody would run, so it does not compete.
+//! The figures are JSON, which chapter 15 parses. A row that begins with `floor` is a lower bound and no
+//! server for use, so it is left out.
 
 use sockets_by_hand::socketio::Value;
 
 /// For each table of a line of `figures.jsonl`: its name, and how many times as many messages a second
 /// ours answers as the best of the others.
-fn against_the_best(line: &str) -> Vec<(String, f64)> {
+fn compare_with_best(line: &str) -> Vec<(String, f64)> {
     let line = Value::parse(line).unwrap_or(Value::Null);
     let tables = line["table"].as_object().unwrap_or_default();
     let compare = |(name, table): &(String, Value)| {
@@ -23,16 +23,16 @@ fn against_the_best(line: &str) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn ours_is_compared_with_the_best_that_is_a_server() {
+fn ours_is_compared_with_the_best_server() {
     let line = r#"{"table":{"ws conns=1 size=17":{"ours":{"per_s":30},"slow":{"per_s":10},
         "quick":{"per_s":20},"floor":{"per_s":90}}}}"#;
-    assert_eq!(against_the_best(line), [("ws conns=1 size=17".to_string(), 1.5)]);
-    assert!(against_the_best("no JSON").is_empty());
+    assert_eq!(compare_with_best(line), [("ws conns=1 size=17".to_string(), 1.5)]);
+    assert!(compare_with_best("no JSON").is_empty());
 }
 
 #[test]
-fn every_run_of_the_book_can_be_compared_or_is_of_idle_connections() {
+fn every_run_but_those_of_idle_connections_can_be_compared() {
     for line in std::fs::read_to_string("tutorial/figures.jsonl").unwrap().lines() {
-        assert_eq!(against_the_best(line).is_empty(), line.contains("idle"), "{line}");
+        assert_eq!(compare_with_best(line).is_empty(), line.contains("idle"), "{line}");
     }
 }

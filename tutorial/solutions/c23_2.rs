@@ -1,8 +1,8 @@
-//! Chapter 23, exercise 2: the way there and back.
+//! Chapter 23, exercise 2: round trips.
 //!
 //! An average hides what matters: one answer in a hundred that takes a second makes it look as if all
-//! were a little slow. So the times are sorted. The middle one is what is usual; the one near the end
-//! is what your most patient user has to bear.
+//! were a little slow. So the times are sorted. The middle one is the usual time; one of a hundred answers
+//! takes longer than the 99th percentile.
 
 use std::time::{Duration, Instant};
 

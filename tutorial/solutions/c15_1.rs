@@ -27,18 +27,21 @@ fn pretty(value: &Value, indent: usize) -> String {
 #[test]
 fn a_value_is_written_over_several_lines() {
     let value = json!({"room": "tea", "list": [1, [], {"a\n": null}], "none": {}});
-    let text = r#"{
-  "room": "tea",
-  "list": [
-    1,
-    [],
-    {
-      "a\n": null
-    }
-  ],
-  "none": {}
-}"#;
+    let text = [
+        "{",
+        r#"  "room": "tea","#,
+        r#"  "list": ["#,
+        "    1,",
+        "    [],",
+        "    {",
+        r#"      "a\n": null"#,
+        "    }",
+        "  ],",
+        r#"  "none": {}"#,
+        "}",
+    ];
+    let text = text.join("\n");
     assert_eq!(pretty(&value, 0), text);
-    assert_eq!(Value::parse(text), Ok(value));
+    assert_eq!(Value::parse(&text), Ok(value));
     assert_eq!(pretty(&json!("alone"), 0), "\"alone\"");
 }

@@ -41,6 +41,6 @@ fn page(request: &Request) -> Response {
     match (&*request.method, request.path()) {
         ("GET" | "HEAD", "/") => Response::html(include_str!("pages/ws.html")),
         ("GET" | "HEAD", _) => Response::text(404, "There is one page here: /"),
-        _ => Response::text(405, "Pages are read with GET"),
+        _ => Response::text(405, "Pages are read with GET").with("Allow", "GET, HEAD"),
     }
 }

@@ -62,7 +62,8 @@ fn enclosing(
     name: fn(&str) -> Option<String>,
 ) -> Option<(usize, String)> {
     for (i, line) in above.iter().enumerate().rev() {
-        if line.trim().is_empty() || indent(line) >= indentation {
+        // A signature of several lines ends with a line that begins with `)`.
+        if line.trim().is_empty() || line.trim().starts_with(')') || indent(line) >= indentation {
             continue;
         }
         if let Some(name) = name(line.trim()) {

@@ -1,0 +1,43 @@
+//! A server that asks for a token and chooses a subprotocol, and clients with and without the token.
+//! Chapter 13.
+
+use std::thread;
+
+use sockets_by_hand::http::{Request, Response};
+use sockets_by_hand::ws::{Client, Error, Options, Server};
+
+fn main() -> Result<(), Error> {
+    let options = Options {
+        verify_client: Box::new(verify),
+        handle_protocols: Box::new(|offered, _| {
+            offered.iter().find(|name| **name == "chat.v1").map(|name| name.to_string())
+        }),
+        ..Options::default()
+    };
+    let server = Server::bind("127.0.0.1:0", options)?;
+    let address = server.address().ok_or(Error::Invalid("a server without an address"))?;
+    let url = format!("ws://{address}/");
+    thread::spawn(|| server.serve(|mut socket| socket.read().map(drop)));
+    for token in ["tea", "coffee"] {
+        match connect(&url, token) {
+            Ok(protocol) => println!("{token}: connected, with {protocol}"),
+            Err(e) => println!("{token}: {e}"),
+        }
+    }
+    Ok(())
+}
+
+fn verify(request: &Request) -> Result<(), Response> {
+    match request.headers.get("authorization") {
+        Some("Bearer tea") => Ok(()),
+        _ => Err(Response::text(401, "Who are you?")),
+    }
+}
+
+fn connect(url: &str, token: &str) -> Result<String, Error> {
+    let mut client = Client::default();
+    client.headers.push("Authorization", &format!("Bearer {token}"));
+    client.protocols = vec!["chat.v2".to_string(), "chat.v1".to_string()];
+    let socket = client.connect(url)?;
+    Ok(socket.protocol.clone().unwrap_or_default())
+}

@@ -1,64 +1,68 @@
-//! The document's server once more, written with events as in Node; a client calls it. Chapter 08.
+//! A server whose handler emits events, as in Node, and a client that sends one line. Chapter 08.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, ErrorKind};
 use std::net::SocketAddr;
 use std::thread;
 
-use sockets_by_hand::net::{Emitter, Options, Server, Stream};
+use sockets_by_hand::net::framing::{read_line, write_line};
+use sockets_by_hand::net::{Emitter, Options, Outbox, Server, Stream};
+
+const MAX_LINE: usize = 4096;
 
 fn main() -> io::Result<()> {
     let server = Server::bind("127.0.0.1:0", Options::default())?;
-    let Some(address) = server.address() else { return Ok(()) };
-    let door = Emitter::new();
+    let address = server.address().ok_or(ErrorKind::AddrNotAvailable)?;
 
-    door.on("connection", |client: &Client| {
+    let connections = Emitter::new();
+    connections.on("connection", |client: &Client| {
         println!("Client connected");
-        client.events.on("end", |_| println!("Client disconnected"));
-        let stream = client.stream.clone();
-        client.events.on("data", move |bytes| {
-            println!("Received data from client: {}", String::from_utf8_lossy(bytes));
-            _ = stream.clone().write_all(b"Hello from server"); // if it has gone, `read` says so
+        let outbox = client.outbox.clone();
+        client.events.on("message", move |text| {
+            println!("Received from client: {text}");
+            _ = outbox.send(format!("You sent: {text}\n").into_bytes()); // if it fails, `close` follows
         });
+        client.events.on("close", |_| println!("Client disconnected"));
     });
 
     thread::spawn(|| {
         server.serve(move |stream| {
-            let client = Client { stream, events: Emitter::new() };
-            door.emit("connection", &client);
-            client.listen()
+            let client = Client { outbox: Outbox::new(stream.clone())?, events: Emitter::new() };
+            connections.emit("connection", &client);
+            client.emit_messages(stream)
         })
     });
-    call(address)
+    run_client(address)
 }
 
-/// What Node calls a socket: a stream, and a board for those who want to know what it brings.
+/// What Node calls a socket: it sends messages, and emits those that arrive.
 struct Client {
-    stream: Stream,
-    events: Emitter<Vec<u8>>,
+    outbox: Outbox,
+    events: Emitter<String>,
 }
 
 impl Client {
-    /// The loop of chapter 01, once and for all: it waits, and tells whoever listens.
-    fn listen(&self) -> io::Result<()> {
-        let mut buffer = [0; 4096];
-        loop {
-            let n = self.stream.clone().read(&mut buffer)?;
-            if n == 0 {
-                self.events.emit("end", &vec![]);
-                return Ok(());
-            }
-            self.events.emit("data", &buffer[..n].to_vec());
-        }
+    /// Emits `message` for each line, and `close` at the end.
+    fn emit_messages(&self, stream: Stream) -> io::Result<()> {
+        let mut lines = BufReader::new(stream);
+        let end = loop {
+            match read_line(&mut lines, MAX_LINE) {
+                Ok(Some(text)) => self.events.emit("message", &text),
+                Ok(None) => break Ok(()),
+                Err(e) => break Err(e.into()),
+            };
+        };
+        self.events.emit_last("close", &String::new());
+        end
     }
 }
 
-/// The other side: a client that says hello, and leaves when it has its answer.
-fn call(address: SocketAddr) -> io::Result<()> {
-    let mut stream = Stream::connect(address)?;
-    stream.write_all(b"Hello from client")?;
-    let mut buffer = [0; 4096];
-    let n = stream.read(&mut buffer)?;
-    println!("Received from server: {}", String::from_utf8_lossy(&buffer[..n]));
-    stream.end()?;
-    stream.read(&mut buffer).map(drop) // 0: the server has heard it, and ended too
+/// The other side: sends one line, prints the answer, and ends.
+fn run_client(address: SocketAddr) -> io::Result<()> {
+    let mut lines = BufReader::new(Stream::connect(address)?);
+    write_line(lines.get_mut(), "Hello from client")?;
+    let answer = read_line(&mut lines, MAX_LINE)?.ok_or(ErrorKind::UnexpectedEof)?;
+    println!("Received from server: {answer}");
+    lines.get_ref().end()?;
+    read_line(&mut lines, MAX_LINE)?; // the end: the server has emitted `close`
+    Ok(())
 }

@@ -1,7 +1,7 @@
-//! Chapter 08, exercise 1: an error that nobody hears.
+//! Chapter 08, exercise 1: an error without a listener.
 //!
-//! `emit` says whether anyone listened. If not, the error goes back to whoever raised it, and the
-//! compiler sees to it that they do something with it.
+//! `emit` returns whether there was a listener. If there was none, the error goes back to the
+//! caller, and the compiler warns a caller who ignores the `Result`.
 
 use std::io;
 
@@ -12,13 +12,13 @@ fn raise(events: &Emitter<io::Error>, e: io::Error) -> io::Result<()> {
 }
 
 #[test]
-fn an_error_is_heard_by_a_listener_or_else_by_the_caller() {
+fn error_goes_to_its_listener_or_back_to_the_caller() {
     let events = Emitter::new();
     let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
     assert_eq!(raise(&events, refused()).unwrap_err().kind(), refused().kind());
 
-    let (sender, heard) = std::sync::mpsc::channel();
+    let (sender, received) = std::sync::mpsc::channel();
     events.on("error", move |e: &io::Error| sender.send(e.kind()).unwrap());
     raise(&events, refused()).unwrap();
-    assert_eq!(heard.recv(), Ok(refused().kind()));
+    assert_eq!(received.recv(), Ok(refused().kind()));
 }

@@ -1,8 +1,8 @@
-//! Chapter 08, exercise 2: back from events to waiting.
+//! Chapter 08, exercise 2: from events back to waiting.
 //!
-//! The listener, which is called on some other thread, puts the value into a channel; `recv` waits
-//! for it. The listener must be there before the event is, so the channel is made first, and the
-//! waiting is left to the caller.
+//! The listener runs on the thread that emits, and sends the value into a channel; `recv` waits for
+//! it. The listener must be added before the event is emitted. So `next` adds it and returns at
+//! once, and the caller waits when it likes.
 
 use std::sync::mpsc::{self, Receiver};
 
@@ -11,7 +11,7 @@ use sockets_by_hand::net::Emitter;
 fn next<T: Clone + Send + 'static>(events: &Emitter<T>, event: &str) -> Receiver<T> {
     let (sender, receiver) = mpsc::channel();
     events.once(event, move |value: &T| {
-        _ = sender.send(value.clone()); // if nobody waits any more, nothing is lost
+        _ = sender.send(value.clone()); // an error means that nobody waits any more
     });
     receiver
 }
@@ -26,5 +26,5 @@ fn a_thread_waits_for_the_next_event_and_for_no_later_one() {
         events.emit("name", &"Alan".to_string());
     });
     assert_eq!(name.recv(), Ok("Ada".to_string()));
-    assert!(name.recv().is_err(), "once is once");
+    assert!(name.recv().is_err(), "only one event is received");
 }

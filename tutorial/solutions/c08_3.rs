@@ -1,8 +1,8 @@
-//! Chapter 08, exercise 3: the ring.
+//! Chapter 08, exercise 3: a reference cycle.
 //!
-//! A `Weak` is an address without a claim: it does not keep the client alive, and `upgrade` finds
-//! out whether it still is. With `client.clone()` in its place, the client would hold the board, the
-//! board the listener, and the listener the client, and the connection would never be closed.
+//! A `Weak` does not keep the client alive, and `upgrade` returns `None` once the client is gone.
+//! With `client.clone()` in its place, the client would own the emitter, the emitter the listener,
+//! and the listener the client: the connection would never be closed.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -23,16 +23,16 @@ fn echo(client: &Arc<Client>) {
 }
 
 #[test]
-fn a_client_that_answers_itself_still_goes_away() {
+fn connection_is_closed_although_a_listener_uses_its_client() {
     use std::io::Read;
-    let (mut caller, socket) = super::connection();
+    let (mut peer, socket) = super::connection();
     let client = Arc::new(Client { stream: socket.into(), events: Emitter::new() });
     echo(&client);
     client.events.emit("data", &b"Hello".to_vec());
     drop(client);
 
-    caller.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-    let mut heard = String::new();
-    caller.read_to_string(&mut heard).expect("the connection is closed");
-    assert_eq!(heard, "Hello");
+    peer.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let mut received = String::new();
+    peer.read_to_string(&mut received).expect("the connection is closed");
+    assert_eq!(received, "Hello");
 }

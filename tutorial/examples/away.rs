@@ -7,10 +7,10 @@ use std::{io, net::SocketAddr, thread};
 
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::client::{Client, Socket};
-use sockets_by_hand::socketio::{self, Server};
+use sockets_by_hand::socketio::{self, ClientOptions, Server};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let client = Client::new(&format!("http://{}", serve()?), Default::default())?;
+    let client = Client::new(&format!("http://{}", serve()?), ClientOptions::default())?;
     let (changed, changes) = mpsc::channel();
     let connected = changed.clone();
     client.on("connect", move |_| {

@@ -9,7 +9,7 @@ use sockets_by_hand::json;
 use sockets_by_hand::socketio::client::{Client, Options};
 use sockets_by_hand::socketio::codec::{Decoder, encode};
 use sockets_by_hand::socketio::packet::Kind;
-use sockets_by_hand::socketio::{self, Server};
+use sockets_by_hand::socketio::{self, Server, Value};
 use sockets_by_hand::ws::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -58,11 +58,11 @@ fn echo(url: &str, transport: &'static str) -> Result<(), Box<dyn Error>> {
     let client = Client::new(url, options)?;
     client.open();
     let (sender, answer) = mpsc::channel();
-    let sent = [json!(vec![0x89u8, 0x50, 0x4e, 0x47])];
-    client.emit_with_ack("echo", &sent, Duration::from_secs(10), move |answer| {
+    let picture = json!(vec![0x89u8, 0x50, 0x4e, 0x47]);
+    client.emit_with_ack("picture", [picture.clone()], Duration::from_secs(10), move |answer| {
         _ = sender.send(answer);
     });
-    let same = answer.recv()?? == sent;
+    let same = answer.recv()?? == [json!(4), picture];
     println!(
         "{transport}: {}",
         if same { "the same bytes returned" } else { "other bytes returned" }
@@ -73,7 +73,12 @@ fn echo(url: &str, transport: &'static str) -> Result<(), Box<dyn Error>> {
 fn serve() -> io::Result<String> {
     let server = Server::bind("127.0.0.1:0", socketio::Options::default())?;
     let address = server.address().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    server.io().on_connection(|socket| _ = socket.on("echo", |event| event.ack(&event.args)));
+    server.io().on_connection(|socket| {
+        socket.on("picture", |event| {
+            let [Value::Binary(bytes)] = &event.args[..] else { return };
+            event.ack([json!(bytes.len()), json!(bytes.clone())]);
+        });
+    });
     thread::spawn(|| server.serve());
     Ok(format!("http://{address}"))
 }

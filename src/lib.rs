@@ -12,6 +12,8 @@
 //!
 //! [`mod@json`] stands beside them: the values that events carry.
 //!
+//! `tutorial/from-node.md` lists the API of Node, of npm's `ws` and of Socket.IO beside the one here.
+//!
 //! Everything blocks, and every client has a thread: a function reads from top to bottom in the
 //! order in which things happen. The book under `tutorial/` climbs the stairs, a chapter a file.
 

@@ -257,8 +257,8 @@ mod windows {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering::Acquire, Ordering::Release};
 
+    use super::super::sync::lock;
     use super::*;
-    use crate::net::lock;
 
     const SLICE: Duration = Duration::from_millis(500);
 

@@ -1,7 +1,7 @@
 //! Chapter 06, exercise 1: all but one.
 //!
 //! Two outboxes cannot be compared, so each member gets a number when it joins. Numbers are never
-//! used again: who has left cannot be mistaken for who came after.
+//! used again: a member that has left cannot be mistaken for a later one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ struct Members {
 }
 
 impl Room {
-    /// Lets a member in, and returns its number.
+    /// Adds a member, and returns its number.
     fn join(&self, outbox: Outbox) -> u64 {
         let mut members = self.0.lock().unwrap();
         members.joined += 1;
@@ -27,18 +27,18 @@ impl Room {
         number
     }
 
-    /// Sends a line to everyone but `speaker`.
-    fn say(&self, speaker: u64, text: &str) {
+    /// Sends a line to all members but `sender`.
+    fn send(&self, sender: u64, text: &str) {
         let line: Arc<[u8]> = format!("{text}\n").into_bytes().into();
         let mut members = self.0.lock().unwrap();
         members
             .outboxes
-            .retain(|number, outbox| *number == speaker || outbox.send(line.clone()).is_ok());
+            .retain(|number, outbox| *number == sender || outbox.send(line.clone()).is_ok());
     }
 }
 
 #[test]
-fn everyone_hears_a_line_but_the_one_who_said_it() {
+fn a_line_is_sent_to_all_but_its_sender() {
     use std::io::Read;
 
     let room = Room::default();
@@ -49,14 +49,14 @@ fn everyone_hears_a_line_but_the_one_who_said_it() {
         members.push((room.join(outbox.clone()), outbox, client));
     }
     for (number, ..) in &members {
-        room.say(*number, &format!("I am {number}"));
+        room.send(*number, &format!("I am {number}"));
     }
-    let heard = members.into_iter().map(|(_, outbox, mut client)| {
+    let received = members.into_iter().map(|(_, outbox, mut client)| {
         outbox.end();
-        let mut heard = String::new();
-        client.read_to_string(&mut heard).unwrap();
-        heard
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        text
     });
     let expected = ["I am 2\nI am 3\n", "I am 1\nI am 3\n", "I am 1\nI am 2\n"];
-    assert_eq!(heard.collect::<Vec<_>>(), expected);
+    assert_eq!(received.collect::<Vec<_>>(), expected);
 }

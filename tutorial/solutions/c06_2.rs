@@ -1,8 +1,8 @@
 //! Chapter 06, exercise 2: a history for who comes late.
 //!
-//! The history and the members are behind one lock. With two, a line could be said between reading
-//! the one and joining the other: the newcomer would hear it twice, or never. Keeping a line costs a
-//! pointer, for it is shared with the outboxes already.
+//! The history and the members are behind one lock. With two, a line could be sent between reading
+//! the one and joining the other: the new member would receive it twice, or never. Keeping a line
+//! costs a pointer, for it is shared with the outboxes already.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ struct State {
 }
 
 impl Room {
-    /// Sends a newcomer what was said last; from then on it hears what is said.
+    /// Sends the history to a new member, which receives all later lines too.
     fn join(&self, member: Outbox) {
         let mut state = self.0.lock().unwrap();
         if state.history.iter().all(|line| member.send(line.clone()).is_ok()) {
@@ -29,7 +29,7 @@ impl Room {
         }
     }
 
-    fn say(&self, text: &str) {
+    fn send(&self, text: &str) {
         let line: Arc<[u8]> = format!("{text}\n").into_bytes().into();
         let mut state = self.0.lock().unwrap();
         state.members.retain(|member| member.send(line.clone()).is_ok());
@@ -41,25 +41,25 @@ impl Room {
 }
 
 #[test]
-fn who_comes_late_hears_the_last_lines_once_and_in_order() {
+fn a_late_member_receives_the_last_lines_once_and_in_order() {
     use std::io::{BufRead, BufReader};
     use std::thread;
 
     let room = Arc::new(Room::default());
-    (0..100).for_each(|n| room.say(&n.to_string()));
+    (0..100).for_each(|n| room.send(&n.to_string()));
     let (client, socket) = super::connection();
-    let speaker = {
+    let sender = {
         let room = room.clone();
-        thread::spawn(move || (100..200).for_each(|n| room.say(&n.to_string())))
+        thread::spawn(move || (100..200).for_each(|n| room.send(&n.to_string())))
     };
-    let newcomer = Outbox::new(socket.into()).unwrap();
-    room.join(newcomer.clone()); // while the other talks
-    speaker.join().unwrap();
-    newcomer.end();
+    let late = Outbox::new(socket.into()).unwrap();
+    room.join(late.clone()); // while the other thread sends
+    sender.join().unwrap();
+    late.end();
 
-    let heard: Vec<usize> =
+    let received: Vec<usize> =
         BufReader::new(client).lines().map(|line| line.unwrap().parse().unwrap()).collect();
-    assert!(heard.len() >= REMEMBERED);
-    let all_to_the_last = 200 - heard.len()..200;
-    assert_eq!(heard, all_to_the_last.collect::<Vec<_>>());
+    assert!(received.len() >= REMEMBERED);
+    let all_to_the_last = 200 - received.len()..200;
+    assert_eq!(received, all_to_the_last.collect::<Vec<_>>());
 }

@@ -1,8 +1,8 @@
-//! Chapter 06, exercise 3: the oldest is dropped, and the client stays.
+//! Chapter 06, exercise 3: the oldest message is discarded, and the client stays connected.
 //!
-//! Only what nobody has begun to write may be dropped: half a message would spoil all that follow.
-//! So the postman takes the message out of the box before it writes, and it always stands at the
-//! door: a thread a client, where the outbox has one only while it must.
+//! Only a message that nobody has begun to write may be discarded: half a message would spoil all
+//! that follow. So the writer thread takes a message out of the queue before it writes. There is one
+//! such thread for each client all the time, where the outbox has one only for a slow client.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -41,8 +41,8 @@ impl Newest {
         self.changed.notify_one();
     }
 
-    /// The postman's thread: until the end, and until all is out.
-    fn deliver(&self, mut socket: impl Write) -> io::Result<()> {
+    /// Writes the messages, until the end and until the queue is empty.
+    fn write_messages(&self, mut socket: impl Write) -> io::Result<()> {
         let nothing_to_do = |state: &mut State| state.queue.is_empty() && !state.ended;
         loop {
             let state = self.state.lock().unwrap();
@@ -54,23 +54,26 @@ impl Newest {
 }
 
 #[test]
-fn a_slow_client_misses_the_oldest_and_gets_the_newest() {
+fn a_slow_client_misses_the_oldest_and_receives_the_newest() {
     use std::io::{BufRead, BufReader};
 
     let (client, socket) = super::connection();
     let newest = Arc::new(Newest::new(3));
-    let postman = {
+    let writer = {
         let newest = newest.clone();
-        std::thread::spawn(move || newest.deliver(socket))
+        std::thread::spawn(move || newest.write_messages(socket))
     };
     let position = |n: usize| format!("{n:060000}\n").into_bytes().into(); // too many for any buffer
     (0..500).for_each(|n| newest.send(position(n)));
     newest.end();
 
-    let heard: Vec<usize> =
+    let received: Vec<usize> =
         BufReader::new(client).lines().map(|line| line.unwrap().parse().unwrap()).collect();
-    assert!(heard.ends_with(&[497, 498, 499]), "the newest are kept: {heard:?}");
-    assert!(heard.len() < 500, "the oldest are dropped");
-    assert!(heard.is_sorted_by(|one, next| one < next), "in order, and none twice: {heard:?}");
-    postman.join().unwrap().unwrap();
+    assert!(received.ends_with(&[497, 498, 499]), "the newest are kept: {received:?}");
+    assert!(received.len() < 500, "the oldest are discarded");
+    assert!(
+        received.is_sorted_by(|one, next| one < next),
+        "in order, and none twice: {received:?}"
+    );
+    writer.join().unwrap().unwrap();
 }

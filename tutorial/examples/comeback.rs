@@ -1,4 +1,4 @@
-//! A client whose server leaves and opens again; it comes back, and in the end gives up. Chapter 07.
+//! A client that reconnects when its server has gone, and in the end gives up. Chapter 07.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use sockets_by_hand::net::{Backoff, Options, Server, Stream};
 const ATTEMPTS: u32 = 4;
 
 fn main() -> io::Result<()> {
-    let address = open(([127, 0, 0, 1], 0).into())?;
+    let address = start_server(([127, 0, 0, 1], 0).into())?;
     let backoff = Backoff {
         min: Duration::from_millis(50),
         max: Duration::from_millis(200),
@@ -18,19 +18,19 @@ fn main() -> io::Result<()> {
         ..Backoff::default()
     };
     let mut pauses = 0;
-    stay(address, backoff, |pause| {
+    stay_connected(address, backoff, |pause| {
         pauses += 1;
         if pauses == 3 {
-            open(address)?;
-            println!("(The server has opened again)");
+            start_server(address)?;
+            println!("(The server has started again)");
         }
         thread::sleep(pause);
         Ok(())
     })
 }
 
-/// Talks to the server, and comes back when it has gone, until it is gone for good.
-fn stay(
+/// Connects again whenever a connection has ended. Gives up after `ATTEMPTS` pauses without an answer.
+fn stay_connected(
     address: SocketAddr,
     mut backoff: Backoff,
     mut wait: impl FnMut(Duration) -> io::Result<()>,
@@ -38,7 +38,7 @@ fn stay(
     loop {
         match talk(address, &mut backoff) {
             Ok(()) => println!("Disconnected from server"),
-            Err(e) if is_hopeless(&e) => return Err(e),
+            Err(e) if is_permanent(&e) => return Err(e),
             Err(e) => println!("No server: {}", e.kind()),
         }
         if backoff.attempts == ATTEMPTS {
@@ -62,25 +62,25 @@ fn talk(address: SocketAddr, backoff: &mut Backoff) -> io::Result<()> {
         if n == 0 {
             return Ok(());
         }
-        backoff.reset(); // it answers: the next trouble begins at the beginning
+        backoff.reset(); // the server answers: the next failure begins with the first pause
         println!("Received from server: {}", String::from_utf8_lossy(&buffer[..n]));
     }
 }
 
-/// Whether the next try would fail in the same way.
-fn is_hopeless(e: &io::Error) -> bool {
+/// Whether the next attempt would fail in the same way.
+fn is_permanent(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::PermissionDenied)
 }
 
-/// The other side: a server that answers one client, and then leaves.
-fn open(address: SocketAddr) -> io::Result<SocketAddr> {
+/// The other side: a server that answers one client, and then closes.
+fn start_server(address: SocketAddr) -> io::Result<SocketAddr> {
     let server = Server::bind(address, Options::default())?;
     let address = server.address().unwrap_or(address);
     let handle = server.handle();
     let serve = move |mut stream: Stream| {
         if stream.read(&mut [0; 4096])? > 0 {
             stream.write_all(b"Hello from server")?;
-            handle.close(); // before the client hears of the end, so that it finds nobody
+            handle.close(); // before the connection ends, so that the next attempt is refused
         }
         Ok(())
     };

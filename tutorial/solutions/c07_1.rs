@@ -1,7 +1,7 @@
 //! Chapter 07, exercise 1: spread out to the end.
 //!
-//! The limit comes first, and the jitter after it, downwards only: so no pause is over the limit,
-//! and no two clients wait for the same time, however long it has been going on.
+//! The limit comes first, and the jitter after it, downwards only. So no pause is over the limit,
+//! and two clients hardly ever wait for the same time, however many pauses there have been.
 
 use std::time::Duration;
 
@@ -20,5 +20,5 @@ fn even_the_hundredth_pause_is_spread_out_and_none_is_over_the_limit() {
         assert_eq!(pause(&backoff, attempts, 0.0), Duration::from_secs(5));
         assert_eq!(pause(&backoff, attempts, 1.0), Duration::from_millis(2_500));
     }
-    assert_eq!(backoff.pause(99, 0.0), backoff.pause(99, 1.0), "the library's are not");
+    assert_eq!(backoff.pause(99, 0.0), backoff.pause(99, 1.0), "the library's is not spread out");
 }

@@ -1,7 +1,7 @@
 //! Chapter 07, exercise 2: ten seconds in all.
 //!
-//! `from_fn` makes an iterator of a closure. `checked_sub` is `None` where less is left than the
-//! pause takes, `?` ends the closure with that, and `fuse` sees that the end stays the end.
+//! `from_fn` makes an iterator from a closure. `checked_sub` returns `None` where less time is left
+//! than the pause takes, `?` returns that from the closure, and after it `fuse` returns only `None`.
 
 use std::iter;
 use std::time::Duration;

@@ -110,6 +110,7 @@ fn exercise(module: &str) -> Result<(), String> {
     for name in ["main.rs", &file] {
         fs::copy(Path::new("tutorial/solutions").join(name), solutions.join(name)).unwrap();
     }
+    fs::copy("tutorial/figures.jsonl", folder.join("tutorial/figures.jsonl")).unwrap();
     let run = || {
         let number = module[1..].replace('_', ".");
         let program = env::current_exe().unwrap();

@@ -51,7 +51,7 @@ fn add_listeners(client: &Client, rooms: &Arc<Mutex<BTreeSet<String>>>) {
         let reason = event.args[0].as_str().unwrap_or_default();
         say(&format!("Disconnected from server ({reason})"));
         if reason == "io server disconnect" {
-            fail(1, "the server wants us to stay away"); // and so we do not come back by ourselves
+            fail(1, "the server has disconnected this client"); // it does not reconnect by itself
         }
     });
     client.io().on("reconnect_pause", |pause| {

@@ -8,7 +8,7 @@ const server = createServer();
 const io = new Server(server);
 
 io.on("connection", (socket) => {
-  socket.onAny((name, ...args) => console.log(`heard ${name}`));
+  socket.onAny((name, ...args) => console.log(`received ${name}`));
   socket.on("add", (...args) => {
     const answer = args.pop();
     answer(args.reduce((sum, n) => sum + n, 0));

@@ -10,7 +10,7 @@ const args = [
 ];
 
 // The messages of others, and those of this tab.
-const messages = ".heard, .mine";
+const messages = ".received, .mine";
 
 // One user's tab.
 class Tab {

@@ -8,7 +8,7 @@ const server = http.createServer();
 server.on("request", (request, response) => {
   const { pathname, searchParams } = new URL(request.url, "http://host");
   if (pathname === "/hello") {
-    response.end(`Hello, ${searchParams.get("name") ?? "stranger"}\n`);
+    response.end(`Hello, ${searchParams.get("name") ?? "world"}\n`);
   } else {
     response.writeHead(404).end("Nothing here\n");
   }

@@ -27,7 +27,7 @@ async function main() {
   async function type(line) {
     await input.fill(line);
     await button.click();
-    await page.locator(".heard").getByText(line, { exact: true }).waitFor();
+    await page.locator(".received").getByText(line, { exact: true }).waitFor();
   }
 
   async function inView(part) {

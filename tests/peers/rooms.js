@@ -30,7 +30,7 @@ admin.use((socket, next) => {
 });
 
 admin.on("connection", (socket) => {
-  socket.on("announce", (text) => io.to("tea").to("news").emit("told", "the house", text));
+  socket.on("announce", (text) => io.to("tea").to("news").emit("told", "the admin", text));
   socket.on("who", async (room, answer) => {
     const sockets = await io.in(room).fetchSockets();
     answer(sockets.map((socket) => socket.data.name).sort());

@@ -5,8 +5,8 @@ const { createHash } = require("node:crypto");
 const address = process.argv[2] ?? "127.0.0.1:3000";
 const [host, port] = address.split(":");
 
-const PHRASE = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-const acceptKey = (key) => createHash("sha1").update(key + PHRASE).digest("base64");
+const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const acceptKey = (key) => createHash("sha1").update(key + GUID).digest("base64");
 
 const server = http.createServer((request, response) => response.writeHead(426).end());
 

@@ -17,7 +17,7 @@ fn main() -> io::Result<()> {
 fn answer(request: &Request) -> Response {
     match request.path() {
         "/hello" => {
-            let name = request.query("name").unwrap_or("stranger".into());
+            let name = request.query("name").unwrap_or("world".into());
             Response::text(200, &format!("Hello, {name}\n"))
         }
         _ => Response::text(404, "Nothing here\n"),

@@ -59,7 +59,7 @@ fn admin_namespace(io: &Io) {
     });
     let io = io.clone();
     admin.on_connection(move |socket| {
-        let (main, from) = (io.clone(), Value::from("the house"));
+        let (main, from) = (io.clone(), Value::from("the admin"));
         socket.on("announce", move |event| {
             let [text] = &event.args[..] else { return };
             main.to("tea").to("news").emit("told", [from.clone(), text.clone()]);

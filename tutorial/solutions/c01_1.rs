@@ -1,7 +1,7 @@
 //! Chapter 01, exercise 1: an echo.
 //!
-//! `write` may take only a part of what it is given, when the other side reads slowly, and says how
-//! much that was. `write_all` calls it again until all is out.
+//! When the other side reads slowly, `write` may take only a part of what it is given, and returns how
+//! much that was. `write_all` calls it again until all is written.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

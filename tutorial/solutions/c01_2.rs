@@ -1,7 +1,7 @@
 //! Chapter 01, exercise 2: how many are there?
 //!
 //! `fetch_add` adds and returns the old value in one step, so two threads never count the same
-//! number. What must be undone on every way out goes into a `Drop`: a panic is a way out too.
+//! number. What must be undone however a function ends goes into a `Drop`: that runs after a panic, too.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,7 +30,7 @@ fn serve(talk: impl FnOnce()) {
 }
 
 #[test]
-fn whoever_comes_is_counted_and_whoever_goes_is_too() {
+fn a_client_is_counted_until_its_handler_returns_or_panics() {
     let connected = || CONNECTED.load(Ordering::Relaxed);
     serve(|| {
         serve(|| assert_eq!(connected(), 2));

@@ -1,7 +1,7 @@
-//! Chapter 02, exercise 1: say something else.
+//! Chapter 02, exercise 1: send something else.
 //!
-//! Ending our side right after the question tells the server that it has the whole of it. The other
-//! direction stays open, and `read_to_string` reads there until the server ends too. Without the
+//! To end our side right after the question tells the server that the question is complete. The other
+//! direction stays open, and `read_to_string` reads from it until the server ends too. Without the
 //! half-close, such a server would wait for the rest of the question, and we for its answer.
 
 use std::io::{self, Read, Write};
@@ -17,7 +17,7 @@ fn ask(server: impl ToSocketAddrs, question: &str) -> io::Result<String> {
 }
 
 #[test]
-fn a_server_that_waits_for_the_end_of_the_question_can_answer_it() {
+fn a_server_that_reads_to_the_end_can_answer_after_the_half_close() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let client = std::thread::spawn(move || ask(address, "How are you?"));

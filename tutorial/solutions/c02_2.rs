@@ -1,7 +1,7 @@
-//! Chapter 02, exercise 2: talk from the terminal.
+//! Chapter 02, exercise 2: send from the terminal.
 //!
 //! Two things must be waited for: the keyboard and the server. So there are two threads, each with a
-//! handle of its own on the same socket (`try_clone`). The main thread listens to the server: when
+//! handle of its own on the same socket (`try_clone`). The main thread reads from the server: when
 //! the server ends, `main` returns, and the other thread ends with it, whatever it waits for.
 
 use std::io::{self, Read, Write};
@@ -30,7 +30,7 @@ fn talk(
 }
 
 #[test]
-fn what_is_typed_goes_out_and_what_comes_back_is_shown() {
+fn input_is_sent_and_answers_are_shown() {
     let (socket, mut server) = super::connection();
     server.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
     let echo = std::thread::spawn(move || {
@@ -45,8 +45,8 @@ fn what_is_typed_goes_out_and_what_comes_back_is_shown() {
 }
 
 #[test]
-fn the_servers_end_is_noticed_while_nobody_types() {
-    let (keyboard, _nobody) = super::connection();
+fn talk_returns_at_the_end_of_the_server_while_the_input_waits() {
+    let (keyboard, _no_input) = super::connection();
     let (socket, mut server) = super::connection();
     server.write_all(b"We are closed").unwrap();
     drop(server);

@@ -1,39 +1,40 @@
-//! Chapter 03, exercise 1: say goodbye to the one too many.
+//! Chapter 03, exercise 1: tell the one client too many.
 //!
-//! The server's own `farewell` does not wait, so leave its limit higher, and count the seats in the
-//! handler. The goodbye must not be lost: closing while bytes of the client lie unread is a reset,
-//! which may overtake it. So end our side, and read on until the client has ended its own.
+//! The server does not wait after its `overload_response`. So leave `max_connections` higher, and
+//! count permits in the handler. The response must not be lost: to close while bytes of the client
+//! are unread is a reset, which discards what the client has not read yet. So end our side, and read
+//! until the client has ended its side: a lingering close.
 
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sockets_by_hand::net::Stream;
+use sockets_by_hand::net::{Options, Server, Stream};
 
-struct Seats {
-    limit: usize,
-    taken: AtomicUsize,
+struct Limit {
+    max: usize,
+    used: AtomicUsize,
 }
 
-/// A seat that is free again however its owner leaves.
-struct Seat<'a>(&'a AtomicUsize);
+/// Gives itself back when it is dropped, however its handler ends.
+struct Permit<'a>(&'a AtomicUsize);
 
-impl Seats {
-    fn take(&self) -> Option<Seat<'_>> {
-        let one_more = |taken| (taken < self.limit).then_some(taken + 1);
-        let took = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        took.ok().map(|_| Seat(&self.taken))
+impl Limit {
+    fn try_acquire(&self) -> Option<Permit<'_>> {
+        let one_more = |used| (used < self.max).then_some(used + 1);
+        let updated = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        updated.ok().map(|_| Permit(&self.used))
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-fn serve(mut stream: Stream, seats: &Seats) -> io::Result<()> {
-    let Some(_seat) = seats.take() else { return turn_away(stream) };
+fn serve(mut stream: Stream, limit: &Limit) -> io::Result<()> {
+    let Some(_permit) = limit.try_acquire() else { return refuse(stream) };
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer)? > 0 {
         stream.write_all(b"Hello from server")?;
@@ -41,23 +42,21 @@ fn serve(mut stream: Stream, seats: &Seats) -> io::Result<()> {
     Ok(())
 }
 
-fn turn_away(mut stream: Stream) -> io::Result<()> {
+fn refuse(mut stream: Stream) -> io::Result<()> {
     stream.set_timeout(Some(Duration::from_secs(1)))?;
     stream.write_all(b"Full, please come back later")?;
     stream.end()?;
-    let a_little = 64 * 1024; // whoever sends more must live with the reset
-    _ = io::copy(&mut stream.take(a_little), &mut io::sink()); // it has had its goodbye
+    let max = 64 * 1024; // a client that sends more may be reset
+    _ = io::copy(&mut stream.take(max), &mut io::sink()); // the response has been sent: any error is fine
     Ok(())
 }
 
 #[test]
-fn the_one_too_many_hears_why() {
-    let server =
-        sockets_by_hand::net::Server::bind("127.0.0.1:0", sockets_by_hand::net::Options::default())
-            .unwrap();
+fn one_client_too_many_receives_the_reason() {
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let (address, handle) = (server.address().unwrap(), server.handle());
-    let seats = Seats { limit: 1, taken: AtomicUsize::new(0) };
-    let door = std::thread::spawn(|| server.serve(move |stream| serve(stream, &seats)));
+    let limit = Limit { max: 1, used: AtomicUsize::new(0) };
+    let serving = std::thread::spawn(|| server.serve(move |stream| serve(stream, &limit)));
 
     let mut first = Stream::connect(address).unwrap();
     first.write_all(b"Hello from client").unwrap();
@@ -65,11 +64,11 @@ fn the_one_too_many_hears_why() {
 
     let mut second = Stream::connect(address).unwrap();
     second.write_all(b"Hello from client").unwrap();
-    let mut heard = String::new();
-    second.read_to_string(&mut heard).unwrap();
-    assert_eq!(heard, "Full, please come back later");
+    let mut received = String::new();
+    second.read_to_string(&mut received).unwrap();
+    assert_eq!(received, "Full, please come back later");
 
     drop((first, second));
     handle.close();
-    door.join().unwrap();
+    serving.join().unwrap();
 }

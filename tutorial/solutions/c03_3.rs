@@ -1,4 +1,4 @@
-//! Chapter 03, exercise 3: one line for whatever a client sends.
+//! Chapter 03, exercise 3: escape what a client sends.
 //!
 //! `escape_debug` writes `\n` and `\u{1b}` as Rust does in a string. It would change more than the control
 //! characters (a quotation mark, for one), so it is asked about those alone. In the bare server, `answer` then
@@ -22,7 +22,7 @@ fn text_is_shown_as_it_is() {
 }
 
 #[test]
-fn control_characters_are_shown_and_not_obeyed() {
+fn control_characters_are_escaped() {
     let forged = "Hello\r\nClient disconnected\u{1b}[2J\u{9b}\0";
     let shown = r"Received data from client: Hello\r\nClient disconnected\u{1b}[2J\u{9b}\0";
     assert_eq!(received(forged.as_bytes()), shown);

@@ -1,7 +1,7 @@
-//! Chapter 04, exercise 1: a sign that may stand inside, too.
+//! Chapter 04, exercise 1: a delimiter that a message may contain.
 //!
 //! A message ends with `;`. Inside, `;` is written `\;` and `\` is written `\\`: after a `\`, the
-//! next byte is meant as itself. A frame knows its end at once; here every byte must be looked at.
+//! next byte stands for itself. A frame tells its end at once; here the reader must look at every byte.
 
 use sockets_by_hand::net::framing::Error;
 use std::io::{self, BufRead, Read, Write};
@@ -33,12 +33,12 @@ fn read_message(reader: &mut impl BufRead, max: usize) -> Result<Option<Vec<u8>>
         }
         escaped = false;
     }
-    // At least the `;` was still to come.
+    // At least the `;` is missing.
     if begun { Err(Error::CutShort(1)) } else { Ok(None) }
 }
 
 #[test]
-fn any_bytes_come_back_as_they_were() {
+fn any_bytes_are_read_as_they_were_written() {
     let all_bytes: Vec<u8> = (0..=255).collect();
     let messages = [&all_bytes[..], b"", br";;\\;", br"ends with \"];
     let mut wire = Vec::new();
@@ -53,14 +53,14 @@ fn any_bytes_come_back_as_they_were() {
 }
 
 #[test]
-fn what_has_no_end_is_not_a_message() {
+fn a_message_without_its_end_is_cut_short() {
     for cut in [&b"half"[..], br"half\", br"half\;"] {
         assert!(matches!(read_message(&mut &cut[..], 80), Err(Error::CutShort(_))));
     }
 }
 
 #[test]
-fn the_longest_message_is_counted_without_its_signs() {
+fn the_maximum_counts_neither_escapes_nor_the_delimiter() {
     assert_eq!(read_message(&mut &br"\;\;;"[..], 2).unwrap().unwrap(), b";;");
     let endless = &mut io::BufReader::new(io::repeat(b'x'));
     assert!(matches!(read_message(endless, 1000), Err(Error::TooLong(1000))));

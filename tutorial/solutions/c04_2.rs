@@ -1,7 +1,7 @@
 //! Chapter 04, exercise 2: a length in as few bytes as it needs.
 //!
 //! Seven bits go into each byte, the lowest first; the eighth says that another byte follows. Five
-//! bytes hold 35 bits. Who sends a sixth means no length, and without a limit would never stop.
+//! bytes hold 35 bits. A sixth is an error: without that limit a length could go on for ever.
 
 use sockets_by_hand::net::framing::Error;
 use std::io::{self, Read, Write};
@@ -45,7 +45,7 @@ fn read_frame(reader: &mut impl Read, max: usize) -> Result<Option<Vec<u8>>, Err
 }
 
 #[test]
-fn a_length_takes_the_bytes_that_it_needs() {
+fn a_length_takes_as_few_bytes_as_it_needs() {
     for (len, header) in [
         (0, &[0][..]),
         (127, &[127]),

@@ -1,7 +1,7 @@
 //! Chapter 04, exercise 3: a chat log that answers line by line.
 //!
-//! The handler knows of lines only. However the bytes were cut on their way, `read_line` has put
-//! them together. All clients share one log, so it stands behind a lock.
+//! The handler sees whole lines only: however the bytes were cut on their way, `read_line` joins
+//! them. All clients share one log, so a lock protects it.
 
 use sockets_by_hand::net::framing::{Error, read_line, write_line};
 use sockets_by_hand::net::{Options, Server, Stream};
@@ -22,8 +22,8 @@ fn answer(mut stream: Stream, log: &Mutex<Vec<String>>) -> io::Result<()> {
             Ok(Some(line)) => line,
             Ok(None) => return Ok(()),
             Err(Error::Io(e)) => return Err(e),
-            // Where the next line begins is not known: say why, and leave.
-            Err(e) => return write_line(&mut stream, &format!("bye, {e}")),
+            // Where the next line begins is not known: send the reason, and close.
+            Err(e) => return write_line(&mut stream, &format!("error: {e}")),
         };
         let answer = {
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ fn answer(mut stream: Stream, log: &Mutex<Vec<String>>) -> io::Result<()> {
                 _ => "what?".to_string(),
             }
         };
-        write_line(&mut stream, &answer)?; // the log is not locked while a client keeps us waiting
+        write_line(&mut stream, &answer)?; // the log is not locked while this waits for a client
     }
 }
 
@@ -44,11 +44,11 @@ fn answer(mut stream: Stream, log: &Mutex<Vec<String>>) -> io::Result<()> {
 fn every_line_gets_its_answer_however_it_is_cut() {
     let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let (address, handle) = (server.address().unwrap(), server.handle());
-    let door = std::thread::spawn(|| serve(server));
+    let serving = std::thread::spawn(|| serve(server));
 
     let mut ada = Stream::connect(address).unwrap();
-    let mut heard = BufReader::new(ada.clone());
-    let mut next = || read_line(&mut heard, MAX).unwrap().unwrap();
+    let mut answers = BufReader::new(ada.clone());
+    let mut next = || read_line(&mut answers, MAX).unwrap().unwrap();
     ada.set_no_delay(true).unwrap();
     ada.write_all(b"say one\nsay two\r\nsay th").unwrap(); // two lines and a half
     assert_eq!([next(), next()], ["ok 1", "ok 2"]);
@@ -61,12 +61,12 @@ fn every_line_gets_its_answer_however_it_is_cut() {
     // A line that never ends. Not a byte more than the server reads, so that nothing is left over.
     let mut bob = Stream::connect(address).unwrap();
     bob.write_all(&[b'x'; MAX + 2]).unwrap();
-    let bye = read_line(&mut BufReader::new(bob), MAX).unwrap().unwrap();
-    assert_eq!(bye, "bye, a message of more than 200 bytes arrived");
+    let last = read_line(&mut BufReader::new(bob), MAX).unwrap().unwrap();
+    assert_eq!(last, "error: a message of more than 200 bytes arrived");
 
     ada.write_all(b"say still here\n").unwrap();
     assert_eq!(next(), "ok 4");
     ada.destroy();
     handle.close();
-    door.join().unwrap();
+    serving.join().unwrap();
 }

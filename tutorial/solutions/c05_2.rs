@@ -1,8 +1,8 @@
 //! Chapter 05, exercise 2: a limit for the whole conversation.
 //!
-//! A clone of the stream goes to a second thread, which waits for one of two things: a sign that the
-//! conversation is over, or the end of its patience. A dropped `Sender` is the sign, so that a
-//! conversation that fails or panics gives it too.
+//! A clone of the stream goes to a second thread, which waits for one of two things: a signal that the
+//! conversation is over, or the timeout. To drop the `Sender` is the signal, so that a conversation
+//! that fails or panics gives it too.
 
 use sockets_by_hand::net::Stream;
 use std::io;
@@ -34,25 +34,25 @@ fn within(
 
 /// Reads to the end, as a handler would.
 #[cfg(test)]
-fn listen(mut stream: Stream) -> io::Result<()> {
+fn read_all(mut stream: Stream) -> io::Result<()> {
     io::copy(&mut stream, &mut io::sink()).map(drop)
 }
 
 #[test]
-fn who_drips_for_ever_is_cut_off() {
+fn a_client_that_never_stops_sending_is_cut_off() {
     use std::io::Write;
 
     let (mut client, socket) = super::connection();
     // Never silent for long: a timeout on each read would never end this.
-    let dripping = thread::spawn(move || while client.write_all(b".").is_ok() {});
-    let result = within(Duration::from_millis(50), socket.into(), listen);
+    let sending = thread::spawn(move || while client.write_all(b".").is_ok() {});
+    let result = within(Duration::from_millis(50), socket.into(), read_all);
     assert_eq!(result.unwrap_err().kind(), io::ErrorKind::TimedOut);
-    dripping.join().unwrap();
+    sending.join().unwrap();
 }
 
 #[test]
-fn who_is_done_in_time_notices_nothing() {
+fn a_conversation_that_ends_in_time_succeeds_without_a_wait() {
     let (client, socket) = super::connection();
     drop(client);
-    within(Duration::from_secs(600), socket.into(), listen).unwrap();
+    within(Duration::from_secs(600), socket.into(), read_all).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Chapter 05, exercise 3: a tunnel.
 //!
-//! Whoever connects to the Unix socket talks to a TCP server. Each direction needs a thread, and
-//! each passes on the end of its side, and no more: the other may still have something to say.
+//! A client of the Unix socket talks to a TCP server. Each direction needs a thread, which passes on
+//! the end of its direction, and no more: data may still follow in the other.
 
 use sockets_by_hand::net::{Options, Server, Stream};
 use std::io;
@@ -11,15 +11,15 @@ use std::thread;
 fn tunnel(front: Server, back: SocketAddr) {
     front.serve(move |near| {
         let far = Stream::connect(back)?;
-        let (listening, speaking) = (near.clone(), far.clone());
-        let there = thread::Builder::new().spawn(move || pass(listening, speaking))?;
-        let back = pass(far, near);
+        let (from, to) = (near.clone(), far.clone());
+        let there = thread::Builder::new().spawn(move || pass(from, to))?;
+        let result = pass(far, near);
         _ = there.join();
-        back
+        result
     });
 }
 
-/// Passes on all that comes, and then its end.
+/// Passes on all bytes, and then the end.
 fn pass(mut from: Stream, mut to: Stream) -> io::Result<()> {
     let result = io::copy(&mut from, &mut to).and_then(|_| to.end());
     if result.is_err() {
@@ -31,7 +31,7 @@ fn pass(mut from: Stream, mut to: Stream) -> io::Result<()> {
 }
 
 #[test]
-fn what_goes_in_at_one_end_comes_out_at_the_other_and_back() {
+fn bytes_and_ends_pass_in_both_directions() {
     use std::io::{Read, Write};
 
     // This server answers only once its client has ended its side.
@@ -39,10 +39,10 @@ fn what_goes_in_at_one_end_comes_out_at_the_other_and_back() {
     let (address, server_handle) = (server.address().unwrap(), server.handle());
     let serving = thread::spawn(|| {
         server.serve(|mut stream| {
-            let mut heard = Vec::new();
-            stream.read_to_end(&mut heard)?;
-            heard.reverse();
-            stream.write_all(&heard)
+            let mut question = Vec::new();
+            stream.read_to_end(&mut question)?;
+            question.reverse();
+            stream.write_all(&question)
         });
     });
     let path = std::env::temp_dir().join(format!("c05-3-{}.sock", std::process::id()));

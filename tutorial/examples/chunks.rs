@@ -1,4 +1,4 @@
-//! Two messages that arrive as one, one that arrives as two, and two ways to mark them. Chapter 04.
+//! Two messages that arrive as one, one that arrives as two, and two kinds of framing. Chapter 04.
 
 use sockets_by_hand::net::framing::{read_frame, read_line, write_frame, write_line};
 use std::io::{self, BufReader, Read, Write};
@@ -48,15 +48,15 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until `total` bytes have arrived, and then shows what each `read` makes of them.
+/// Waits until `total` bytes have arrived, and then shows what each `read` returns.
 fn show_reads(socket: &mut TcpStream, total: usize) -> io::Result<()> {
     while socket.peek(&mut vec![0; total])? < total {}
     let mut buffer = [0; 8];
-    let mut seen = 0;
-    while seen < total {
+    let mut received = 0;
+    while received < total {
         let n = socket.read(&mut buffer)?;
         println!("  {n} bytes: {:?}", String::from_utf8_lossy(&buffer[..n]));
-        seen += n;
+        received += n;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Makes a server's troubles happen, one after the other, and shows who notices what. Chapter 03.
+//! Makes a server's failures happen, one after the other, and shows who notices what. Chapter 03.
 //!
-//! `trouble HOST:PORT` is a trouble itself: a hundred clients, who say nothing and stay until Ctrl-C.
+//! `trouble HOST:PORT` opens a hundred connections, sends nothing, and keeps them until Ctrl-C.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::mpsc::{self, Sender};
@@ -18,68 +18,68 @@ fn main() -> io::Result<()> {
     let server = Server::bind("127.0.0.1:0", Options { max_connections: 2, ..Options::default() })?;
     let address = server.address().ok_or(ErrorKind::AddrNotAvailable)?;
     let handle = server.handle();
-    let (tell, told) = mpsc::channel();
-    let door = thread::spawn(move || server.serve(move |stream| obey(stream, &tell)));
+    let (errors, seen) = mpsc::channel();
+    let serving = thread::spawn(move || server.serve(move |stream| obey(stream, &errors)));
 
-    let mut neighbour = Stream::connect(address)?;
-    println!("The neighbour comes: {}", ask(&mut neighbour, "hello")?);
+    let mut other = Stream::connect(address)?;
+    println!("Another client connects, and receives: {}", ask(&mut other, "hello")?);
 
     println!("\nA second server on the same port");
     let taken = Server::bind(address, Options::default()).err().ok_or(ErrorKind::Other)?;
-    println!("  bind says: {}", taken.kind());
+    println!("  bind fails: {}", taken.kind());
 
     println!("\nA client is killed in the middle");
     let mut victim = Stream::connect(address)?;
     victim.write_all(b"send without end")?;
     victim.read_exact(&mut [0])?;
     drop(victim); // with bytes unread, as when its process is killed
-    println!("  its handler sees: {}", told.recv().map_err(io::Error::other)?);
-    println!("  the neighbour hears: {}", ask(&mut neighbour, "hello")?);
+    println!("  its handler gets: {}", seen.recv().map_err(io::Error::other)?);
+    println!("  the other client receives: {}", ask(&mut other, "hello")?);
 
     println!("\nA handler panics");
     until(|| handle.connections() == 1); // the victim's thread has ended
-    println!("  its client hears: {}", ask(&mut Stream::connect(address)?, "panic")?);
-    println!("  the neighbour hears: {}", ask(&mut neighbour, "hello")?);
+    println!("  its client receives: {}", ask(&mut Stream::connect(address)?, "panic")?);
+    println!("  the other client receives: {}", ask(&mut other, "hello")?);
 
     println!("\nOne client too many");
     until(|| handle.connections() == 1);
     let mut second = Stream::connect(address)?;
-    println!("  the second hears: {}", ask(&mut second, "hello")?);
-    println!("  the third hears: {}", listen(&mut Stream::connect(address)?)?);
+    println!("  the second receives: {}", ask(&mut second, "hello")?);
+    println!("  the third receives: {}", receive(&mut Stream::connect(address)?)?);
     drop(second);
     until(|| handle.connections() == 1);
-    println!("  once there is room: {}", ask(&mut Stream::connect(address)?, "hello")?);
+    println!("  once one has left: {}", ask(&mut Stream::connect(address)?, "hello")?);
 
     println!("\nThe server closes");
     handle.close();
     let refused = Stream::connect(address).err().ok_or(ErrorKind::Other)?;
-    println!("  who comes now: {}", refused.kind());
-    println!("  the neighbour hears: {}", ask(&mut neighbour, "goodbye")?);
-    println!("  and then: {}", listen(&mut neighbour)?);
+    println!("  a new connection: {}", refused.kind());
+    println!("  the other client receives: {}", ask(&mut other, "bye")?);
+    println!("  and then: {}", receive(&mut other)?);
     handle.wait();
-    door.join().map_err(|_| ErrorKind::Other)?;
-    println!("  clients left: {}", handle.connections());
+    serving.join().map_err(|_| ErrorKind::Other)?;
+    println!("  open connections: {}", handle.connections());
 
-    drop(neighbour);
+    drop(other);
 
     println!("\nThe next server takes the port");
     Server::bind(address, Options::default())?;
-    println!("  bind says: ok");
+    println!("  bind succeeds");
     Ok(())
 }
 
-/// The handler: does what its client tells it, for better or worse.
-fn obey(mut stream: Stream, tell: &Sender<&'static str>) -> io::Result<()> {
+/// The handler: does what its client asks for.
+fn obey(mut stream: Stream, errors: &Sender<&'static str>) -> io::Result<()> {
     let mut buffer = [0; 64];
     loop {
         let n = stream.read(&mut buffer)?;
         match &buffer[..n] {
             b"" => return Ok(()),
-            b"panic" => panic!("a bug, met by one client's message"),
-            b"goodbye" => return stream.write_all(b"Goodbye"),
+            b"panic" => panic!("a bug that one message triggers"),
+            b"bye" => return stream.write_all(b"Bye"),
             b"send without end" => {
                 let e = write_without_end(&mut stream);
-                _ = tell.send(what_it_means(&e));
+                _ = errors.send(meaning(&e));
                 return Ok(());
             }
             _ => stream.write_all(b"Hello from server")?,
@@ -95,8 +95,8 @@ fn write_without_end(stream: &mut Stream) -> io::Error {
     }
 }
 
-/// One event has several names: which one you get depends on the system, and on when you ask.
-fn what_it_means(e: &io::Error) -> &'static str {
+/// A reset has several names: which one you get depends on the system, and on when you read or write.
+fn meaning(e: &io::Error) -> &'static str {
     match e.kind() {
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
             "a reset"
@@ -105,13 +105,13 @@ fn what_it_means(e: &io::Error) -> &'static str {
     }
 }
 
-/// Says something, and hears what comes.
-fn ask(stream: &mut Stream, words: &str) -> io::Result<String> {
-    stream.write_all(words.as_bytes())?;
-    listen(stream)
+/// Sends a request, and receives the answer.
+fn ask(stream: &mut Stream, request: &str) -> io::Result<String> {
+    stream.write_all(request.as_bytes())?;
+    receive(stream)
 }
 
-fn listen(stream: &mut Stream) -> io::Result<String> {
+fn receive(stream: &mut Stream) -> io::Result<String> {
     let mut buffer = [0; 64];
     let n = stream.read(&mut buffer)?;
     Ok(match n {
@@ -120,9 +120,9 @@ fn listen(stream: &mut Stream) -> io::Result<String> {
     })
 }
 
-/// Lets the other threads go first until something has come true.
-fn until(it_is_so: impl Fn() -> bool) {
-    while !it_is_so() {
+/// Lets other threads run until `condition` holds.
+fn until(condition: impl Fn() -> bool) {
+    while !condition() {
         thread::yield_now();
     }
 }
@@ -132,6 +132,6 @@ fn crowd(address: &str) -> io::Result<()> {
     let clients = (0..100).map(connect).collect::<io::Result<Vec<Stream>>>()?;
     println!("{} clients are connected", clients.len());
     loop {
-        thread::park(); // and keeps them
+        thread::park(); // and stay connected
     }
 }

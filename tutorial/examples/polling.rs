@@ -7,7 +7,7 @@ use std::io::{self, BufReader, Write};
 use std::sync::Arc;
 use std::{env, thread};
 
-use sockets_by_hand::engineio::{Event, Options, Packet, Server};
+use sockets_by_hand::engineio::{Cors, Event, Options, Packet, Server};
 use sockets_by_hand::http::{Error, Request, Response};
 use sockets_by_hand::net::Stream;
 
@@ -19,26 +19,29 @@ const SID: &str = "sid-of-20-characters";
 fn main() -> Result<(), Error> {
     let address = match env::args().nth(1) {
         Some(address) => address,
-        None => {
-            let server = Server::bind("127.0.0.1:0", Options::default())?;
-            let address = server.address().map(|address| address.to_string()).unwrap_or_default();
-            thread::spawn(|| serve(server));
-            address
-        }
+        None => start_server()?,
     };
     session(&address)?;
     two_gets(&address)?;
     invalid_requests(&address)
 }
 
-/// The server: an echo.
+/// Starts a server on a free port that sends every message back, and returns its address.
+fn start_server() -> io::Result<String> {
+    let origins = vec!["http://localhost:5173".to_string()]; // a development server of yours
+    let cors = Some(Cors { origins, credentials: false });
+    let server = Server::bind("127.0.0.1:0", Options { cors, ..Options::default() })?;
+    let address = server.address().map(|address| address.to_string()).unwrap_or_default();
+    thread::spawn(|| serve(server));
+    Ok(address)
+}
+
 fn serve(server: Server) {
     server.serve(|session| {
         let session = session.clone();
-        Box::new(move |event| {
-            if let Event::Message(message) = event {
-                session.send(&Arc::new(Packet::Message(message).into()));
-            }
+        Box::new(move |event| match event {
+            Event::Message(message) => session.send(&Arc::new(Packet::Message(message).into())),
+            Event::Close(_) => {}
         })
     });
 }

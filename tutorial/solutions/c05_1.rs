@@ -4,8 +4,6 @@
 //! know which it was.
 
 use sockets_by_hand::net::Stream;
-#[cfg(test)]
-use sockets_by_hand::net::{Options, Server};
 use std::io;
 
 fn connect(address: &str) -> io::Result<Stream> {
@@ -17,6 +15,9 @@ fn connect(address: &str) -> io::Result<Stream> {
     #[cfg(not(unix))]
     Err(io::ErrorKind::Unsupported.into())
 }
+
+#[cfg(test)]
+use sockets_by_hand::net::{Options, Server};
 
 #[cfg(test)]
 fn answer_at(address: &str, server: Server) -> String {

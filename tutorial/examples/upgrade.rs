@@ -19,11 +19,11 @@ fn main() -> Result<(), Error> {
     if let Some(address) = env::args().nth(1) {
         return upgrade(&address);
     }
+    let server = Server::bind("127.0.0.1:0", Options::default())?;
     // Shorter than 25 s and 20 s, so that nobody has to wait for long.
     let (ping_interval, ping_timeout) = (Duration::from_millis(500), Duration::from_secs(2));
-    let server = Server::bind("127.0.0.1:0", Options::default())?;
-    let fast =
-        Server::bind("127.0.0.1:0", Options { ping_interval, ping_timeout, ..Options::default() })?;
+    let options = Options { ping_interval, ping_timeout, ..Options::default() };
+    let fast = Server::bind("127.0.0.1:0", options)?;
     let address = |server: &Server| server.address().map(|a| a.to_string()).unwrap_or_default();
     let (slow_address, fast_address) = (address(&server), address(&fast));
     let (sender, reasons) = mpsc::channel();

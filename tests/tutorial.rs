@@ -77,6 +77,28 @@ fn every_chapter_but_the_first_has_two_or_three_exercises() {
 }
 
 #[test]
+fn every_chapter_shows_how_a_thing_is_used_before_it_looks_inside() {
+    let is_use =
+        |file: &str| file.starts_with("tutorial/examples/") || file.starts_with("src/bin/");
+    for chapter in chapters() {
+        let blocks = blocks::split(&read(&chapter)).1;
+        let files = blocks.iter().filter_map(|block| block.mark("file"));
+        let mut rust = files.filter(|file| file.ends_with(".rs"));
+        assert!(rust.next().is_none_or(is_use), "{chapter} begins with the inside of the library");
+    }
+}
+
+#[test]
+fn every_exercise_has_a_hint() {
+    for chapter in chapters() {
+        for exercise in blocks::exercises(&read(&chapter)) {
+            let title = exercise.lines().next().unwrap_or_default();
+            assert!(exercise.contains("<summary>Hint</summary>"), "{chapter}: no hint: {title}");
+        }
+    }
+}
+
+#[test]
 fn the_summary_names_every_page_under_tutorial_but_itself() {
     const SUMMARY: &str = "tutorial/SUMMARY.md";
     let named: BTreeSet<String> =

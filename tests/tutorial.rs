@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | ```` ```rust file=PATH ````, or any other language with `file=` | is in that file, letter for letter, up to indentation |
 //! | ```` ```rust compile_fail=E0382 ```` | does not compile, for that reason |
+//! | ```` ```text compiler ```` | follows such a block: what the compiler prints, up to a `…` in each line |
 //! | ```` ```console terminal=NAME ```` | is typed into a shell, which answers as shown (`needs=node`: by an ignored test) |
 //! | ```` ```console run=ci ```` | is what `.ci/run` runs, in README.md alone: a test cannot run the tests |
 //! | any other block | is an error: nothing in the book goes unchecked |
@@ -275,9 +276,13 @@ mod a_page_is_refused {
     fn when_code_that_must_not_compile_does() {
         let wrong = "fn f(s: String) -> String {\n    drop(s);\n    s\n}";
         let page = format!("```rust compile_fail=E0382\n{wrong}\n```\n");
+        because("must follow", &page);
+        let error = "error[E0382]: use of moved value: …";
+        let page = format!("{page}\n```text compiler\n{error}\n```\n");
         assert_none(blocks::problems(&page, "tutorial/page.md"));
         because("compiles", &page.replace("drop(s)", "drop(&s)"));
-        because("not for E0499", &page.replace("E0382", "E0499"));
+        because("\"error[E0499]\"", &page.replace("fail=E0382", "fail=E0499"));
+        because("borrowed value", &page.replace("moved value", "borrowed value"));
     }
 
     #[test]

@@ -97,8 +97,15 @@ pub fn exercises(page: &str) -> Vec<String> {
 pub fn problems(page: &str, path: &str) -> Vec<String> {
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     let mut problems = Vec::new();
-    for block in split(page).1 {
-        if let Err(problem) = check(&block) {
+    let blocks = split(page).1;
+    for (i, block) in blocks.iter().enumerate() {
+        let is_error = |block: &&Block| block.mark("compiler").is_some();
+        let checked = match block.mark("compile_fail") {
+            Some(code) => fails_to_compile(&block.lines, code, blocks.get(i + 1).filter(is_error)),
+            None if is_error(&block) => Ok(()), // checked with the block above
+            None => check(block),
+        };
+        if let Err(problem) = checked {
             problems.push(format!("{path}:{}: {problem}", block.line));
         }
     }
@@ -128,14 +135,13 @@ fn check(block: &Block) -> Result<(), String> {
     if let Some(file) = block.mark("file") {
         return is_in_file(file, &block.lines);
     }
-    match (block.language.as_str(), block.mark("compile_fail")) {
-        ("rust", Some(code)) => fails_to_compile(&block.lines, code),
-        ("console", _) => match block.mark("run") {
+    match block.language.as_str() {
+        "console" => match block.mark("run") {
             None => Ok(()), // typed by terminal.rs
             Some("ci") if block.lines.iter().all(|line| line.starts_with("$ ")) => Ok(()),
             _ => Err("a block that .ci/run runs says run=ci, and has commands only".to_string()),
         },
-        (language, _) => Err(format!("a block of {language:?} without a file: nothing checks it")),
+        language => Err(format!("a block of {language:?} without a file: nothing checks it")),
     }
 }
 
@@ -162,7 +168,10 @@ fn dedent(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| line.get(indent..).unwrap_or("").trim_end().to_string()).collect()
 }
 
-fn fails_to_compile(lines: &[String], code: &str) -> Result<(), String> {
+/// Checks that these lines do not compile, for the reason `code`, and that the compiler prints the lines of
+/// `error`, up to a `…` in each.
+fn fails_to_compile(lines: &[String], code: &str, error: Option<&Block>) -> Result<(), String> {
+    let error = error.ok_or("a block with the compiler's error must follow: ```text compiler")?;
     // A file for each block: tests run in parallel.
     let id = lines.as_ptr() as usize;
     let source = env::temp_dir().join(format!("block-{}-{id}.rs", process::id()));
@@ -181,8 +190,10 @@ fn fails_to_compile(lines: &[String], code: &str) -> Result<(), String> {
     if output.status.success() {
         return Err("this block must not compile, but it compiles".to_string());
     }
-    match errors.contains(&format!("error[{code}]")) {
-        true => Ok(()),
-        false => Err(format!("this block does not compile, but not for {code}:\n{errors}")),
+    let prefix = format!("error[{code}]");
+    let shown = error.lines.iter().map(|line| line.split('…').next().unwrap_or_default());
+    match [&*prefix].into_iter().chain(shown).find(|line| !errors.contains(*line)) {
+        None => Ok(()),
+        Some(line) => Err(format!("the compiler does not print {line:?}, but:\n{errors}")),
     }
 }

@@ -1560,3 +1560,50 @@ mod the_upgrade {
         assert_eq!(next(&server.ends), "forced close");
     }
 }
+
+mod client_sessions {
+    use super::*;
+    use sockets_by_hand::engineio::client::{self, Error};
+    use sockets_by_hand::http::Url;
+
+    const TRANSPORTS: [&[&str]; 3] = [&["polling"], &["websocket"], &["polling", "websocket"]];
+
+    fn open(address: SocketAddr, transports: &[&'static str]) -> Result<client::Session, Error> {
+        let url = Url::parse(&format!("http://{address}"))?;
+        let transports = transports.to_vec();
+        client::Session::open(url, client::Options { transports, ..client::Options::default() })
+    }
+
+    #[test]
+    fn send_and_receive_over_each_transport() {
+        let server = server(Options::default());
+        for transports in TRANSPORTS {
+            let mut session = open(server.address, transports).unwrap();
+            for message in [Message::from("Hello"), Message::from(vec![0u8, 255])] {
+                assert!(session.sender().send(&Packet::Message(message.clone()).into()));
+                assert_eq!(session.read().unwrap(), Some(message));
+            }
+            drop(session);
+            assert_eq!(next(&server.ends), "transport close");
+        }
+    }
+
+    #[test]
+    fn read_returns_none_after_the_server_has_closed_the_session() {
+        let server = server(Options::default());
+        for transports in TRANSPORTS {
+            let mut session = open(server.address, transports).unwrap();
+            next(&server.sessions).close("forced close");
+            assert_eq!(session.read().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn unknown_transports_are_refused() {
+        let server = server(Options::default());
+        for transports in [&[][..], &["webtransport"]] {
+            let error = open(server.address, transports).err().unwrap();
+            assert_eq!(error.to_string(), "the transports are \"polling\" and \"websocket\"");
+        }
+    }
+}

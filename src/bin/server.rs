@@ -1,4 +1,4 @@
-//! The document's TCP server, by hand: whoever says anything gets a hello. Chapter 01.
+//! The document's TCP server, by hand: it answers every client. Chapter 01.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! The document's TCP client, by hand: says hello, prints the answer, and leaves. Chapter 02.
+//! The document's TCP client, by hand: sends a text, prints the answer, and disconnects. Chapter 02.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -26,7 +26,7 @@ fn main() {
     }
 }
 
-/// The whole conversation: says hello, and listens until the server ends its side.
+/// Sends a text, and reads until the server ends its side.
 fn talk(mut socket: TcpStream) -> io::Result<()> {
     socket.write_all(b"Hello from client")?;
     let mut buffer = [0; 4096];

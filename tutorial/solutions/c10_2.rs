@@ -22,6 +22,7 @@ fn speaks_websocket(address: impl ToSocketAddrs) -> Result<(), Error> {
 }
 
 /// A server that reads one request, and sends the response that `answer` returns.
+#[cfg(test)]
 fn serve(answer: fn(&Request) -> Response) -> std::net::SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -23,6 +23,7 @@ fn send_all(mut reader: impl Read, writer: &mut impl Write, size: usize) -> io::
     }
 }
 
+#[cfg(test)]
 fn sent(message: &[u8], size: usize) -> Vec<u8> {
     let mut wire = Vec::new();
     send_all(message, &mut wire, size).unwrap();

@@ -13,6 +13,7 @@ const POLICY_VIOLATION: u16 = 1008;
 
 struct Bucket {
     size: u32,
+    /// The time for one token.
     refill: Duration,
     tokens: u32,
     since: Instant,

@@ -1,17 +1,18 @@
-//! A whole handshake as it goes over the wire, between our server and a client whose key is always
+//! A whole handshake as it goes over the wire, between a server and a client whose key is always
 //! the same, so that its output is that of the book. Chapter 10.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use sockets_by_hand::http::{Request, Response};
-use sockets_by_hand::ws::{Error, Options, Server, handshake};
+use sockets_by_hand::ws::frame::{Opcode, encode};
+use sockets_by_hand::ws::{Error, handshake};
 
 fn main() -> Result<(), Error> {
-    let server = Server::bind("127.0.0.1:0", Options::default())?;
-    let address = server.address().unwrap();
-    thread::spawn(|| server.serve(|socket| socket.send("Hello")));
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || serve(listener.accept()?.0));
 
     // What `handshake::add_request_headers` writes, with the key of RFC 6455 §1.3 in place of a new one.
     let mut request = Request::new("GET", "/chat");
@@ -42,6 +43,20 @@ fn main() -> Result<(), Error> {
     let mut frame = [0; 7];
     reader.read_exact(&mut frame)?;
     println!("The next bytes are a frame: {frame:02x?}");
+    Ok(())
+}
+
+/// The server's half: accepts the handshake, and sends a frame.
+fn serve(mut client: TcpStream) -> Result<(), Error> {
+    let Some(request) = Request::read(&mut BufReader::new(&client))? else { return Ok(()) };
+    let response = match handshake::accept(&request) {
+        Ok(response) => response.with("Sec-WebSocket-Protocol", "chat.v2"),
+        Err(refusal) => refusal,
+    };
+    client.write_all(&response.encode())?;
+    if response.status == 101 {
+        client.write_all(&encode(true, Opcode::Text, b"Hello", None))?;
+    }
     Ok(())
 }
 

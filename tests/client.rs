@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sockets_by_hand::engineio::{Handle, client as engine};
+use sockets_by_hand::engineio::{self, Handle, client as engine};
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{self, Client};
@@ -20,7 +20,7 @@ use sockets_by_hand::socketio::{
 use sockets_by_hand::{json, ws};
 
 mod common;
-use common::{LIMIT, next, until};
+use common::{LIMIT, next, retry, until};
 
 const TRANSPORTS: [&[&str]; 3] = [&["polling"], &["websocket"], &["polling", "websocket"]];
 
@@ -1948,4 +1948,81 @@ fn a_timeout_of_duration_max_is_accepted() {
         client.open();
         settle(&client);
     }
+}
+
+#[test]
+fn opened_again_before_the_answer_it_connects_with_its_new_auth() {
+    let server = TestServer::new(Options::default());
+    let (entered, enters) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    server.io.of("/admin").use_middleware(move |socket| {
+        entered.send(socket.handshake().auth["name"].clone()).unwrap();
+        if socket.handshake().auth["name"] == json!("Ann") {
+            _ = released.lock().unwrap().recv_timeout(LIMIT);
+        }
+        Ok(())
+    });
+    let (connected, sockets) = mpsc::channel();
+    server.io.of("/admin").on_connection(move |socket| {
+        let sent = connected.send(socket.handshake().auth["name"].clone());
+        sent.unwrap();
+        socket.on("echo", |event| event.ack(&event.args));
+    });
+    let client = client(&server.url(), &["websocket"]);
+    client.open();
+    settle(&client);
+    let admin = client.of("/admin", json!({"name": "Ann"}));
+    admin.open();
+    assert_eq!(next(&enters), json!("Ann"));
+    admin.disconnect();
+    admin.set_auth(json!({"name": "Bob"}));
+    admin.open();
+    release.send(()).unwrap();
+    assert_eq!(next(&sockets), json!("Ann"));
+    assert_eq!(next(&sockets), json!("Bob"));
+    settle(&admin);
+    assert!(client.is_connected());
+}
+
+#[test]
+fn a_handler_may_take_longer_than_the_timeout_over_polling() {
+    let server = TestServer::new(Options::default());
+    let timeout = Duration::from_millis(500);
+    server.io.on_connection(move |socket| {
+        socket.on("slow", move |event| {
+            thread::sleep(2 * timeout);
+            event.ack([]);
+        });
+    });
+    retry(|| {
+        let mut short = options(&["polling"]);
+        short.engine.timeout = timeout; // each request must connect within it
+        let client = Client::new(&server.url(), short).unwrap();
+        client.open();
+        let (sender, acks) = mpsc::channel();
+        client.emit_with_ack("slow", [], LIMIT, move |ack| _ = sender.send(ack));
+        next(&acks).ok()
+    });
+}
+
+#[test]
+fn a_connect_error_packet_for_a_connected_socket_is_ignored() {
+    let server = engineio::Server::bind("127.0.0.1:0", engineio::Options::default()).unwrap();
+    let url = format!("http://{}", server.address().unwrap());
+    thread::spawn(|| {
+        server.serve(|session| {
+            for text in [r#"0{"sid":"a"}"#, r#"4{"message":"no"}"#, r#"2["after"]"#] {
+                session.send(&Arc::new(engineio::Packet::Message(text.into()).into()));
+            }
+            Box::new(|_| {})
+        })
+    });
+    let client = client(&url, &["websocket"]);
+    let (sender, events) = mpsc::channel();
+    watch(&client, sender.clone());
+    client.on("after", move |_| _ = sender.send("after".to_string()));
+    client.open();
+    assert_eq!([next(&events), next(&events)], ["connect", "after"]);
+    assert!(client.is_connected());
 }

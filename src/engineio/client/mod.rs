@@ -1,8 +1,8 @@
 //! An Engine.IO client: a session with a server.
 //!
 //! A session begins with long-polling, and is upgraded to a WebSocket if one can be opened. While
-//! it polls, it has two connections: one carries the `GET` that waits for packets, the other the
-//! `POST`s. Each request has a connection of its own.
+//! it polls, each request has a connection of its own: up to two at a time, one for the `GET` that
+//! waits for packets, and one for a `POST`.
 //!
 //! | file | what is in it |
 //! | --- | --- |
@@ -41,7 +41,7 @@ pub struct Options {
     pub query: Vec<(String, String)>,
     /// More headers for each request. None.
     pub extra_headers: Headers,
-    /// How long it may take to open a session. 20 s.
+    /// How long it may take to open a session, and to connect for each request of it. 20 s.
     pub timeout: Duration,
     /// The most bytes that a response or a message of a WebSocket may have. 16 MiB.
     pub max_payload: usize,
@@ -162,7 +162,9 @@ impl Endpoint {
             request.headers.push("Content-Type", "text/plain;charset=UTF-8");
         }
         request.headers.extend(extra);
-        let mut connection = ClientConnection::open(&self.url, deadline)?;
+        let connect_by = deadline.min(Instant::now() + self.options.timeout);
+        let mut connection = ClientConnection::open(&self.url, connect_by)?;
+        connection.reader.get_mut().deadline = Some(deadline);
         if !connected(&connection.reader.get_ref().stream) {
             return Err(Error::Io(ErrorKind::ConnectionAborted.into()));
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{CLOSE_TIMEOUT, Endpoint};
 use crate::engineio::packet::SEPARATOR;
 use crate::engineio::{Outgoing, Packet};
-use crate::net::clock::{self, Timer};
+use crate::net::clock::{self, FOREVER, Timer};
 use crate::net::{Stream, lock};
 
 /// The packets to post, and the two connections of a client that polls.
@@ -62,7 +62,7 @@ impl PollingWriter {
     /// The thread: posts what is queued, as much at a time as one request may carry; at the end a
     /// close packet in a request of its own, which overtakes no other.
     pub fn run(&self, endpoint: &Endpoint, max_payload: usize) {
-        while let Some(batch) = self.next_batch(endpoint, max_payload) {
+        while let Some(batch) = self.next_batch(max_payload) {
             let connected = |stream: &Stream| {
                 let mut state = lock(&self.state);
                 state.post_stream = Some(stream.clone());
@@ -79,12 +79,13 @@ impl PollingWriter {
     }
 
     /// Waits for packets; `None` if nothing is to be posted any more.
-    fn next_batch(&self, endpoint: &Endpoint, max_payload: usize) -> Option<Batch> {
+    fn next_batch(&self, max_payload: usize) -> Option<Batch> {
         let idle = |s: &mut State| s.queue.is_empty() && matches!(s.phase, Phase::Open);
         let woken = self.changed.wait_while(lock(&self.state), idle);
         let mut state = woken.unwrap_or_else(PoisonError::into_inner);
         let timeout = match state.phase {
-            Phase::Open => endpoint.options.timeout,
+            // The server may answer only after its handlers have run. If it is gone, the `GET` finds out.
+            Phase::Open => FOREVER,
             Phase::Closing { .. } => CLOSE_TIMEOUT,
             Phase::Aborted => return None,
         };

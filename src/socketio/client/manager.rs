@@ -155,8 +155,8 @@ impl Manager {
                         self.emit("reconnect", attempts.into());
                     }
                     lock(&self.connection).backoff.reset();
-                    let Some(reason) = self.read(&mut session) else { continue };
-                    self.active_sockets().iter().for_each(|socket| socket.lost(reason));
+                    let Some((reason, sockets)) = self.read(&mut session) else { continue };
+                    sockets.iter().for_each(|socket| socket.lost(reason));
                 }
                 Err(e) => {
                     lock(&self.connection).open_requested = false;
@@ -183,11 +183,15 @@ impl Manager {
             return true; // whether to go on is decided in `wait_for_attempt`
         }
         if connection.backoff.attempts >= self.options.reconnection_attempts {
-            connection.state = State::Idle;
             connection.backoff.reset();
+            connection.open_requested = false;
             drop(connection);
             self.emit("reconnect_failed", Value::Null);
-            return false;
+            let mut connection = lock(&self.connection);
+            if !connection.open_requested {
+                connection.state = State::Idle; // not before: a listener may open a socket
+            }
+            return connection.open_requested;
         }
         let pause = connection.backoff.next_pause();
         connection.not_before = Some(Instant::now() + pause);
@@ -221,8 +225,9 @@ impl Manager {
         }
     }
 
-    /// Reads a session to its end. Returns the reason; `None` if no socket needed it any more.
-    fn read(&self, session: &mut Session) -> Option<&'static str> {
+    /// Reads a session to its end. Returns the reason and the sockets that had a part in it; `None` if no
+    /// socket needed it any more.
+    fn read(&self, session: &mut Session) -> Option<(&'static str, Vec<Socket>)> {
         let sender = session.sender();
         let mut connection = lock(&self.connection);
         self.active_sockets().iter().for_each(|socket| socket.send_connect(&sender));
@@ -234,14 +239,16 @@ impl Manager {
         let mut connection = lock(&self.connection);
         let was_closing = connection.is_closing();
         connection.state = State::Connecting;
-        lock(&self.sockets).iter().for_each(Socket::reset_connect);
+        let mut sockets = lock(&self.sockets).clone();
+        sockets.retain(Socket::session_ended);
         if was_closing {
             return None;
         }
-        if matches!(reason, "ping timeout" | "transport error") {
-            sender.abort(); // a close packet would not arrive
+        match reason {
+            "ping timeout" | "transport error" => sender.abort(), // a close packet would not arrive
+            _ => sender.close(),                                  // before the listeners are called
         }
-        Some(reason)
+        Some((reason, sockets))
     }
 
     fn read_packets(&self, session: &mut Session) -> &'static str {
@@ -278,16 +285,15 @@ impl Manager {
             (Kind::Connect, _) => match packet.values.pop().as_ref().map(|data| &data["sid"]) {
                 Some(Value::String(id)) => socket.on_connect(id),
                 _ => {
-                    socket.reset_connect();
-                    socket.close();
-                    self.close_if_unused(&mut lock(&self.connection));
-                    let expected = "the server does not speak Socket.IO 5: a sid was expected";
-                    socket.emit_connect_error(expected);
+                    if socket.refused() {
+                        self.close_if_unused(&mut lock(&self.connection));
+                        let expected = "the server does not speak Socket.IO 5: a sid was expected";
+                        socket.emit_connect_error(expected);
+                    }
                 }
             },
             (Kind::ConnectError, _) => {
-                socket.reset_connect();
-                if socket.close() {
+                if socket.refused() {
                     self.close_if_unused(&mut lock(&self.connection));
                     socket.emit_reserved("connect_error", packet.values);
                 }

@@ -143,6 +143,7 @@ impl Drop for Client {
             socket.remove_all();
         }
         sockets.iter().for_each(Socket::disconnect); // a listener may have opened one again
+        lock(&self.manager.sockets).clear(); // one that is opened later needs no session
         self.manager.events.remove_all();
         let thread = lock(&self.manager.connection).thread.take();
         let other = thread.filter(|own| own.thread().id() != thread::current().id());

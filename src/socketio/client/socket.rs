@@ -49,6 +49,9 @@ enum Phase {
     Connecting(Early),
     /// The same, but it has been disconnected meanwhile.
     Abandoned,
+    /// The same, but it has been disconnected and opened again meanwhile: CONNECT is to be sent again
+    /// once the server has answered the first.
+    Reopened,
     /// The server has accepted it, under this id.
     Connected(String),
 }
@@ -196,8 +199,8 @@ impl Socket {
         let mut phase = lock(&self.0.phase);
         match *phase {
             Phase::Closed => *phase = Phase::Waiting,
-            Phase::Abandoned => *phase = Phase::Connecting(Early::default()),
-            Phase::Waiting | Phase::Connecting(_) | Phase::Connected(_) => {}
+            Phase::Abandoned => *phase = Phase::Reopened,
+            _ => {}
         }
     }
 
@@ -205,7 +208,7 @@ impl Socket {
     pub(super) fn close(&self) -> bool {
         let mut phase = lock(&self.0.phase);
         let next = match *phase {
-            Phase::Connecting(_) | Phase::Abandoned => Phase::Abandoned,
+            Phase::Connecting(_) | Phase::Abandoned | Phase::Reopened => Phase::Abandoned,
             Phase::Closed | Phase::Waiting | Phase::Connected(_) => Phase::Closed,
         };
         let last = mem::replace(&mut *phase, next);
@@ -225,15 +228,35 @@ impl Socket {
         sender.send(&encode_control(Kind::Connect, &self.0.namespace, &auth));
     }
 
-    /// Its CONNECT has been answered, or will not be answered any more because the session has
-    /// ended.
-    pub(super) fn reset_connect(&self) {
+    /// The session has ended, so a CONNECT will not be answered any more. Returns `false` if it had no part
+    /// in that session.
+    pub(super) fn session_ended(&self) -> bool {
         let mut phase = lock(&self.0.phase);
         match *phase {
-            Phase::Connecting(_) => *phase = Phase::Waiting,
+            Phase::Connecting(_) | Phase::Reopened => *phase = Phase::Waiting,
             Phase::Abandoned => *phase = Phase::Closed,
-            Phase::Closed | Phase::Waiting | Phase::Connected(_) => {}
+            Phase::Connected(_) => {}
+            Phase::Closed | Phase::Waiting => return false,
         }
+        true
+    }
+
+    /// The server has refused its CONNECT. Returns `false` if that is none of the socket's business any
+    /// more.
+    pub(super) fn refused(&self) -> bool {
+        let mut phase = lock(&self.0.phase);
+        let (next, concerned) = match *phase {
+            Phase::Connecting(_) => (Phase::Closed, true),
+            Phase::Abandoned => (Phase::Closed, false),
+            Phase::Reopened => (Phase::Waiting, false),
+            Phase::Closed | Phase::Waiting | Phase::Connected(_) => return false,
+        };
+        *phase = next;
+        drop(phase);
+        if let Some(sender) = self.sender() {
+            self.send_connect(&sender); // if it has been opened again
+        }
+        concerned
     }
 
     /// The server has accepted it: receives the events that have arrived before, sends those that
@@ -241,14 +264,17 @@ impl Socket {
     pub(super) fn on_connect(&self, id: &str) {
         let buffer = lock(&self.0.buffer);
         let Some(sender) = self.sender() else { return };
-        if !self.is_active() {
-            self.reset_connect();
+        let mut phase = lock(&self.0.phase);
+        let Phase::Connecting(early) = &mut *phase else {
+            let reopened = matches!(*phase, Phase::Reopened);
+            *phase = if reopened { Phase::Waiting } else { Phase::Closed };
+            drop(phase);
             sender.send(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
-            return;
-        }
-        let last = mem::replace(&mut *lock(&self.0.phase), Phase::Connected(id.to_string()));
-        drop(buffer);
-        let early = if let Phase::Connecting(early) = last { early.events } else { Vec::new() };
+            return self.send_connect(&sender); // if it has been opened again
+        };
+        let early = mem::take(&mut early.events);
+        *phase = Phase::Connected(id.to_string());
+        drop((phase, buffer));
         for (values, ack) in early.into_iter().take_while(|_| self.is_connected()) {
             self.receive(values, ack);
         }
@@ -314,9 +340,7 @@ impl Socket {
         self.0.listeners.emit_reserved(&Event::new(name.to_string(), args, self.clone()));
     }
 
-    /// Receives an event. One that arrives before the answer to CONNECT is kept until then. (After
-    /// a socket has been disconnected and opened again in one session, events for the old
-    /// connection look the same.)
+    /// Receives an event. One that arrives before the answer to CONNECT is kept until then.
     pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
         let ack = match &mut *lock(&self.0.phase) {
             Phase::Connected(id) => ack.map(|ack| (ack, id.clone())),
@@ -328,7 +352,7 @@ impl Socket {
                 }
                 return;
             }
-            Phase::Closed | Phase::Waiting | Phase::Abandoned => return,
+            _ => return,
         };
         let Value::String(name) = values.remove(0) else { return };
         let mut event = Event::new(name, values, self.clone());

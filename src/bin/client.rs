@@ -37,7 +37,7 @@ fn talk(mut socket: TcpStream) -> io::Result<()> {
         }
         let data = String::from_utf8_lossy(&buffer[..n]);
         say(&format!("Received from server: {data}"));
-        _ = socket.shutdown(Shutdown::Write); // a second time it fails, and changes nothing
+        _ = socket.shutdown(Shutdown::Write); // a second time it may fail, and changes nothing
     }
 }
 

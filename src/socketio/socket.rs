@@ -130,7 +130,7 @@ impl Socket {
     }
 
     /// Emits an event and awaits its acknowledgement for `timeout`. `callback` is called with that,
-    /// or with the reason why there is none, on another thread.
+    /// or with the reason why there is none: later, and never within this call.
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit); then no acknowledgement is awaited.

@@ -54,7 +54,7 @@ fn any_bytes_are_read_as_they_were_written() {
 
 #[test]
 fn a_message_without_its_end_is_cut_short() {
-    for cut in [&b"half"[..], br"half\", br"half\;"] {
+    for cut in [&b"half"[..], br"half\", br"half\;", br"\"] {
         assert!(matches!(read_message(&mut &cut[..], 80), Err(Error::CutShort(_))));
     }
 }

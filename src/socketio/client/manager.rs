@@ -39,7 +39,7 @@ pub(super) struct Connection {
 enum State {
     /// No thread runs.
     Idle,
-    /// The thread connects, or waits before the next attempt.
+    /// There is no session. The thread connects, or waits before the next attempt.
     Connecting,
     /// There is a session.
     Open(Sender),

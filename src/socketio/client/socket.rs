@@ -149,8 +149,8 @@ impl Socket {
     }
 
     /// Emits an event and awaits its acknowledgement for `timeout`. `callback` is called with that,
-    /// or with the reason why there is none: on another thread, which may be one that calls
-    /// [`disconnect`](Socket::disconnect), but never within this call.
+    /// or with the reason why there is none: later, and never within this call. (On the thread that
+    /// reads, on one that calls [`disconnect`](Socket::disconnect), or on another.)
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit); then no acknowledgement is awaited.

@@ -32,8 +32,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("Write your solution into {}, and type the same again.", attempt.display());
         return Ok(());
     }
-    let source = compose(&name, &fs::read_to_string(attempt)?, &solution)?;
-    exit(if compile(&source)? && run(&source)? { 0 } else { 1 });
+    let source = compose(&name, &fs::read_to_string(&attempt)?, &solution)?;
+    if !compile(&source)? {
+        println!("The lines are those of your file, {}.", attempt.display());
+        exit(1);
+    }
+    exit(if run(&source)? { 0 } else { 1 });
 }
 
 /// `01.1` is the exercise of the module `c01_1`.

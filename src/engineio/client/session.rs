@@ -123,10 +123,12 @@ impl Session {
         self.sender.clone()
     }
 
-    /// Waits for a message, and answers pings meanwhile; `None` when the session has ended.
+    /// Waits for a message, and answers pings meanwhile; `None` when the server has ended the
+    /// session.
     ///
     /// # Errors
     /// The connection failed, the server was silent for too long, or it violated the protocol.
+    /// (After [`Sender::close`], a `GET` that waits fails too.)
     pub fn read(&mut self) -> Result<Option<Message>, Error> {
         loop {
             match self.next()? {

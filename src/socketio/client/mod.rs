@@ -60,9 +60,11 @@ impl Default for Options {
 }
 
 /// A client of a Socket.IO server. It dereferences to its [`Socket`] in the namespace of its URL,
-/// because npm's `io(url)` returns that socket. Dropping it disconnects all its sockets, which are
-/// of no use any more, and ends its threads (one that is connecting, after
-/// [`engine::Options::timeout`] at the latest).
+/// because npm's `io(url)` returns that socket.
+///
+/// Dropping it disconnects all its sockets, which are of no use any more, and ends its threads. It
+/// waits until that has been sent: usually at once, but as long as [`engine::Options::timeout`]
+/// while a request of a session over polling is connecting.
 ///
 /// ```no_run
 /// use sockets_by_hand::{json, socketio::{Client, ClientOptions}};

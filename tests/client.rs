@@ -551,7 +551,7 @@ fn reconnect_failed_after_the_last_attempt_and_open_begins_again() {
         }
         assert_eq!(next(&events), "reconnect_failed null");
     }
-    let _house = TestServer::at(address, Options::default());
+    let _server = TestServer::at(address, Options::default());
     client.open();
     assert_eq!(next(&events), "connect"); // the first attempt, and no "reconnect"
 }

@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -91,9 +91,10 @@ pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
 /// The ports that pages name.
 const PORTS: [&str; 2] = ["3000", "8080"];
 
-/// A port that no other page gets, and that no system gives to outgoing connections (theirs are above
-/// 32767): no one takes it before the page's program listens there.
-fn free_port() -> u16 {
+/// A port for the programs of one page. No system gives it to outgoing connections (theirs are above 32767),
+/// and no other page gets it, of this run or of another: while a page has a TCP port, it holds the UDP port of
+/// the same number, which the system frees however the run ends.
+fn free_port() -> (String, UdpSocket) {
     static TRIED: AtomicU32 = AtomicU32::new(0);
     let ports = std::iter::repeat_with(|| {
         let tried = process::id() % 50_000 * 97 + TRIED.fetch_add(1, Relaxed);
@@ -103,14 +104,19 @@ fn free_port() -> u16 {
     // a port of the pages, as 28080 does.
     let holds_one = |port: &u16| PORTS.iter().any(|page| port.to_string().contains(page));
     let plain = |port: &u16| port % 1000 != 0 && !holds_one(port);
-    // (Tested without `bind`: a shell that another page starts at this moment would hold the port longer.)
+    // (TCP is tested without `bind`: a shell that another page starts at this moment would hold the port longer.)
     let free = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_err();
-    ports.take(5_999).filter(plain).find(free).expect("there is no free port")
+    let claim = |port: u16| {
+        let claim = UdpSocket::bind(("127.0.0.1", port)).ok().filter(|_| free(&port))?;
+        Some((port.to_string(), claim))
+    };
+    ports.take(5_999).filter(plain).find_map(claim).expect("there is no free port")
 }
 
 /// What the terminals of a page share.
 struct Environment {
     ports: [(&'static str, String); 2],
+    _claims: [UdpSocket; 2],
     folder: PathBuf,
 }
 
@@ -122,8 +128,9 @@ impl Environment {
         // Short: the path of a Unix socket has at most some hundred characters.
         let folder = Path::new("/tmp").join(name + &thread);
         fs::create_dir_all(&folder).unwrap();
-        let ports = PORTS.map(|port| (port, free_port().to_string()));
-        Environment { ports, folder }
+        let [(first, claim), (second, other_claim)] = PORTS.map(|_| free_port());
+        let ports = [(PORTS[0], first), (PORTS[1], second)];
+        Environment { ports, _claims: [claim, other_claim], folder }
     }
 
     /// What is typed for a line of the page: with the free ports.

@@ -433,6 +433,7 @@ from! {
     u64: n => Value::Number(n as f64);
     usize: n => Value::Number(n as f64);
     f64: n => Value::Number(n);
+    &Value: value => value.clone();
     &str: text => Value::String(text.to_string());
     &String: text => Value::String(text.clone());
     String: text => Value::String(text);

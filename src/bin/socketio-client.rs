@@ -7,7 +7,6 @@ use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use sockets_by_hand::json;
 use sockets_by_hand::socketio::{Client, ClientOptions, Value};
 use terminal::{fail, say};
 
@@ -24,7 +23,7 @@ fn main() {
 
     // The acknowledgement of this arrives after everything that the lines have caused.
     let (acknowledged, done) = mpsc::channel();
-    client.emit_with_ack("echo", [], Duration::from_secs(60), move |result| {
+    client.emit_with_ack("echo", (), Duration::from_secs(60), move |result| {
         _ = acknowledged.send(result);
     });
     if let Ok(Err(e)) = done.recv() {
@@ -46,7 +45,7 @@ fn add_listeners(client: &Client, rooms: &Arc<Mutex<BTreeSet<String>>>) {
     client.on("disconnect", move |event| {
         // After a new connection the client is in no room. These events are buffered until then.
         for room in joined.lock().unwrap().iter() {
-            event.socket.emit("join", [json!(room)]);
+            event.socket.emit("join", room);
         }
         let reason = event.args[0].as_str().unwrap_or_default();
         say(&format!("Disconnected from server ({reason})"));
@@ -65,15 +64,15 @@ fn emit_lines(client: &Client, rooms: &Mutex<BTreeSet<String>>) {
         match line.splitn(3, ' ').collect::<Vec<_>>()[..] {
             ["/join", room] => {
                 rooms.lock().unwrap().insert(room.to_string());
-                client.emit("join", [json!(room)]);
+                client.emit("join", room);
             }
             ["/leave", room] => {
                 rooms.lock().unwrap().remove(room);
-                client.emit("leave", [json!(room)]);
+                client.emit("leave", room);
             }
-            ["/tell", room, text] => client.emit("tell", [json!(room), json!(text)]),
+            ["/tell", room, text] => client.emit("tell", (room, text)),
             [word, ..] if word.starts_with('/') => say("/join ROOM, /leave ROOM, /tell ROOM TEXT"),
-            _ => client.emit("say", [json!(line)]),
+            _ => client.emit("say", line),
         }
     }
 }

@@ -55,17 +55,17 @@ fn chat(socket: &Socket) {
         if (1..=MAX_NAME).contains(&room.len()) && event.socket.rooms().len() < MAX_ROOMS {
             event.socket.join(room);
         }
-        event.ack([]);
+        event.ack(());
     });
     socket.on("leave", |event| {
         let room = event.args[0].as_str().unwrap_or_default();
         event.socket.leave(room);
-        event.ack([]);
+        event.ack(());
     });
     socket.on("tell", |event| {
         if let [room, text, ..] = &event.args[..] {
             let room = room.as_str().unwrap_or_default();
-            event.socket.namespace().to(room).emit("said", [text.clone()]);
+            event.socket.namespace().to(room).emit("said", text.clone());
         }
     });
 }

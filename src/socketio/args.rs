@@ -69,9 +69,99 @@ impl<T: AsRef<[Value]> + ?Sized> PartialEq<T> for Args {
     }
 }
 
-/// So that arguments can be emitted again: `socket.emit("said", &event.args)`.
 impl AsRef<[Value]> for Args {
     fn as_ref(&self) -> &[Value] {
         &self.0
     }
+}
+
+/// What can be emitted with an event or an acknowledgement: one value, several in a tuple, or a
+/// list of [`Value`]s that is already there.
+///
+/// ```
+/// use sockets_by_hand::{json, socketio::IntoArgs};
+///
+/// fn args(args: impl IntoArgs) -> String {
+///     format!("{:?}", args.into_args().as_ref().iter().map(|v| v.to_string()).collect::<Vec<_>>())
+/// }
+/// assert_eq!(args("hello"), r#"["\"hello\""]"#);
+/// assert_eq!(args(("a", 1)), r#"["\"a\"", "1"]"#);
+/// assert_eq!(args(json!({"n": 1})), r#"["{\"n\":1}"]"#);
+/// assert_eq!(args(()), "[]");
+/// assert_eq!(args([json!("a"), json!([1, 2])]), r#"["\"a\"", "[1,2]"]"#);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be emitted",
+    label = "not a value, a tuple of values, or a list of `Value`s",
+    note = "emit one value as it is: `emit(\"hello\", \"text\")`, `emit(\"hello\", json!([1, 2]))`",
+    note = "emit several as a tuple: `emit(\"hello\", (\"a\", 1))`, and none as `()`",
+    note = "a list of a type of your own is one value after `Value::from(list)`"
+)]
+pub trait IntoArgs {
+    /// The values, in a form that needs no copy of a list that is there.
+    type Values: AsRef<[Value]>;
+
+    /// The values.
+    fn into_args(self) -> Self::Values;
+}
+
+/// `impl IntoArgs` for types that are a list of values already.
+macro_rules! list {
+    ($([$($n:ident)?] $list:ty;)*) => {
+        $(impl $(<const $n: usize>)? IntoArgs for $list {
+            type Values = Self;
+
+            fn into_args(self) -> Self {
+                self
+            }
+        })*
+    };
+}
+
+list! {
+    [] &Args;
+    [] Args;
+    [] &[Value];
+    [] Vec<Value>;
+    [] &Vec<Value>;
+    [N] [Value; N];
+    [N] &[Value; N];
+}
+
+/// `impl IntoArgs` for types of which one is one value.
+macro_rules! single {
+    ($($single:ty),*) => {
+        $(impl IntoArgs for $single {
+            type Values = [Value; 1];
+
+            fn into_args(self) -> [Value; 1] {
+                [self.into()]
+            }
+        })*
+    };
+}
+
+single!(Value, &Value, &str, String, &String, bool, i32, u32, i64, u64, usize, f64, Vec<u8>, &[u8]);
+
+/// `impl IntoArgs` for tuples of values.
+macro_rules! tuple {
+    ($($n:literal: $($t:ident $i:tt),*;)*) => {
+        $(impl<$($t: Into<Value>),*> IntoArgs for ($($t,)*) {
+            type Values = [Value; $n];
+
+            fn into_args(self) -> [Value; $n] {
+                [$(self.$i.into()),*]
+            }
+        })*
+    };
+}
+
+tuple! {
+    0: ;
+    1: A 0;
+    2: A 0, B 1;
+    3: A 0, B 1, C 2;
+    4: A 0, B 1, C 2, D 3;
+    5: A 0, B 1, C 2, D 3, E 4;
+    6: A 0, B 1, C 2, D 3, E 4, F 5;
 }

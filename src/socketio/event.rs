@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::args::Args;
+use super::args::{Args, IntoArgs};
 use super::lock;
 use crate::json::Value;
 
@@ -38,10 +38,10 @@ impl<S> Event<S> {
     ///
     /// # Panics
     /// There are more than ten binary values.
-    pub fn ack(&self, values: impl AsRef<[Value]>) {
+    pub fn ack(&self, values: impl IntoArgs) {
         let send = self.acknowledge.as_ref().and_then(|acknowledge| lock(acknowledge).take());
         if let Some(send) = send {
-            send(values.as_ref());
+            send(values.into_args().as_ref());
         }
     }
 

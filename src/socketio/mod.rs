@@ -37,7 +37,7 @@ pub use crate::engineio::Handle;
 pub use crate::json::Value;
 use crate::net::{catch_panic, lock};
 pub use acks::AckError;
-pub use args::Args;
+pub use args::{Args, IntoArgs};
 pub use client::{Client, Options as ClientOptions, Socket as ClientSocket};
 pub use event::Event;
 pub use io::Io;

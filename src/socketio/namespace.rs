@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
+use super::args::IntoArgs;
 use super::codec::encode_event;
 use super::lock;
 use super::packet::Kind;
@@ -186,7 +187,8 @@ impl Broadcast {
     ///
     /// # Panics
     /// As for [`Socket::emit`].
-    pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
+    pub fn emit(&self, name: &str, values: impl IntoArgs) {
+        let values = values.into_args();
         let outgoing = Arc::new(encode_event(&self.namespace.name, None, name, values.as_ref()));
         let _in_order = lock(&self.namespace.broadcast_order);
         for socket in self.fetch_sockets().iter().filter(|socket| !socket.has_ended()) {

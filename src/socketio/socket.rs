@@ -12,7 +12,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use super::acks::{AckError, Acks};
-use super::args::Args;
+use super::args::{Args, IntoArgs};
 use super::codec::{encode, encode_control, encode_event};
 use super::connection::Connection;
 use super::event::Event;
@@ -115,15 +115,15 @@ impl Socket {
     /// # Panics
     /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
     /// than ten binary values, at which the client would end the session.
-    pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
-        self.send(encode_event(self.0.namespace.name(), None, name, values.as_ref()));
+    pub fn emit(&self, name: &str, values: impl IntoArgs) {
+        self.send(encode_event(self.0.namespace.name(), None, name, values.into_args().as_ref()));
     }
 
     /// Emits an event only if it can be written at once (`socket.volatile.emit`).
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit).
-    pub fn emit_volatile(&self, name: &str, values: impl AsRef<[Value]>) {
+    pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) {
         if self.session().is_writable() {
             self.emit(name, values);
         }
@@ -137,13 +137,14 @@ impl Socket {
     pub fn emit_with_ack(
         &self,
         name: &str,
-        values: impl AsRef<[Value]>,
+        values: impl IntoArgs,
         timeout: Duration,
         callback: impl FnOnce(Result<Args, AckError>) + Send + 'static,
     ) {
         let id = self.0.acks.next_id();
         // First, because it may panic: then no acknowledgement is awaited.
-        let outgoing = encode_event(self.0.namespace.name(), Some(id), name, values.as_ref());
+        let outgoing =
+            encode_event(self.0.namespace.name(), Some(id), name, values.into_args().as_ref());
         self.0.acks.expect(id, timeout, Box::new(callback));
         self.send(outgoing);
         if self.has_ended() {

@@ -687,7 +687,7 @@ mod acknowledgements_of_the_client {
         let server = server(|_| {});
         let mut client = connected(server.address);
         let socket = next(&server.sockets);
-        for (name, values) in [("disconnect", vec![]), ("ask", vec![b"x"[..].into(); 11])] {
+        for (name, values) in [("disconnect", vec![]), ("ask", vec![Value::from(&b"x"[..]); 11])] {
             let (sender, called) = mpsc::channel();
             let panicked = catch_unwind(AssertUnwindSafe(|| {
                 socket

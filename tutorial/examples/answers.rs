@@ -27,16 +27,16 @@ fn serve(socket: Socket) {
     socket.on_any(|event| println!("    {} {}", event.name, Value::Array(event.args.to_vec())));
     socket.on("add", |event| {
         let sum: f64 = event.args.iter().filter_map(Value::as_f64).sum();
-        event.ack([sum.into()]);
+        event.ack(sum);
     });
-    socket.once("key", |event| event.ack(["the only key".into()]));
+    socket.once("key", |event| event.ack("the only key"));
     socket.on("whoami", |event| {
         let [Value::Number(ms)] = event.args[..] else { return };
         let socket = event.socket.clone();
         let time = Duration::from_millis(ms as u64);
-        event.socket.emit_with_ack("name?", [], time, move |answer| match answer {
+        event.socket.emit_with_ack("name?", (), time, move |answer| match answer {
             Ok(names) => socket.emit("you are", names),
-            Err(e) => socket.emit("nobody", [e.to_string().into()]),
+            Err(e) => socket.emit("nobody", e.to_string()),
         });
     });
     socket.on("disconnect", |event| println!("    disconnect {}", event.args[0]));

@@ -29,16 +29,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     client.on("noted", |event| println!("noted: {}", event.args[0]));
 
-    client.emit("note", [json!("one")]);
-    client.emit("note", [json!("two")]);
+    client.emit("note", "one");
+    client.emit("note", "two");
     client.open();
     changes.recv()?; // connected, after all
     emit_with_ack(&client, "ponder", &changed);
-    client.emit("disconnect me", []);
+    client.emit("disconnect me", ());
     changes.recv()?; // disconnected
     changes.recv()?; // no acknowledgement will arrive
     emit_with_ack(&client, "echo", &changed);
-    client.emit_volatile("note", [json!("three")]);
+    client.emit_volatile("note", "three");
     client.open();
     changes.recv()?; // connected
     changes.recv()?; // acknowledged
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn emit_with_ack(socket: &Socket, name: &'static str, changed: &Sender<()>) {
     let changed = changed.clone();
-    socket.emit_with_ack(name, [], Duration::from_secs(10), move |result| {
+    socket.emit_with_ack(name, (), Duration::from_secs(10), move |result| {
         match result {
             Ok(_) => println!("{name}: acknowledged"),
             Err(e) => println!("{name}: {e}"),

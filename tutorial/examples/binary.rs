@@ -59,7 +59,7 @@ fn echo(url: &str, transport: &'static str) -> Result<(), Box<dyn Error>> {
     client.open();
     let (sender, answer) = mpsc::channel();
     let picture = json!(vec![0x89u8, 0x50, 0x4e, 0x47]);
-    client.emit_with_ack("picture", [picture.clone()], Duration::from_secs(10), move |answer| {
+    client.emit_with_ack("picture", picture.clone(), Duration::from_secs(10), move |answer| {
         _ = sender.send(answer);
     });
     let same = answer.recv()?? == [json!(4), picture];
@@ -76,7 +76,7 @@ fn serve() -> io::Result<String> {
     server.io().on_connection(|socket| {
         socket.on("picture", |event| {
             let [Value::Binary(bytes)] = &event.args[..] else { return };
-            event.ack([json!(bytes.len()), json!(bytes.clone())]);
+            event.ack((bytes.len(), bytes.clone()));
         });
     });
     thread::spawn(|| server.serve());

@@ -138,7 +138,7 @@ fn open_server(
         socket.join("tea");
         let everywhere = everywhere.clone();
         socket.on("tell", move |event| everywhere.emit("tea", "told", &event.args));
-        socket.emit("joined", []);
+        socket.emit("joined", ());
     });
     thread::spawn(|| server.serve());
     let connected = adapter.clone();

@@ -29,7 +29,7 @@ fn main() -> io::Result<()> {
                 messages.remove(0);
             }
             messages.push(event.args[0].clone());
-            event.socket.namespace().to("chat").emit("said", [event.args[0].clone()]);
+            event.socket.namespace().to("chat").emit("said", event.args[0].clone());
         });
     });
     server.serve();

@@ -38,12 +38,12 @@ fn main_namespace(io: &Io) {
         socket.on("join", |event| {
             let [Value::String(room)] = &event.args[..] else { return };
             event.socket.join(room);
-            event.ack([]);
+            event.ack(());
         });
         socket.on("tell", |event| {
             let [Value::String(room), text] = &event.args[..] else { return };
             let name = event.socket.data()["name"].clone();
-            event.socket.to(room).emit("told", [name, text.clone()]);
+            event.socket.to(room).emit("told", (name, text.clone()));
         });
     });
 }
@@ -62,7 +62,7 @@ fn admin_namespace(io: &Io) {
         let (main, from) = (io.clone(), Value::from("the admin"));
         socket.on("announce", move |event| {
             let [text] = &event.args[..] else { return };
-            main.to("tea").to("news").emit("told", [from.clone(), text.clone()]);
+            main.to("tea").to("news").emit("told", (from.clone(), text.clone()));
         });
         let main = io.clone();
         socket.on("who", move |event| {
@@ -71,7 +71,7 @@ fn admin_namespace(io: &Io) {
             let names = sockets.iter().map(|s| s.data()["name"].as_str().map(str::to_string));
             let mut names: Vec<String> = names.flatten().collect();
             names.sort();
-            event.ack([names.into()]);
+            event.ack(Value::from(names));
         });
         let main = io.clone();
         socket.on("close", move |event| {

@@ -7,12 +7,12 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use sockets_by_hand::socketio::{AckError, Args, Socket, Value};
+use sockets_by_hand::socketio::{AckError, Args, IntoArgs, Socket};
 
 fn emit_and_wait(
     socket: &Socket,
     name: &str,
-    values: impl AsRef<[Value]>,
+    values: impl IntoArgs,
     timeout: Duration,
 ) -> Result<Args, AckError> {
     let (sender, receiver) = mpsc::channel();
@@ -48,7 +48,7 @@ mod tests {
         let (io, address) = serve_socketio();
         io.on_connection(|socket| {
             let answer = emit_and_wait(&socket, "name?", [], Duration::from_millis(50));
-            socket.emit("nobody", [answer.unwrap_err().to_string().into()]);
+            socket.emit("nobody", answer.unwrap_err().to_string());
         });
         let mut client = PacketClient::connect(&address);
         assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);

@@ -37,7 +37,7 @@ mod tests {
         let (io, address) = serve_socketio();
         io.on_connection(|socket| {
             socket.join("tea");
-            socket.emit("joined", []);
+            socket.emit("joined", ());
         });
         let mut clients: Vec<PacketClient> =
             (0..clients).map(|_| PacketClient::connect(&address)).collect();

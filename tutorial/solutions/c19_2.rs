@@ -17,7 +17,7 @@ fn emit_members(io: &Io, room: &str, leaving: Option<&Socket>, lock: &Mutex<()>)
     let members = members.iter().filter(|socket| socket.is_connected());
     let mut names: Vec<String> = members.map(|s| s.data().as_str().unwrap_or("?").into()).collect();
     names.sort();
-    receivers.emit("here", [room.into(), names.into()]);
+    receivers.emit("here", (room, names));
 }
 
 fn serve(io: &Io) {

@@ -22,13 +22,13 @@ fn serve(io: &Io) {
             if allowed {
                 event.socket.join(room);
             }
-            event.ack([allowed.into()]);
+            event.ack(allowed);
         });
         socket.on("whisper", move |event| {
             let [Value::String(to), text] = &event.args[..] else { return };
             let room = format!("user:{to}");
-            event.socket.namespace().to(&room).emit("whisper", [name.clone(), text.clone()]);
-            event.ack([]);
+            event.socket.namespace().to(&room).emit("whisper", (name.clone(), text.clone()));
+            event.ack(());
         });
     });
 }

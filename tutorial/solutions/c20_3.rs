@@ -58,7 +58,7 @@ mod tests {
                     cook.send(event.args[1].to_string()).unwrap();
                     event.socket.disconnect(false); // instead of an acknowledgement
                 }
-                false => event.ack([]),
+                false => event.ack(()),
             });
         });
         std::thread::spawn(|| server.serve());

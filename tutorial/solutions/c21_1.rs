@@ -27,7 +27,7 @@ mod tests {
         server.io().on_connection(|socket| {
             socket.on("picture", |event| {
                 let binary_size: usize = event.args.iter().map(binary_size).sum();
-                event.ack([json!(binary_size <= 1000)]);
+                event.ack(json!(binary_size <= 1000));
             });
         });
         std::thread::spawn(|| server.serve());
@@ -37,7 +37,7 @@ mod tests {
             let bytes = vec![7u8; size];
             let picture = json!({"small": bytes.clone(), "sizes": [{"large": bytes}, "text"]});
             let sender = sender.clone();
-            client.emit_with_ack("picture", [picture], Duration::from_secs(10), move |answer| {
+            client.emit_with_ack("picture", picture, Duration::from_secs(10), move |answer| {
                 sender.send(answer.unwrap()).unwrap();
             });
         }

@@ -80,7 +80,7 @@ mod tests {
                     has if has == 3 * PIECE && !lost.swap(true, Relaxed) => {
                         event.socket.disconnect(false); // instead of an acknowledgement
                     }
-                    has => event.ack([json!(has)]),
+                    has => event.ack(has),
                 });
             });
             std::thread::spawn(|| server.serve());

@@ -73,7 +73,7 @@ impl Default for Options {
 /// client.on("said", |event| println!("{}", event.args[0]));
 /// client.on("disconnect", |event| println!("disconnected: {}", event.args[0]));
 /// client.open();
-/// client.emit("say", [json!("hello")]); // now, or as soon as it is connected
+/// client.emit("say", json!("hello")); // now, or as soon as it is connected
 /// # Ok::<(), sockets_by_hand::ws::Error>(())
 /// ```
 pub struct Client {

@@ -13,7 +13,7 @@ use crate::json::Value;
 use crate::socketio::acks::{AckError, Acks, Callback, resolve_disconnected};
 use crate::socketio::codec::{encode, encode_control, encode_event};
 use crate::socketio::packet::Kind;
-use crate::socketio::{Args, Event, Listeners, lock};
+use crate::socketio::{Args, Event, IntoArgs, Listeners, lock};
 
 /// How much memory the events may take that arrive before the server has accepted the connection to
 /// the namespace. 16 MiB; more are ignored.
@@ -136,16 +136,24 @@ impl Socket {
     /// # Panics
     /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
     /// than ten binary values, at which the server would end the session.
-    pub fn emit(&self, name: &str, values: impl AsRef<[Value]>) {
-        self.send(None, encode_event(&self.0.namespace, None, name, values.as_ref()), false);
+    pub fn emit(&self, name: &str, values: impl IntoArgs) {
+        self.send(
+            None,
+            encode_event(&self.0.namespace, None, name, values.into_args().as_ref()),
+            false,
+        );
     }
 
     /// Emits an event only if it can be written at once (`socket.volatile.emit`).
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit).
-    pub fn emit_volatile(&self, name: &str, values: impl AsRef<[Value]>) {
-        self.send(None, encode_event(&self.0.namespace, None, name, values.as_ref()), true);
+    pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) {
+        self.send(
+            None,
+            encode_event(&self.0.namespace, None, name, values.into_args().as_ref()),
+            true,
+        );
     }
 
     /// Emits an event and awaits its acknowledgement for `timeout`. `callback` is called with that,
@@ -157,13 +165,13 @@ impl Socket {
     pub fn emit_with_ack(
         &self,
         name: &str,
-        values: impl AsRef<[Value]>,
+        values: impl IntoArgs,
         timeout: Duration,
         callback: impl FnOnce(Result<Args, AckError>) + Send + 'static,
     ) {
         let id = self.0.acks.next_id();
         // First, because it may panic: then no acknowledgement is awaited.
-        let outgoing = encode_event(&self.0.namespace, Some(id), name, values.as_ref());
+        let outgoing = encode_event(&self.0.namespace, Some(id), name, values.into_args().as_ref());
         self.0.acks.expect(id, timeout, Box::new(callback));
         if self.0.manager.strong_count() == 0 {
             self.0.acks.fail(id, AckError::Disconnected);

@@ -432,6 +432,76 @@ fn a_middleware_error_is_a_connect_error_and_another_auth_passes() {
 }
 
 #[test]
+fn an_auth_closure_is_called_at_each_connection() {
+    let server = TestServer::new(Options::default());
+    let (sender, seen) = mpsc::channel();
+    server.io.use_middleware(move |socket| {
+        _ = sender.send(socket.handshake().auth["token"].clone());
+        Ok(())
+    });
+    let network = Network::before(server.address);
+    for transports in TRANSPORTS {
+        let tokens = AtomicUsize::new(0);
+        let token = move || json!({"token": tokens.fetch_add(1, Relaxed)});
+        let with_token = client::Options { auth: token.into(), ..options(transports) };
+        let client = Client::connect_with(&network.url(), with_token).unwrap();
+        assert_eq!(next(&seen), json!(0));
+        settle(&client);
+        let events = events(&client);
+        cut_until_noticed(&network, &events);
+        assert_eq!(next(&seen), json!(1));
+        skip_to(&events, "connect");
+        client.close();
+        client.set_auth(json!({"token": "fixed"}));
+        client.connect();
+        assert_eq!(next(&seen), json!("fixed"));
+    }
+}
+
+#[test]
+fn an_auth_closure_may_use_its_socket_and_a_panic_of_it_is_a_connect_error() {
+    let server = TestServer::new(Options::default());
+    server.io.of("admin");
+    let client = client(&server.url(), &["websocket"]);
+    client.open();
+    settle(&client);
+    let admin = client.of("/admin", Value::Null);
+    let (sender, lines) = mpsc::channel();
+    watch(&admin, sender);
+    let (socket, calls) = (admin.clone(), AtomicUsize::new(0));
+    admin.set_auth(move || {
+        assert!(calls.fetch_add(1, Relaxed) > 0, "a panic of the test's closure");
+        socket.emit("buffered", socket.id().is_none().to_string());
+        json!({})
+    });
+    admin.open();
+    skip_to(&lines, "connect_error the session ended too soon: transport ");
+    assert_eq!(next(&lines), "connect");
+    settle(&client);
+}
+
+#[test]
+fn is_active_says_whether_the_socket_connects_by_itself() {
+    let server = TestServer::new(Options::default());
+    let network = Network::before(server.address);
+    let client = client(&network.url(), &["websocket"]);
+    let (sender, seen) = mpsc::channel();
+    client.on("disconnect", move |event| _ = sender.send(event.socket.is_active()));
+    assert!(!client.is_active());
+    for (end, active) in [("network", true), ("server", false), ("client", false)] {
+        client.connect();
+        assert!(client.is_active());
+        settle(&client);
+        match end {
+            "network" => network.cut(),
+            "server" => server.io.disconnect_sockets(false),
+            _ => client.close(),
+        }
+        assert_eq!(next(&seen), active, "{end}");
+    }
+}
+
+#[test]
 fn an_unknown_namespace_is_a_connect_error_and_the_others_stay_connected() {
     let server = TestServer::new(Options::default());
     let client = client(&server.url(), &["websocket"]);

@@ -38,7 +38,7 @@ pub use crate::json::Value;
 use crate::net::{catch_panic, lock};
 pub use acks::AckError;
 pub use args::{Args, IntoArgs};
-pub use client::{Client, Options as ClientOptions, Socket as ClientSocket};
+pub use client::{Auth, Client, Options as ClientOptions, Socket as ClientSocket};
 pub use event::Event;
 pub use io::Io;
 pub use listeners::Listeners;

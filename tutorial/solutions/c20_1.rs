@@ -48,7 +48,7 @@ mod tests {
             }
         });
         std::thread::spawn(|| server.serve());
-        let mut options = Options { auth: json!({"token": "0"}), ..Options::default() };
+        let mut options = Options { auth: json!({"token": "0"}).into(), ..Options::default() };
         options.backoff.min = Duration::from_millis(1);
         let client = Client::new(&url, options).unwrap();
         let (sender, events) = mpsc::channel();

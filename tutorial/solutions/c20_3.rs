@@ -63,7 +63,7 @@ mod tests {
         });
         std::thread::spawn(|| server.serve());
 
-        let mut options = Options { auth: json!({"name": "Ann"}), ..Options::default() };
+        let mut options = Options { auth: json!({"name": "Ann"}).into(), ..Options::default() };
         options.backoff.min = Duration::from_millis(1);
         let client = Client::new(&url, options).unwrap();
         client.on("disconnect", |event| {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::Options;
 use super::socket::Socket;
+use super::{Auth, Options};
 use crate::engineio::client::{Endpoint, Error, Sender, Session};
 use crate::json::Value;
 use crate::net::{Backoff, Emitter};
@@ -82,7 +82,7 @@ impl Manager {
     }
 
     /// The socket of a namespace. With two in one namespace, the server would end the session.
-    pub fn socket(self: &Arc<Manager>, namespace: &str, auth: Value) -> Socket {
+    pub fn socket(self: &Arc<Manager>, namespace: &str, auth: Auth) -> Socket {
         let mut sockets = lock(&self.sockets);
         if let Some(socket) = sockets.iter().find(|socket| socket.namespace() == namespace) {
             socket.set_auth(auth);
@@ -93,16 +93,16 @@ impl Manager {
         socket
     }
 
-    /// Connects a socket: in the session, or in the next one.
+    /// Connects a socket in the next session; if there is one now, in that: returns its sender,
+    /// with which the caller is to send CONNECT.
     ///
     /// # Errors
     /// No thread can be started. The socket is closed again.
-    pub fn open(self: &Arc<Manager>, socket: &Socket) -> io::Result<()> {
+    pub fn open(self: &Arc<Manager>, socket: &Socket) -> io::Result<Option<Sender>> {
         let mut connection = lock(&self.connection);
         socket.request_open();
         if let Some(sender) = connection.sender() {
-            socket.send_connect(&sender);
-            return Ok(());
+            return Ok(Some(sender).filter(|_| socket.begin_connect()));
         }
         connection.open_requested = true;
         if let State::Idle = connection.state {
@@ -110,13 +110,13 @@ impl Manager {
             match thread::Builder::new().spawn(move || manager.run()) {
                 Ok(thread) => connection.thread = Some(thread),
                 Err(e) => {
-                    socket.close();
+                    socket.deactivate();
                     return Err(e);
                 }
             }
             connection.state = State::Connecting;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// A socket has been disconnected by the program. If no other needs the session, the next
@@ -230,11 +230,13 @@ impl Manager {
     fn read(&self, session: &mut Session) -> Option<(&'static str, Vec<Socket>)> {
         let sender = session.sender();
         let mut connection = lock(&self.connection);
-        self.active_sockets().iter().for_each(|socket| socket.send_connect(&sender));
+        let mut connecting = self.active_sockets();
+        connecting.retain(Socket::begin_connect);
         connection.open_requested = false;
         connection.state =
             if self.is_active() { State::Open(sender.clone()) } else { State::Closing };
         drop(connection);
+        connecting.iter().for_each(|socket| socket.send_connect(&sender));
         let reason = self.read_packets(session);
         let mut connection = lock(&self.connection);
         let was_closing = connection.is_closing();

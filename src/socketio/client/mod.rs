@@ -9,12 +9,14 @@
 //! | `mod` | [`Client`] and its options |
 //! | `manager` | the session, and the thread that keeps it |
 //! | `socket` | [`Socket`]: a namespace |
+//! | `auth` | what a socket sends when it connects |
 //!
 //! `manager` and `socket` are two halves of one: the manager holds all sockets, each socket a weak
 //! reference to it.
 //!
 //! Chapter 20 of the book.
 
+mod auth;
 mod manager;
 mod socket;
 
@@ -29,6 +31,7 @@ use crate::http::Url;
 use crate::json::Value;
 use crate::net::{Backoff, Emitter};
 use crate::ws::Error;
+pub use auth::Auth;
 use manager::Manager;
 pub use socket::Socket;
 
@@ -37,8 +40,9 @@ pub use socket::Socket;
 pub struct Options {
     /// The options of the sessions: path, transports, query, headers, timeout.
     pub engine: engine::Options,
-    /// What the middleware of the namespace gets: an object. An empty one.
-    pub auth: Value,
+    /// What the middleware of the namespace gets: an object, or a closure that returns one for each
+    /// connection. An empty one.
+    pub auth: Auth,
     /// Whether to reconnect when a session has ended. Yes.
     pub reconnection: bool,
     /// How many attempts to make before giving up. No limit.
@@ -51,7 +55,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             engine: engine::Options::default(),
-            auth: Value::Object(Vec::new()),
+            auth: Auth::default(),
             reconnection: true,
             reconnection_attempts: u32::MAX,
             backoff: Backoff::default(),
@@ -96,21 +100,30 @@ impl Client {
         Ok(Client { manager, socket })
     }
 
-    /// A client with the default options, which is opened at once. Listeners that are added later
-    /// may miss events.
+    /// A client with the default options, which is opened at once: npm's `io(url)`. Listeners that
+    /// are added later may miss events.
     ///
     /// # Errors
     /// As for [`new`](Client::new).
     pub fn connect(url: &str) -> Result<Client, Error> {
-        let client = Client::new(url, Options::default())?;
+        Client::connect_with(url, Options::default())
+    }
+
+    /// A client which is opened at once: npm's `io(url, options)`. Listeners that are added later
+    /// may miss events.
+    ///
+    /// # Errors
+    /// As for [`new`](Client::new).
+    pub fn connect_with(url: &str, options: Options) -> Result<Client, Error> {
+        let client = Client::new(url, options)?;
         client.open();
         Ok(client)
     }
 
     /// The socket of another namespace, over the same session; it is to be opened too. There is one
     /// for each namespace: the next call returns the same, with another `auth`.
-    pub fn of(&self, namespace: &str, auth: Value) -> Socket {
-        self.manager.socket(&format!("/{}", namespace.trim_start_matches('/')), auth)
+    pub fn of(&self, namespace: &str, auth: impl Into<Auth>) -> Socket {
+        self.manager.socket(&format!("/{}", namespace.trim_start_matches('/')), auth.into())
     }
 
     /// The events of the manager: `reconnect_attempt` and `reconnect` (with the number of

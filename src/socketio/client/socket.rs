@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use super::auth::Auth;
 use super::manager::Manager;
 use crate::engineio::{Outgoing, client::Sender};
 use crate::json;
@@ -13,7 +14,7 @@ use crate::json::Value;
 use crate::socketio::acks::{AckError, Acks, Callback, resolve_disconnected};
 use crate::socketio::codec::{encode, encode_control, encode_event};
 use crate::socketio::packet::Kind;
-use crate::socketio::{Args, Event, IntoArgs, Listeners, lock};
+use crate::socketio::{Args, Event, IntoArgs, Listeners, catch_panic, lock};
 
 /// How much memory the events may take that arrive before the server has accepted the connection to
 /// the namespace. 16 MiB; more are ignored.
@@ -31,7 +32,7 @@ pub struct Inner {
     manager: Weak<Manager>,
     listeners: Listeners<Socket>,
     pub(super) acks: Acks,
-    auth: Mutex<Value>,
+    auth: Mutex<Auth>,
     /// The events that were emitted while it was not connected, with the ids of their
     /// acknowledgements. The lock is held whenever the socket becomes connected or disconnected, so
     /// that events stay in order.
@@ -45,7 +46,7 @@ enum Phase {
     Closed,
     /// It is to be connected in the next session.
     Waiting,
-    /// CONNECT has been sent, and the server has not answered.
+    /// CONNECT has been sent, or is about to be, and the server has not answered.
     Connecting(Early),
     /// The same, but it has been disconnected meanwhile.
     Abandoned,
@@ -66,7 +67,7 @@ struct Early {
 }
 
 impl Socket {
-    pub(super) fn new(manager: &Arc<Manager>, namespace: &str, auth: Value) -> Socket {
+    pub(super) fn new(manager: &Arc<Manager>, namespace: &str, auth: Auth) -> Socket {
         Socket(Arc::new(Inner {
             namespace: namespace.to_string(),
             manager: Arc::downgrade(manager),
@@ -93,6 +94,12 @@ impl Socket {
         matches!(*lock(&self.0.phase), Phase::Connected(_))
     }
 
+    /// Whether it connects by itself: it is connected, or will be in the next session (npm's
+    /// `active`).
+    pub fn is_active(&self) -> bool {
+        !matches!(*lock(&self.0.phase), Phase::Closed | Phase::Abandoned)
+    }
+
     /// Connects, and connects again when a session has ended, until
     /// [`disconnect`](Socket::disconnect). Call it again after a `connect_error` from the server's
     /// middleware, and after the server has disconnected it; if the session was shorter than the
@@ -103,9 +110,16 @@ impl Socket {
         let Some(manager) = self.0.manager.upgrade() else { return };
         let opened = manager.open(self);
         drop(buffer);
-        if let Err(e) = opened {
-            self.emit_connect_error(&format!("no thread can be started: {e}"));
+        match opened {
+            Ok(Some(sender)) => self.send_connect(&sender),
+            Ok(None) => {}
+            Err(e) => self.emit_connect_error(&format!("no thread can be started: {e}")),
         }
+    }
+
+    /// Another name of [`open`](Socket::open).
+    pub fn connect(&self) {
+        self.open();
     }
 
     /// Leaves the namespace. It does not connect again by itself.
@@ -115,7 +129,7 @@ impl Socket {
             sender.send(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
         }
         let was_connected = self.is_connected();
-        let was_active = self.close();
+        let was_active = self.deactivate();
         if let Some(manager) = self.0.manager.upgrade() {
             manager.leave(was_active);
         }
@@ -126,9 +140,15 @@ impl Socket {
         }
     }
 
-    /// Sets the `auth` for the next time that it connects.
-    pub fn set_auth(&self, auth: Value) {
-        *lock(&self.0.auth) = auth;
+    /// Another name of [`disconnect`](Socket::disconnect).
+    pub fn close(&self) {
+        self.disconnect();
+    }
+
+    /// Sets the `auth` for the next time that it connects: a value, or a closure that is called
+    /// then.
+    pub fn set_auth(&self, auth: impl Into<Auth>) {
+        *lock(&self.0.auth) = auth.into();
     }
 
     /// Emits an event to the server: now, or as soon as it is connected.
@@ -197,11 +217,6 @@ impl Socket {
         lock(&self.0.manager.upgrade()?.connection).sender()
     }
 
-    /// Whether it is connected, or is to be.
-    pub(super) fn is_active(&self) -> bool {
-        !matches!(*lock(&self.0.phase), Phase::Closed | Phase::Abandoned)
-    }
-
     /// It is to be connected.
     pub(super) fn request_open(&self) {
         let mut phase = lock(&self.0.phase);
@@ -213,7 +228,7 @@ impl Socket {
     }
 
     /// It is not to be connected any more. Returns `false` if it was not to be.
-    pub(super) fn close(&self) -> bool {
+    pub(super) fn deactivate(&self) -> bool {
         let mut phase = lock(&self.0.phase);
         let next = match *phase {
             Phase::Connecting(_) | Phase::Abandoned | Phase::Reopened => Phase::Abandoned,
@@ -223,17 +238,37 @@ impl Socket {
         !matches!(last, Phase::Closed | Phase::Abandoned)
     }
 
-    /// Sends CONNECT in a session, if it waits for one.
-    pub(super) fn send_connect(&self, sender: &Sender) {
+    /// There is a session now: returns whether it waits for one. Then the caller is to send
+    /// CONNECT, once it holds no lock.
+    pub(super) fn begin_connect(&self) -> bool {
         let mut phase = lock(&self.0.phase);
-        let Phase::Waiting = *phase else { return };
-        *phase = Phase::Connecting(Early::default());
-        drop(phase);
-        let auth = match &*lock(&self.0.auth) {
-            auth @ Value::Object(members) if !members.is_empty() => auth.to_string(),
+        let waiting = matches!(*phase, Phase::Waiting);
+        if waiting {
+            *phase = Phase::Connecting(Early::default());
+        }
+        waiting
+    }
+
+    /// Sends CONNECT. (If the session has ended meanwhile, nothing is sent.)
+    pub(super) fn send_connect(&self, sender: &Sender) {
+        let auth = lock(&self.0.auth).clone();
+        let mut value = Value::Null;
+        if !catch_panic(|| value = auth.value()) {
+            return sender.abort();
+        }
+        let auth = match &value {
+            Value::Object(members) if !members.is_empty() => value.to_string(),
             _ => String::new(), // the protocol allows nothing but objects
         };
         sender.send(&encode_control(Kind::Connect, &self.0.namespace, &auth));
+    }
+
+    /// Sends CONNECT again after the server has answered the last one, if it has been opened again
+    /// meanwhile.
+    fn connect_again(&self) {
+        if let Some(sender) = self.sender().filter(|_| self.begin_connect()) {
+            self.send_connect(&sender);
+        }
     }
 
     /// The session has ended, so a CONNECT will not be answered any more. Returns `false` if it had no part
@@ -261,9 +296,7 @@ impl Socket {
         };
         *phase = next;
         drop(phase);
-        if let Some(sender) = self.sender() {
-            self.send_connect(&sender); // if it has been opened again
-        }
+        self.connect_again();
         concerned
     }
 
@@ -278,7 +311,8 @@ impl Socket {
             *phase = if reopened { Phase::Waiting } else { Phase::Closed };
             drop(phase);
             sender.send(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
-            return self.send_connect(&sender); // if it has been opened again
+            drop(buffer);
+            return self.connect_again();
         };
         let early = mem::take(&mut early.events);
         *phase = Phase::Connected(id.to_string());

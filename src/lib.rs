@@ -10,7 +10,8 @@
 //! | [`engineio`] | a session | it outlives its connections, which may be plain requests | `engine.io` |
 //! | [`socketio`] | events | names and values, acknowledgements, namespaces, rooms | `socket.io` |
 //!
-//! [`mod@json`] stands beside them: the values that events carry.
+//! Beside them stand [`mod@json`], the values that events carry and their text, and [`value`], what makes them
+//! handy in Rust.
 //!
 //! `tutorial/from-node.md` lists the API of Node, of npm's `ws` and of Socket.IO beside the one here.
 //!
@@ -24,4 +25,5 @@ pub mod http;
 pub mod json;
 pub mod net;
 pub mod socketio;
+pub mod value;
 pub mod ws;

@@ -356,8 +356,21 @@ mod section_7_strings {
         let text = "\"\\/\u{8}\t\n\u{b}\u{c}\r\0\u{1f}\u{7f}\u{2028}é😀'<";
         let written = "\"\\\"\\\\/\\b\\t\\n\\u000b\\f\\r\\u0000\\u001f\u{7f}\u{2028}é😀'<\"";
         assert_eq!(Value::from(text).to_string(), written);
-        assert_eq!(json!({ text: 1 }).to_string(), format!("{{{written}:1}}"));
+        assert_eq!(json!({ [text]: 1 }).to_string(), format!("{{{written}:1}}"));
         assert_eq!(parse(written).as_str(), Some(text));
+    }
+
+    #[test]
+    fn an_escape_is_found_at_every_place_of_a_long_string() {
+        for place in 0..100 {
+            for (special, escape) in [("\"", "\\\""), ("\\", "\\\\"), ("\u{1f}", "\\u001f")] {
+                let [before, after] =
+                    ["é".repeat(place / 2) + &"a".repeat(place % 2), "ab".repeat(50)];
+                let value = Value::String(format!("{before}{special}{after}"));
+                assert_eq!(value.to_string(), format!("\"{before}{escape}{after}\""));
+                assert_eq!(parse(&value.to_string()), value);
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //!
 //! Chapter 18 of the book.
 
+use std::collections::{BTreeMap, HashMap};
 use std::ops::{Deref, Index, RangeFrom, RangeFull};
 
 use crate::json::Value;
@@ -22,7 +23,7 @@ use crate::json::Value;
 /// let [Value::String(room), message] = &args[..] else { panic!("not what was expected") };
 /// assert_eq!((&**room, message), ("tea", &args[1]));
 /// assert_eq!(args[1..], [json!({"text": "Hello"})]);
-/// assert_eq!(args[3..], []); // as `slice(3)` in JavaScript
+/// assert!(args[3..].is_empty()); // as `slice(3)` in JavaScript
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Args(pub Vec<Value>);
@@ -130,8 +131,8 @@ list! {
 
 /// `impl IntoArgs` for types of which one is one value.
 macro_rules! single {
-    ($($single:ty),*) => {
-        $(impl IntoArgs for $single {
+    ($([$($parameters:tt)*] $single:ty;)*) => {
+        $(impl<$($parameters)*> IntoArgs for $single {
             type Values = [Value; 1];
 
             fn into_args(self) -> [Value; 1] {
@@ -141,7 +142,14 @@ macro_rules! single {
     };
 }
 
-single!(Value, &Value, &str, String, &String, bool, i32, u32, i64, u64, usize, f64, Vec<u8>, &[u8]);
+single! {
+    [] Value; [] &Value; [] &str; [] &String; [] String; [] char; [] bool;
+    [] u8; [] u16; [] u32; [] u64; [] usize; [] i8; [] i16; [] i32; [] i64; [] isize; [] f32; [] f64;
+    [] Vec<u8>; [] &Vec<u8>; [] &[u8];
+    [T: Into<Value>] Option<T>;
+    [K: Into<String>, V: Into<Value>] HashMap<K, V>;
+    [K: Into<String>, V: Into<Value>] BTreeMap<K, V>;
+}
 
 /// `impl IntoArgs` for tuples of values.
 macro_rules! tuple {

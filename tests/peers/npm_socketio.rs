@@ -200,7 +200,7 @@ fn add_listeners(socket: &Socket, print: impl Fn(String) + Clone + Send + Sync +
             }
         });
     });
-    socket.on("disconnect me", |event| event.socket.disconnect(event.args[0] == true.into()));
+    socket.on("disconnect me", |event| event.socket.disconnect(event.args[0] == true));
     socket.on("disconnect me after events", |event| {
         for value in [1.into(), Value::Binary(b"2".to_vec()), 3.into()] {
             event.socket.emit("last", [value]);

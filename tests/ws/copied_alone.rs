@@ -1,11 +1,11 @@
-//! A file that imports nothing of the crate can be copied into another: each compiles alone.
+//! A file that imports nothing of the crate can be copied into another: each compiles alone. And
+//! files that need only `json.rs` and `value.rs` compile beside these.
 
 use std::process::{Command, id};
 use std::{env, fs};
 
 #[test]
 fn each_leaf_compiles_alone() {
-    let rustc = env::var("RUSTC").unwrap_or("rustc".to_string());
     let leaves = [
         "ws/sha1",
         "ws/base64",
@@ -18,20 +18,49 @@ fn each_leaf_compiles_alone() {
         "socketio/rooms",
         "json",
     ];
-    let compilers = leaves.map(|leaf| {
+    let files = leaves.map(|leaf| {
         let name = format!("{}_alone", leaf.replace('/', "_"));
+        (leaf, name, format!("src/{leaf}.rs"))
+    });
+    assert_compile(files);
+}
+
+#[test]
+fn some_files_need_only_values_beside_them() {
+    let src = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+    let files = [
+        ("json.rs and value.rs", "values", vec!["json", "value"]),
+        ("socketio/args.rs", "args", vec!["json", "value", "socketio/args"]),
+    ];
+    let roots = files.map(|(what, name, modules)| {
+        let declare = |path: &&str| {
+            let module = path.rsplit('/').next().unwrap();
+            format!("#[path = {:?}] pub mod {module};\n", format!("{src}/{path}.rs"))
+        };
+        let root = env::temp_dir().join(format!("{name}-{}.rs", id()));
+        fs::write(&root, modules.iter().map(declare).collect::<String>()).unwrap();
+        (what, name.to_string(), root.to_str().unwrap().to_string())
+    });
+    assert_compile(roots.clone());
+    roots.iter().for_each(|(_, _, root)| fs::remove_file(root).unwrap());
+}
+
+/// Asserts that each root of a crate compiles: what it is, the crate's name, and the file.
+fn assert_compile<const N: usize>(roots: [(&str, String, String); N]) {
+    let rustc = env::var("RUSTC").unwrap_or("rustc".to_string());
+    let compilers = roots.map(|(what, name, root)| {
         let output = env::temp_dir().join(format!("{name}-{}.rmeta", id()));
         let compiler = Command::new(&rustc)
             .args(["--edition=2024", "--crate-type=lib", "--emit=metadata", "--cap-lints=allow"])
-            .args(["--crate-name", &name, &format!("src/{leaf}.rs"), "-o"])
+            .args(["--crate-name", &name, &root, "-o"])
             .arg(&output)
             .spawn()
             .expect("rustc starts");
-        (leaf, compiler, output)
+        (what, compiler, output)
     });
-    for (leaf, mut compiler, output) in compilers {
+    for (what, mut compiler, output) in compilers {
         let status = compiler.wait().unwrap();
         _ = fs::remove_file(output);
-        assert!(status.success(), "src/{leaf}.rs does not compile alone");
+        assert!(status.success(), "{what} does not compile alone");
     }
 }

@@ -75,7 +75,7 @@ const MEASURES: [(&str, &str, u32, &str, &str); 4] = [
 const LAYERS: [(&str, &str, &[&str]); 3] = [
     ("net", "node:net", &["net"]),
     ("ws", "npm ws", &["ws", "http"]),
-    ("sio", "npm socket.io", &["socketio", "engineio", "json.rs"]),
+    ("sio", "npm socket.io", &["socketio", "engineio", "json.rs", "value.rs"]),
 ];
 
 fn main() -> io::Result<()> {

@@ -10,8 +10,8 @@
 //! | [`engineio`] | a session | it outlives its connections, which may be plain requests | `engine.io` |
 //! | [`socketio`] | events | names and values, acknowledgements, namespaces, rooms | `socket.io` |
 //!
-//! Beside them stand [`mod@json`], the values that events carry and their text, and [`value`], what makes them
-//! handy in Rust.
+//! Beside them stand [`mod@json`], the values that events carry and their text; [`value`], what makes them handy
+//! in Rust; and [`msgpack`], the same values as bytes.
 //!
 //! `tutorial/from-node.md` lists the API of Node, of npm's `ws` and of Socket.IO beside the one here.
 //!
@@ -23,6 +23,7 @@
 pub mod engineio;
 pub mod http;
 pub mod json;
+pub mod msgpack;
 pub mod net;
 pub mod socketio;
 pub mod value;

@@ -30,6 +30,7 @@ fn some_files_need_only_values_beside_them() {
     let src = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
     let files = [
         ("json.rs and value.rs", "values", vec!["json", "value"]),
+        ("msgpack.rs", "msgpack", vec!["json", "msgpack"]),
         ("socketio/args.rs", "args", vec!["json", "value", "socketio/args"]),
     ];
     let roots = files.map(|(what, name, modules)| {

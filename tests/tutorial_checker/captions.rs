@@ -1,5 +1,5 @@
 //! Checks that a reader sees where each block is from: the line above it names the file or the terminal,
-//! unless that is the same as for the block before.
+//! unless the block before is from the same file. A block of a terminal always has its caption.
 
 use std::fs;
 
@@ -28,7 +28,8 @@ pub fn problems(page: &str, path: &str) -> Vec<String> {
         let Some(caption) = caption(&block, &mut terminals, prefix) else { continue };
         let above = lines[..block.line - 1].last().copied().unwrap_or_default();
         let expected = format!("*{caption}*");
-        if last.as_ref() != Some(&caption) && above != expected {
+        let continues = block.mark("terminal").is_none() && last.as_ref() == Some(&caption);
+        if !continues && above != expected {
             problems.push(format!("{path}:{}: the line above must be {expected}", block.line));
         }
         last = Some(caption);

@@ -1695,13 +1695,12 @@ fn a_malformed_packet_ends_the_session_and_the_client_reconnects() {
 
 #[test]
 fn packets_after_the_open_packet_are_not_lost_in_the_upgrade() {
-    let page = Box::new(|_: &_| {
+    let mut server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
+    server.page(|_, _| {
         let open =
             r#"0{"sid":"a","upgrades":["websocket"],"pingInterval":9999,"pingTimeout":9999}"#;
         Response::text(200, &format!("{open}\x1e42[\"early\"]"))
     });
-    let server =
-        ws::Server::bind("127.0.0.1:0", ws::Options { page, ..ws::Options::default() }).unwrap();
     let url = format!("http://{}", server.address().unwrap());
     thread::spawn(move || {
         server.serve(|mut socket| {

@@ -15,7 +15,7 @@ use common::{
 use sockets_by_hand::engineio::packet::SEPARATOR;
 use sockets_by_hand::engineio::{Cors, Event, Handle, Options, Outgoing, Packet, Server, Session};
 use sockets_by_hand::http::Response;
-use sockets_by_hand::ws::Message;
+use sockets_by_hand::ws::{self, Message};
 
 /// A server that echoes every message.
 struct TestServer {
@@ -28,14 +28,24 @@ struct TestServer {
 }
 
 fn server(options: Options) -> TestServer {
-    server_with(options, |session, message| send(session, Packet::Message(message)))
+    server_with(options, echo)
+}
+
+fn echo(session: &Session, message: Message) {
+    send(session, Packet::Message(message));
 }
 
 fn server_with(
     options: Options,
     received: impl Fn(&Session, Message) + Clone + Send + Sync + 'static,
 ) -> TestServer {
-    let server = Server::bind("127.0.0.1:0", options).unwrap();
+    serve(Server::bind("127.0.0.1:0", options).unwrap(), received)
+}
+
+fn serve(
+    server: Server,
+    received: impl Fn(&Session, Message) + Clone + Send + Sync + 'static,
+) -> TestServer {
     let (address, handle) = (server.address().unwrap(), server.handle());
     let (opened, sessions) = mpsc::channel();
     let (ended, ends) = mpsc::channel();
@@ -319,11 +329,11 @@ mod opening {
 
     #[test]
     fn other_paths_are_answered_by_page() {
-        let server = server(Options {
-            path: "/talk".to_string(), // the same as "/talk/"
-            page: Box::new(|request| Response::text(200, request.path())),
-            ..Options::default()
-        });
+        let path = "/talk".to_string(); // the same as "/talk/"
+        let mut server =
+            Server::bind("127.0.0.1:0", Options { path, ..Options::default() }).unwrap();
+        server.page(|request, _| Response::text(200, request.path()));
+        let server = serve(server, echo);
         let mut connection = Connection::open(server.address);
         assert_eq!(connection.get("/").status_and_body(), (200, "/"));
         assert_eq!(connection.get("/talks").body, "/talks");
@@ -339,6 +349,86 @@ mod opening {
         let mut second = Connection::open(server.address);
         assert_eq!(second.response().status, 503);
         assert!(second.has_ended());
+    }
+}
+
+mod other_paths {
+    use super::*;
+
+    fn bind(options: Options) -> Server {
+        Server::bind("127.0.0.1:0", options).unwrap()
+    }
+
+    #[test]
+    fn a_page_sees_the_state_of_the_server_the_body_and_the_address() {
+        let mut server = bind(Options { max_body: 5, ..Options::default() });
+        let handle = server.handle();
+        server.page(move |request, body| {
+            let (sessions, ip) = (handle.sessions(), request.remote_address.unwrap().ip());
+            let body = String::from_utf8_lossy(body);
+            Response::text(200, &format!("{sessions} {ip} {} {body}", request.method))
+        });
+        let server = serve(server, echo);
+        let mut connection = Connection::open(server.address);
+        assert_eq!(connection.get("/").body, "0 127.0.0.1 GET ");
+        let _client = WebSocket::session(server.address);
+        assert_eq!(connection.post("/", "hello").body, "1 127.0.0.1 POST hello");
+        assert_eq!(connection.post("/", "hello!").status, 413);
+        assert!(connection.has_ended());
+    }
+
+    #[test]
+    fn plain_websockets_are_served_beside_the_sessions() {
+        let mut server = bind(Options::default());
+        let options =
+            ws::Options { path: Some("/feed".to_string()), max_payload: 5, ..Default::default() };
+        let feed = server.ws(options, |mut socket| {
+            while let Some(message) = socket.read()? {
+                socket.send(message)?;
+            }
+            Ok(())
+        });
+        let server = serve(server, echo);
+        let mut socket = WebSocket::open(server.address, "/feed?since=7");
+        socket.send("hello");
+        assert_eq!(socket.text(), "hello");
+        feed.broadcast("to all");
+        assert_eq!(socket.text(), "to all");
+        websocket_session(&server).0.close();
+        assert_eq!((feed.all().len(), next(&server.ends)), (1, "transport close"));
+
+        let other = WebSocket::try_open(server.address, "/feed/more").err().unwrap();
+        assert_eq!(other.status, 404);
+        assert_eq!(Connection::open(server.address).get("/feed").status, 404);
+        socket.send("hello!");
+        assert_eq!(socket.read(), Frame::Close(1009));
+        until(|| feed.all().is_empty());
+    }
+
+    #[test]
+    fn a_websocket_handler_without_a_path_takes_all_paths_but_that_of_the_sessions() {
+        let mut server = bind(Options::default());
+        server.ws(ws::Options::default(), |socket| {
+            let path = socket.request.path().to_string();
+            socket.send(path)
+        });
+        let server = serve(server, echo);
+        for path in ["/", "/feed", "/socket.io"] {
+            assert_eq!(WebSocket::open(server.address, path).text(), path);
+        }
+        WebSocket::session(server.address);
+    }
+
+    #[test]
+    fn a_websocket_handler_refuses_by_its_own_options() {
+        let mut server = bind(Options::default());
+        let refuse = Box::new(|_: &_| Err(Response::text(401, "Who are you?")));
+        let options = ws::Options { verify_client: refuse, ..Default::default() };
+        server.ws(options, |_| panic!("a client was refused, and its handler is called"));
+        let server = serve(server, echo);
+        let refused = WebSocket::try_open(server.address, "/").err().unwrap();
+        assert_eq!(refused.status_and_body(), (401, "Who are you?"));
+        WebSocket::session(server.address);
     }
 }
 
@@ -505,11 +595,11 @@ mod messages {
 
     #[test]
     fn the_body_of_a_get_is_not_taken_for_the_next_request() {
-        let server = server(Options {
-            cors: Some(Cors { origins: vec!["*".to_string()], credentials: false }),
-            page: Box::new(|_| panic!("a body was read as a request")),
-            ..Options::default()
-        });
+        let cors = Some(Cors { origins: vec!["*".to_string()], credentials: false });
+        let mut server =
+            Server::bind("127.0.0.1:0", Options { cors, ..Options::default() }).unwrap();
+        server.page(|_, _| panic!("a body was read as a request"));
+        let server = serve(server, echo);
         let client = Polling::open(server.address);
         let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
         for (method, target) in
@@ -879,8 +969,7 @@ mod closing {
 
     /// Whether `serve` returns soon after `close`, with the connection that `connect` has made.
     #[track_caller]
-    fn closes<T>(options: Options, connect: impl FnOnce(&TestServer) -> T) {
-        let server = server(Options { close_timeout: SHORT, ..options });
+    fn closes<T>(server: TestServer, connect: impl FnOnce(&TestServer) -> T) {
         let _open = connect(&server);
         until(|| server.handle.connections() > 0);
         server.handle.close();
@@ -897,8 +986,12 @@ mod closing {
     #[test]
     fn half_a_body_does_not_outlive_the_server() {
         let body_time = Duration::from_secs(3600);
-        let options = Options { http_request_body_timeout: body_time, ..Options::default() };
-        closes(options, |server| {
+        let options = Options {
+            http_request_body_timeout: body_time,
+            close_timeout: SHORT,
+            ..Options::default()
+        };
+        closes(server(options), |server| {
             let mut client = Connection::open(server.address);
             client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
             client
@@ -908,11 +1001,14 @@ mod closing {
     #[test]
     fn a_response_that_is_not_read_does_not_outlive_the_server() {
         let (sender, requests) = mpsc::channel();
-        let page = Box::new(move |_: &_| {
+        let mut server =
+            Server::bind("127.0.0.1:0", Options { close_timeout: SHORT, ..Options::default() })
+                .unwrap();
+        server.page(move |_, _| {
             sender.send(()).unwrap();
             Response::text(200, &"x".repeat(32 * 1024 * 1024))
         });
-        closes(Options { page, ..Options::default() }, |server| {
+        closes(serve(server, echo), |server| {
             let mut client = Connection::open(server.address);
             client.request("GET", "/", "Connection: close\r\n", "");
             next(&requests);

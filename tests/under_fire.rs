@@ -271,7 +271,6 @@ fn a_panic_in_a_net_handler_ends_its_own_connection() {
 #[test]
 fn a_panic_in_a_ws_handler_closes_its_own_connection_with_1011() {
     let options = ws::Options {
-        page: Box::new(|request| panic!("a page that panics, {}", request.path())),
         verify_client: Box::new(|request| {
             assert_ne!(request.path(), "/verify", "the handler panics");
             Ok(())
@@ -282,7 +281,8 @@ fn a_panic_in_a_ws_handler_closes_its_own_connection_with_1011() {
         }),
         ..ws::Options::default()
     };
-    let server = ws::Server::bind("127.0.0.1:0", options).unwrap();
+    let mut server = ws::Server::bind("127.0.0.1:0", options).unwrap();
+    server.page(|request, _| panic!("a page that panics, {}", request.path()));
     let (address, handle, clients) = (server.address().unwrap(), server.handle(), server.clients());
     let serving = thread::spawn(|| {
         server.serve(|mut socket| {

@@ -23,9 +23,8 @@ const MAX_NAME: usize = 200;
 
 fn main() {
     let address = terminal::argument(USAGE, "127.0.0.1:3000");
-    let mut options = Options::default();
-    options.engine.page = Box::new(page);
-    let server = Server::bind(&address, options).unwrap_or_else(|e| match e.kind() {
+    let server = Server::bind(&address, Options::default());
+    let mut server = server.unwrap_or_else(|e| match e.kind() {
         ErrorKind::InvalidInput => fail(2, USAGE),
         _ => fail(1, &format!("cannot listen on {address}: {e}")),
     });
@@ -42,6 +41,7 @@ fn main() {
             ));
         });
     });
+    server.page(page);
     server.serve();
 }
 
@@ -70,7 +70,7 @@ fn chat(socket: &Socket) {
     });
 }
 
-fn page(request: &Request) -> Response {
+fn page(request: &Request, _body: &[u8]) -> Response {
     match (&*request.method, request.path()) {
         ("GET" | "HEAD", "/") => Response::html(include_str!("pages/chat.html")),
         ("GET" | "HEAD", _) => Response::text(404, "There is one page here: /"),

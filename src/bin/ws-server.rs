@@ -18,14 +18,15 @@ static LINES: LazyLock<Lines> = LazyLock::new(|| Lines::new(terminal::say));
 
 fn main() {
     let address = terminal::argument(USAGE, "127.0.0.1:8080");
-    let options = Options { page: Box::new(page), ..Options::default() };
-    let server = Server::bind(&address, options).unwrap_or_else(|e| match e.kind() {
+    let server = Server::bind(&address, Options::default());
+    let mut server = server.unwrap_or_else(|e| match e.kind() {
         ErrorKind::InvalidInput => fail(2, USAGE),
         _ => fail(1, &format!("cannot listen on {address}: {e}")),
     });
     let port = server.address().map_or(0, |address| address.port());
     LINES.write(&format!("Server listening on port {port}"));
 
+    server.page(page);
     server.serve(|mut socket| {
         LINES.write("Client connected");
         while let Some(message) = socket.read()? {
@@ -37,7 +38,7 @@ fn main() {
     });
 }
 
-fn page(request: &Request) -> Response {
+fn page(request: &Request, _body: &[u8]) -> Response {
     match (&*request.method, request.path()) {
         ("GET" | "HEAD", "/") => Response::html(include_str!("pages/ws.html")),
         ("GET" | "HEAD", _) => Response::text(404, "There is one page here: /"),

@@ -2,18 +2,18 @@
 //!
 //! Chapters 16 and 17 of the book.
 
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 
 use super::session::{Listener, Session};
 use super::sessions::Sessions;
 use super::{Outgoing, Packet, Refusal};
-use crate::http::{Connection, Error, Request, Response};
+use crate::http::{Connection, Error, Page, Request, Response};
 use crate::net::outbox::Dropped::{Stalled, TooSlow};
 use crate::net::{Stream, clock};
 use crate::ws::random::random_id;
 use crate::ws::socket::{Role, Socket};
-use crate::ws::{self, handshake};
+use crate::ws::{self, Endpoint, handshake};
 
 const TOO_MANY_SESSIONS: &str = "There are too many sessions";
 
@@ -30,6 +30,10 @@ pub(super) struct Engine {
     pub sessions: Arc<Sessions>,
     /// Is called for each new session, and returns its listener.
     pub open: Box<dyn Fn(&Session) -> Listener + Send + Sync>,
+    /// Answers requests for other paths.
+    pub page: Page,
+    /// Serve plain WebSockets on other paths.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// What the requests of one connection have led to.
@@ -43,8 +47,19 @@ struct Requested {
 
 impl Engine {
     /// Serves one connection: one request after the other, and then perhaps a WebSocket.
-    pub fn serve_client(&self, stream: Stream) -> Result<(), Error> {
-        let Some((mut socket, session)) = self.serve_http(stream)? else { return Ok(()) };
+    pub fn serve_client(&self, stream: Stream) -> io::Result<()> {
+        let Some((connection, request)) = self.requests(stream)? else { return Ok(()) };
+        match self.endpoint(&request) {
+            Some(endpoint) => Ok(endpoint.serve(connection, request, &self.sessions.handle)?),
+            None => Ok(self.serve_websocket(connection, request)?),
+        }
+    }
+
+    /// Serves a session over a WebSocket, if it can be opened.
+    fn serve_websocket(&self, connection: Connection, request: Request) -> Result<(), Error> {
+        let Some((mut socket, session)) = self.websocket(connection, request.into())? else {
+            return Ok(());
+        };
         loop {
             let message = match socket.read() {
                 Ok(Some(message)) => message,
@@ -64,18 +79,15 @@ impl Engine {
     // functions need is needed only at the beginning, and must not become a part of the caller's
     // frame.
 
-    /// Answers requests until one asks for a WebSocket, and opens that.
-    #[inline(never)]
-    fn serve_http(&self, stream: Stream) -> Result<Option<(Socket, Session)>, Error> {
-        match self.requests(stream)? {
-            Some((connection, request)) => self.websocket(connection, request),
-            None => Ok(None),
-        }
+    /// The endpoint of the plain WebSocket that a request asks for.
+    fn endpoint(&self, request: &Request) -> Option<&Endpoint> {
+        let mut endpoints = self.endpoints.iter().filter(|_| !self.sessions.is_path_of(request));
+        endpoints.find(|endpoint| endpoint.matches(request))
     }
 
     /// Answers requests until one asks for a WebSocket.
     #[inline(never)]
-    fn requests(&self, stream: Stream) -> Result<Option<(Connection, Arc<Request>)>, Error> {
+    fn requests(&self, stream: Stream) -> Result<Option<(Connection, Request)>, Error> {
         let options = &self.sessions.options;
         let mut connection = Connection::new(stream, options.max_queued)?;
         let mut requested = Requested::default();
@@ -92,8 +104,10 @@ impl Engine {
                 session.poll_aborted(number);
             }
             let Some(request) = next? else { return Ok(None) };
-            if self.sessions.is_path_of(&request) && handshake::is_upgrade(&request) {
-                return Ok(Some((connection, request.into())));
+            let is_ours =
+                || self.sessions.is_path_of(&request) || self.endpoint(&request).is_some();
+            if handshake::is_upgrade(&request) && is_ours() {
+                return Ok(Some((connection, request)));
             }
             match self.answer(&request, &mut connection, &mut requested) {
                 Ok(Some(response)) if self.sessions.handle.is_closed() => {
@@ -116,10 +130,10 @@ impl Engine {
         requested: &mut Requested,
     ) -> Result<Option<Response>, Response> {
         let options = &self.sessions.options;
-        let (max, within) = (options.max_payload, options.http_request_body_timeout);
+        let within = options.http_request_body_timeout;
         if !self.sessions.is_path_of(request) {
-            connection.body(request, max, within)?;
-            return Ok(Some((options.page)(request)));
+            let body = connection.body(request, options.max_body, within)?;
+            return Ok(Some((self.page)(request, &body)));
         }
         if request.method != "POST" {
             connection.body(request, 0, within)?; // unread, it would be taken for the next request
@@ -139,7 +153,9 @@ impl Engine {
         match (&*request.method, session) {
             (_, None) if !self.sessions.make_room() => Err(Response::text(503, TOO_MANY_SESSIONS)),
             (_, None) => {
-                response.body = self.handshake(request, connection);
+                let session = self.open_session(request.clone().into(), None);
+                let open_packet = Outgoing::from(self.open_packet(&session));
+                response.body = open_packet.payload().as_bytes().into();
                 requested.handshakes += 1;
                 let last = requested.handshakes == MAX_HANDSHAKES;
                 if last { Err(response) } else { Ok(Some(response)) }
@@ -156,13 +172,6 @@ impl Engine {
             ("POST", Some(session)) => self.post(request, connection, &session, response).map(Some),
             (_, Some(_)) => Err(refuse(Refusal::BadRequest)),
         }
-    }
-
-    /// Opens a session over polling, and returns its first packet.
-    fn handshake(&self, request: &Request, connection: &Connection) -> Vec<u8> {
-        let address = connection.reader.get_ref().stream.remote_address();
-        let session = self.open_session(request.clone().into(), address, None);
-        Outgoing::from(self.open_packet(&session)).payload().as_bytes().into()
     }
 
     /// The response to a `POST`, whose packets have been received.
@@ -193,13 +202,8 @@ impl Engine {
         }
     }
 
-    fn open_session(
-        &self,
-        request: Arc<Request>,
-        remote_address: Option<SocketAddr>,
-        websocket: Option<ws::Sender>,
-    ) -> Session {
-        let session = Session::new(&self.sessions, random_id(), request, remote_address, websocket);
+    fn open_session(&self, request: Arc<Request>, websocket: Option<ws::Sender>) -> Session {
+        let session = Session::new(&self.sessions, random_id(), request, websocket);
         session.start_heartbeat();
         self.sessions.insert(&session);
         if session.transport() == "websocket" {
@@ -245,7 +249,7 @@ impl Engine {
         let session = match session {
             Some(session) if self.upgrade(&mut socket, &session) => session,
             Some(_) => return Ok(None),
-            None => self.open_session(request, socket.remote_address(), Some(socket.sender())),
+            None => self.open_session(request, Some(socket.sender())),
         };
         Ok(Some((socket, session)))
     }

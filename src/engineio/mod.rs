@@ -29,7 +29,7 @@ mod sessions;
 
 use std::time::Duration;
 
-use crate::http::{BODY_TIME, HEAD_TIME, Headers, Request, Response};
+use crate::http::{BODY_TIME, HEAD_TIME, Headers, MAX_BODY, Request, Response};
 use crate::net;
 
 pub use packet::{Outgoing, Packet};
@@ -38,7 +38,7 @@ pub use session::{Event, Session};
 
 /// What can be set, with the defaults of Socket.IO's server (its names in snake_case).
 pub struct Options {
-    /// The path of the sessions. Requests for other paths are for [`page`](Options::page).
+    /// The path of the sessions. Requests for other paths are for [`page`](Server::page).
     /// `/socket.io/`.
     pub path: String,
     /// The transports that a client may use. `polling` and `websocket`.
@@ -58,6 +58,9 @@ pub struct Options {
     pub first_request_timeout: Duration,
     /// The most bytes that a client may send at once (`maxHttpBufferSize`). 1,000,000.
     pub max_payload: usize,
+    /// The most bytes that the body of a request for a [`page`](Server::page) may have. 64 KiB.
+    /// More gets a 413.
+    pub max_body: usize,
     /// A client is dropped when one more message comes while more bytes than this wait for it. 16
     /// MiB, of which 1 MiB may wait however much waits for others: see [`net::outbox`]. (Socket.IO
     /// has no such limit.)
@@ -72,8 +75,6 @@ pub struct Options {
     pub cors: Option<Cors>,
     /// Accepts or refuses each handshake. All are accepted.
     pub allow_request: Box<dyn Fn(&Request) -> bool + Send + Sync>,
-    /// Answers the requests for other paths. With a 404.
-    pub page: Box<dyn Fn(&Request) -> Response + Send + Sync>,
 }
 
 impl Default for Options {
@@ -88,12 +89,12 @@ impl Default for Options {
             http_request_body_timeout: BODY_TIME,
             first_request_timeout: Duration::from_secs(10),
             max_payload: 1_000_000,
+            max_body: MAX_BODY,
             max_queued: net::outbox::MAX_QUEUED,
             max_connections: net::server::MAX_CONNECTIONS,
             close_timeout: net::server::CLOSE_TIMEOUT,
             cors: None,
             allow_request: Box::new(|_| true),
-            page: Box::new(|_| Response::text(404, "There is nothing here")),
         }
     }
 }

@@ -9,13 +9,17 @@ use super::Options;
 use super::connection::Engine;
 use super::session::{Listener, Session};
 use super::sessions::Sessions;
+use crate::http::{Page, Request, Response};
 use crate::net;
-use crate::ws::server::OVERLOAD_RESPONSE;
+use crate::ws::server::{Clients, OVERLOAD_RESPONSE};
+use crate::ws::{self, Endpoint};
 
 /// A server that listens. It accepts no client before [`serve`](Server::serve).
 pub struct Server {
     net: net::Server,
     sessions: Arc<Sessions>,
+    page: Page,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Server {
@@ -30,7 +34,30 @@ impl Server {
         let limits = net::Options { max_connections, overload_response, close_timeout };
         let net = net::Server::bind(address, limits)?;
         let sessions = Sessions::new(options, net.handle());
-        Ok(Server { net, sessions })
+        let page: Page = Box::new(|_, _| Response::text(404, "There is nothing here"));
+        Ok(Server { net, sessions, page, endpoints: Vec::new() })
+    }
+
+    /// Sets what answers the requests for other paths, which get a 404 otherwise. It receives the
+    /// request, with the address of the client, and the body. It may wait: only that client waits.
+    /// (The `request` event of the HTTP server.)
+    pub fn page(&mut self, page: impl Fn(&Request, &[u8]) -> Response + Send + Sync + 'static) {
+        self.page = Box::new(page);
+    }
+
+    /// Serves plain WebSockets too, on [`Options::path`](ws::Options::path) (on every path but that
+    /// of the sessions, if it is `None`): runs `handler` for each, as
+    /// [`ws::Server::serve`] does. Returns the list of its clients. The limits on connections, on
+    /// requests and on what is queued are those of this server, and not those of `options`.
+    /// (`handleUpgrade` of a `WebSocketServer` with `noServer`, on the same HTTP server.)
+    pub fn ws(
+        &mut self,
+        options: ws::Options,
+        handler: impl Fn(ws::Socket) -> Result<(), ws::Error> + Send + Sync + 'static,
+    ) -> Clients {
+        let clients = Clients::default();
+        self.endpoints.push(Endpoint::new(options, clients.clone(), handler));
+        clients
     }
 
     /// The address on which the server listens.
@@ -47,8 +74,9 @@ impl Server {
     /// calls `open` for each new session; the listener that `open` returns receives the events of
     /// that session.
     pub fn serve(self, open: impl Fn(&Session) -> Listener + Send + Sync + 'static) {
-        let engine = Engine { sessions: self.sessions, open: Box::new(open) };
-        self.net.serve(move |stream| Ok(engine.serve_client(stream)?));
+        let Server { net, sessions, page, endpoints } = self;
+        let engine = Engine { sessions, open: Box::new(open), page, endpoints };
+        net.serve(move |stream| engine.serve_client(stream));
     }
 }
 

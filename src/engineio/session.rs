@@ -52,7 +52,6 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     id: String,
     request: Arc<Request>,
-    remote_address: Option<SocketAddr>,
     sessions: Arc<Sessions>,
     listener: Mutex<Option<Arc<Listener>>>,
     /// The calls of the listener.
@@ -110,7 +109,6 @@ impl Session {
         sessions: &Arc<Sessions>,
         id: String,
         request: Arc<Request>,
-        remote_address: Option<SocketAddr>,
         websocket: Option<ws::Sender>,
     ) -> Session {
         let transport = match websocket {
@@ -127,7 +125,6 @@ impl Session {
         Session(Arc::new(Inner {
             id,
             request,
-            remote_address,
             sessions: sessions.clone(),
             listener: Mutex::new(None),
             calls: Serial::default(),
@@ -150,7 +147,7 @@ impl Session {
 
     /// The address of the client, or of a proxy in front of it.
     pub fn remote_address(&self) -> Option<SocketAddr> {
-        self.0.remote_address
+        self.0.request.remote_address
     }
 
     /// The transport: `polling` or `websocket`.

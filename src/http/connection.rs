@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::mem;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{DeadlineReader, Error, Request, Response};
@@ -17,6 +18,7 @@ pub struct Connection {
     pub reader: BufReader<DeadlineReader>,
     /// What the client is sent.
     pub outbox: Outbox,
+    remote_address: Option<SocketAddr>,
     /// Whether a request has come before.
     used: bool,
     /// Whether the last request was a `HEAD`: its response has no body.
@@ -34,6 +36,7 @@ impl Connection {
         stream.set_no_delay(true)?;
         let outbox = Outbox::with_limits(stream.clone(), max_queued, DEADLINE)?;
         Ok(Connection {
+            remote_address: stream.remote_address(),
             reader: DeadlineReader::buffered(stream),
             outbox,
             used: false,
@@ -80,7 +83,8 @@ impl Connection {
         self.reader.get_mut().deadline = Instant::now().checked_add(within);
         self.head = false; // if this head is refused, the response has a body
         match Request::read(&mut self.reader) {
-            Ok(Some(request)) => {
+            Ok(Some(mut request)) => {
+                request.remote_address = self.remote_address;
                 self.head = request.method == "HEAD";
                 self.last = !request.keep_alive();
                 Ok(Some(request))

@@ -48,8 +48,14 @@ pub const MAX_HEADERS: usize = 100;
 /// How long a whole head may take to arrive.
 pub const HEAD_TIME: Duration = Duration::from_secs(10);
 
+/// The longest body that a request for a page may have, unless the options set another limit.
+pub const MAX_BODY: usize = 64 * 1024;
+
 /// How long a whole body may take to arrive.
 pub const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Answers a request for a page: its head and its body.
+pub(crate) type Page = Box<dyn Fn(&Request, &[u8]) -> Response + Send + Sync>;
 
 /// Why there is no next request or response. Afterwards the connection is of no use: where the next
 /// message would begin is not known.

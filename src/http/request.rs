@@ -1,6 +1,7 @@
 //! Requests: servers read them, clients write them.
 
 use std::io::BufRead;
+use std::net::SocketAddr;
 
 use super::Error::{self, Refused};
 use super::Headers;
@@ -31,13 +32,16 @@ pub struct Request {
     pub minor: u8,
     /// The headers.
     pub headers: Headers,
+    /// The address of the client, or of a proxy in front of it. It is no part of the message: a
+    /// [`Connection`](super::Connection) adds it (`req.socket.remoteAddress`).
+    pub remote_address: Option<SocketAddr>,
 }
 
 impl Request {
     /// A request without headers: the caller adds `Host`.
     pub fn new(method: &str, target: &str) -> Request {
         let (method, target) = (method.to_string(), target.to_string());
-        Request { method, target, minor: 1, headers: Headers::default() }
+        Request { method, target, minor: 1, headers: Headers::default(), remote_address: None }
     }
 
     /// Reads one head, and not a byte more; `None` if the stream ends before the head begins.

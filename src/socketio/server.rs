@@ -8,6 +8,8 @@ use std::{io, net::SocketAddr, net::ToSocketAddrs};
 use super::connection::Connection;
 use super::io::Io;
 use crate::engineio::{self, Handle};
+use crate::http::{Request, Response};
+use crate::ws::{self, server::Clients};
 
 /// What can be set, with the defaults of Socket.IO's server.
 pub struct Options {
@@ -72,6 +74,47 @@ impl Server {
     /// The namespaces of the server.
     pub fn io(&self) -> Io {
         self.io.clone()
+    }
+
+    /// Sets what answers the requests for other paths, which get a 404 otherwise; see
+    /// [`engineio::Server::page`].
+    ///
+    /// ```
+    /// use sockets_by_hand::{http::Response, socketio::{Options, Server}};
+    ///
+    /// let mut server = Server::bind("127.0.0.1:0", Options::default())?;
+    /// let io = server.io();
+    /// server.page(move |_request, _body| {
+    ///     Response::text(200, &format!("{} are connected", io.fetch_sockets().len()))
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn page(&mut self, page: impl Fn(&Request, &[u8]) -> Response + Send + Sync + 'static) {
+        self.engine.page(page);
+    }
+
+    /// Serves plain WebSockets on the same port; see [`engineio::Server::ws`].
+    ///
+    /// ```
+    /// use sockets_by_hand::{socketio::{Options, Server}, ws};
+    ///
+    /// let mut server = Server::bind("127.0.0.1:0", Options::default())?;
+    /// let path = Some("/feed".to_string());
+    /// let feed = server.ws(ws::Options { path, ..ws::Options::default() }, |mut socket| {
+    ///     while let Some(message) = socket.read()? {
+    ///         socket.send(message)?;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// feed.broadcast("to all clients of /feed");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn ws(
+        &mut self,
+        options: ws::Options,
+        handler: impl Fn(ws::Socket) -> Result<(), ws::Error> + Send + Sync + 'static,
+    ) -> Clients {
+        self.engine.ws(options, handler)
     }
 
     /// Accepts clients until [`Handle::close`], and returns when the last connection has ended.

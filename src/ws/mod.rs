@@ -11,11 +11,12 @@
 //! | [`frame`] | the header of a frame, and the mask | 11 |
 //! | [`message`] | messages out of frames: fragments joined, UTF-8 checked | 12 |
 //! | [`socket`] | an open WebSocket: one thread reads, any thread sends | 12 |
-//! | [`server`], [`client`] | the two sides | 13 |
+//! | [`server`], `endpoint`, [`client`] | the two sides | 13 |
 //! | [`error`] | what can go wrong, by who was at fault | 13 |
 
 pub mod base64;
 pub mod client;
+mod endpoint;
 pub mod error;
 pub mod frame;
 pub mod handshake;
@@ -26,6 +27,7 @@ pub mod sha1;
 pub mod socket;
 
 pub use client::{Client, connect};
+pub(crate) use endpoint::Endpoint;
 pub use error::Error;
 pub use message::{Close, Message};
 pub use server::{Options, Server};

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
+use super::endpoint::Endpoint;
 use super::message::Message;
-use super::socket::{Role, Sender, Socket};
+use super::socket::{Sender, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
-use crate::http::{BODY_TIME, Connection, HEAD_TIME, Request, Response};
+use crate::http::{BODY_TIME, Connection, HEAD_TIME, MAX_BODY, Page, Request, Response};
 use crate::net::clock::{self, Timer};
 use crate::net::server::Handle;
 use crate::net::{self, Stream, lock, outbox::MAX_QUEUED};
@@ -19,13 +20,8 @@ use crate::net::{self, Stream, lock, outbox::MAX_QUEUED};
 pub const OVERLOAD_RESPONSE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// The longest body that a request for a page may have. It is read and ignored.
-const MAX_BODY: usize = 64 * 1024;
-
 type VerifyClient = dyn Fn(&Request) -> Result<(), Response> + Send + Sync;
 type HandleProtocols = dyn Fn(&[&str], &Request) -> Option<String> + Send + Sync;
-type Page = dyn Fn(&Request) -> Response + Send + Sync;
-type Handler = dyn Fn(Socket) -> Result<(), Error> + Send + Sync;
 
 /// A server that listens. It accepts no client before [`serve`](Server::serve).
 ///
@@ -52,18 +48,16 @@ pub struct Server {
     net: net::Server,
     clients: Clients,
     options: Options,
+    page: Page,
 }
 
 /// What can be set; in snake_case, the names of npm's `ws` where it has the same.
 ///
 /// ```
-/// use sockets_by_hand::{http::Response, ws::{Options, Server}};
+/// use sockets_by_hand::ws::{Options, Server};
 ///
-/// let server = Server::bind("127.0.0.1:0", Options {
-///     path: Some("/chat".to_string()),
-///     page: Box::new(|_| Response::html("<h1>The chat is at /chat</h1>")),
-///     ..Options::default()
-/// })?;
+/// let path = Some("/chat".to_string());
+/// let server = Server::bind("127.0.0.1:0", Options { path, ..Options::default() })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Options {
@@ -88,8 +82,9 @@ pub struct Options {
     pub verify_client: Box<VerifyClient>,
     /// Chooses a subprotocol among those that a client offers, or none. The first.
     pub handle_protocols: Box<HandleProtocols>,
-    /// Answers requests that are not handshakes. With a 426.
-    pub page: Box<Page>,
+    /// The most bytes that the body of a request for a [`page`](Server::page) may have. 64 KiB.
+    /// More gets a 413.
+    pub max_body: usize,
 }
 
 impl Default for Options {
@@ -104,7 +99,7 @@ impl Default for Options {
             heartbeat: None,
             verify_client: Box::new(|_| Ok(())),
             handle_protocols: Box::new(|offered, _| offered.first().map(|first| first.to_string())),
-            page: Box::new(|_| handshake::upgrade_required("Upgrade Required")),
+            max_body: MAX_BODY,
         }
     }
 }
@@ -119,7 +114,26 @@ impl Server {
         let overload_response = OVERLOAD_RESPONSE;
         let limits = net::Options { max_connections, overload_response, close_timeout };
         let net = net::Server::bind(address, limits)?;
-        Ok(Server { net, clients: Clients::default(), options })
+        let page: Page = Box::new(|_, _| handshake::upgrade_required("Upgrade Required"));
+        Ok(Server { net, clients: Clients::default(), options, page })
+    }
+
+    /// Sets what answers the requests that are not handshakes, which get a 426 otherwise. It
+    /// receives the request, with the address of the client, and the body. It may wait: only that
+    /// client waits. (The `request` event of the HTTP server.)
+    ///
+    /// ```
+    /// use sockets_by_hand::{http::Response, ws::{Options, Server}};
+    ///
+    /// let mut server = Server::bind("127.0.0.1:0", Options::default())?;
+    /// let clients = server.clients();
+    /// server.page(move |_request, _body| {
+    ///     Response::text(200, &format!("{} are connected", clients.all().len()))
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn page(&mut self, page: impl Fn(&Request, &[u8]) -> Response + Send + Sync + 'static) {
+        self.page = Box::new(page);
     }
 
     /// The address on which the server listens.
@@ -143,84 +157,68 @@ impl Server {
     /// The connection ends when `handler` returns. If it returns an error or panics, only that
     /// connection ends, and the error is written to stderr.
     pub fn serve(self, handler: impl Fn(Socket) -> Result<(), Error> + Send + Sync + 'static) {
-        let Server { net, clients, options } = self;
-        if let Some(interval) = options.heartbeat {
-            clients.schedule_heartbeat(&mut lock(&clients.0), interval);
-        }
-        let (served, handle) = (clients.clone(), net.handle());
-        net.serve(move |stream| Ok(options.serve_client(stream, &served, &handle, &handler)?));
-        lock(&clients.0).heartbeat = None;
+        let Server { net, clients, options, page } = self;
+        let Options { max_queued, handshake_timeout, max_body, .. } = options;
+        let endpoint = Endpoint::new(options, clients, handler);
+        let pages = Pages { page, max_queued, handshake_timeout, max_body };
+        let handle = net.handle();
+        net.serve(move |stream| match pages.serve_client(stream, &endpoint, &handle)? {
+            Some((connection, request)) => Ok(endpoint.serve(connection, request, &handle)?),
+            None => Ok(()),
+        });
     }
 }
 
-impl Options {
-    /// Serves one connection: pages, and then perhaps a WebSocket.
+/// What a connection gets before it asks for a WebSocket.
+struct Pages {
+    page: Page,
+    max_queued: usize,
+    handshake_timeout: Duration,
+    max_body: usize,
+}
+
+impl Pages {
+    /// Answers the requests of one connection, up to one that asks for a WebSocket.
+    //
+    // Not inlined: the thread of a silent client keeps the stack that it has used.
+    #[inline(never)]
     fn serve_client(
         &self,
         stream: Stream,
-        clients: &Clients,
+        endpoint: &Endpoint,
         handle: &Handle,
-        handler: &Handler,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<(Connection, Request)>, Error> {
         let mut connection = Connection::new(stream, self.max_queued)?;
         while let Some(request) = connection.next(self.handshake_timeout)? {
-            let matches = self.path.as_ref().is_none_or(|path| path == request.path());
-            let upgrade = matches && handshake::is_upgrade(&request);
-            let max = if upgrade { 0 } else { MAX_BODY };
-            if let Err(refusal) = connection.body(&request, max, BODY_TIME) {
-                return Ok(connection.finish(refusal)?);
+            if endpoint.matches(&request) {
+                return Ok(Some((connection, request)));
             }
-            if upgrade {
-                let (response, protocol) = match self.negotiate(&request) {
-                    Ok(accepted) => accepted,
-                    Err(refusal) => return Ok(connection.finish(refusal)?),
-                };
-                // Under the lock: a client that has the response receives every broadcast from then
-                // on, and no client is added once the server has been closed.
-                let mut list = lock(&clients.0);
-                if handle.is_closed() {
-                    drop(list);
-                    return Ok(connection.finish(Response::text(503, "The server is closing"))?);
+            let page = match connection.body(&request, self.max_body, BODY_TIME) {
+                Ok(body) => (self.page)(&request, &body),
+                Err(refusal) => {
+                    connection.finish(refusal)?;
+                    break;
                 }
-                connection.respond(response)?;
-                let Connection { reader, outbox, .. } = connection;
-                let (max, request) = (self.max_payload, request.into());
-                let socket = Socket::new(reader, outbox, Role::Server, max, request, protocol);
-                list.senders.push(socket.sender());
-                drop(list);
-                let _listed_until_the_end = Listed { clients, sender: socket.sender() };
-                return handler(socket);
-            }
-            let page = (self.page)(&request);
+            };
             if handle.is_closed() {
-                return Ok(connection.finish(page)?);
+                connection.finish(page)?;
+                break;
             }
             connection.respond(page)?;
         }
-        Ok(())
-    }
-
-    /// The response that opens a WebSocket, and the subprotocol; or the response that refuses.
-    fn negotiate(&self, request: &Request) -> Result<(Response, Option<String>), Response> {
-        let mut response = handshake::accept(request)?;
-        (self.verify_client)(request)?;
-        let protocol = (self.handle_protocols)(&handshake::offered(request), request);
-        if let Some(protocol) = &protocol {
-            response.headers.push("Sec-WebSocket-Protocol", protocol);
-        }
-        Ok((response, protocol))
+        Ok(None)
     }
 }
 
 /// The clients of a [`Server`] that have an open WebSocket. A clone is the same list.
 #[derive(Clone, Default)]
-pub struct Clients(Arc<Mutex<List>>);
+pub struct Clients(pub(super) Arc<Mutex<List>>);
 
 #[derive(Default)]
-struct List {
-    senders: Vec<Sender>,
+pub(super) struct List {
+    pub senders: Vec<Sender>,
     /// The timer of the next heartbeat.
-    heartbeat: Option<Timer>,
+    pub heartbeat: Option<Timer>,
 }
 
 impl Clients {
@@ -243,6 +241,13 @@ impl Clients {
         }
     }
 
+    /// Starts the heartbeat, if there is one.
+    pub(super) fn start_heartbeat(&self, interval: Option<Duration>) {
+        if let Some(interval) = interval {
+            self.schedule_heartbeat(&mut lock(&self.0), interval);
+        }
+    }
+
     /// Pings all clients after `interval`, and again and again until the server has ended.
     fn schedule_heartbeat(&self, list: &mut List, interval: Duration) {
         let clients = Arc::downgrade(&self.0);
@@ -258,9 +263,9 @@ impl Clients {
 }
 
 /// Keeps a client in the list until its handler has returned, even by a panic.
-struct Listed<'a> {
-    clients: &'a Clients,
-    sender: Sender,
+pub(super) struct Listed<'a> {
+    pub clients: &'a Clients,
+    pub sender: Sender,
 }
 
 impl Drop for Listed<'_> {

@@ -7,6 +7,7 @@ mod common;
 mod browser;
 mod node;
 mod npm_client;
+mod npm_engineio;
 mod npm_socketio;
 mod npm_ws;
 

@@ -39,7 +39,8 @@ impl Host {
     pub fn ours(address: &str, options: &str) -> Host {
         let (sender, lines) = mpsc::channel();
         let print = move |line: String| _ = sender.send(line);
-        let server = Server::bind(address, translate(options)).unwrap();
+        let mut server = Server::bind(address, translate(options)).unwrap();
+        server.page(page);
         let url = format!("http://{}", server.address().unwrap());
         let (io, handle) = (server.io(), server.handle());
         for name in ["/", "/news", "/이름 with spaces?x=1", "/locked"] {
@@ -107,7 +108,6 @@ fn translate(npms: &str) -> Options {
     let npms = Value::parse(npms).unwrap();
     let mut options = Options::default();
     let engine = &mut options.engine;
-    engine.page = Box::new(page);
     let time = |name: &str| npms[name].as_f64().map(|ms| Duration::from_millis(ms as u64));
     engine.ping_interval = time("pingInterval").unwrap_or(engine.ping_interval);
     engine.ping_timeout = time("pingTimeout").unwrap_or(engine.ping_timeout);
@@ -125,7 +125,7 @@ fn translate(npms: &str) -> Options {
 }
 
 /// A page with the official client in it.
-fn page(request: &Request) -> Response {
+fn page(request: &Request, _body: &[u8]) -> Response {
     const BUNDLE: &str = "tests/peers/node_modules/socket.io-client/dist/socket.io.min.js";
     match request.path() {
         "/" => Response::html(r#"<!doctype html><script src="/client.js"></script>"#),

@@ -233,12 +233,13 @@ fn a_handler_sees_the_request() {
 
 #[test]
 fn pages_and_websockets_come_from_one_server_and_one_connection() {
-    let page = Box::new(|request: &Request| match request.path() {
+    let options = Options { path: Some("/chat".to_string()), ..Options::default() };
+    let mut server = server_with(options);
+    server.page(|request, _| match request.path() {
         "/" => Response::html("<h1>a page</h1>"),
         _ => Response::text(404, "nothing here"),
     });
-    let options = Options { path: Some("/chat".to_string()), page, ..Options::default() };
-    let server = serve(server_with(options), echo);
+    let server = serve(server, echo);
     let mut peer = Peer::connect(server);
     peer.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let head = peer.head();
@@ -254,6 +255,24 @@ fn pages_and_websockets_come_from_one_server_and_one_connection() {
     assert_eq!(status(&peer.head()), 101);
     peer.send(TEXT, "Hello");
     peer.expect(TEXT, "Hello");
+}
+
+#[test]
+fn a_page_sees_the_clients_the_body_and_the_address() {
+    let mut server = server_with(Options { max_body: 5, ..Options::default() });
+    let clients = server.clients();
+    server.page(move |request, body| {
+        let (clients, ip) = (clients.all().len(), request.remote_address.unwrap().ip());
+        Response::text(200, &format!("{clients} {ip} {}", String::from_utf8_lossy(body)))
+    });
+    let server = serve(server, echo);
+    let _client = Peer::open(server);
+    let mut peer = Peer::connect(server);
+    peer.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(status(&peer.head()), 200);
+    peer.expect_bytes("1 127.0.0.1 hello");
+    peer.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nhello!");
+    assert_eq!(status(&peer.head()), 413);
 }
 
 #[test]

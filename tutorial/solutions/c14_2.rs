@@ -65,8 +65,9 @@ fn chat(rooms: &Rooms, mut socket: Socket) -> Result<(), Error> {
 
 /// The same page for every room: it opens a WebSocket to the path that it was fetched from.
 fn bind(address: &str, page: &'static str) -> std::io::Result<Server> {
-    let page = Box::new(|_: &_| Response::html(page));
-    Server::bind(address, Options { page, ..Options::default() })
+    let mut server = Server::bind(address, Options::default())?;
+    server.page(|_, _| Response::html(page));
+    Ok(server)
 }
 
 fn serve(server: Server) {

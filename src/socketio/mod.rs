@@ -10,7 +10,7 @@
 //! | [`event`], [`args`], [`listeners`] | an event, its arguments, who receives it | 18 |
 //! | [`acks`] | acknowledgements | 18 |
 //! | [`socket`] | a client in a namespace, on the server | 18 |
-//! | [`namespace`], [`rooms`] | a namespace, its rooms, broadcasts | 19 |
+//! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts | 19 |
 //! | `connection` | a session with its sockets | 19 |
 //! | [`io`] | the namespaces of a server | 19 |
 //! | [`server`] | binds and serves | 19 |
@@ -21,6 +21,7 @@
 
 pub mod acks;
 pub mod args;
+pub mod broadcast;
 pub mod client;
 pub mod codec;
 mod connection;
@@ -38,10 +39,11 @@ pub use crate::json::Value;
 use crate::net::{catch_panic, lock};
 pub use acks::AckError;
 pub use args::{Args, IntoArgs};
+pub use broadcast::Broadcast;
 pub use client::{Auth, Client, Options as ClientOptions, Socket as ClientSocket};
 pub use event::Event;
 pub use io::Io;
 pub use listeners::Listeners;
-pub use namespace::{Broadcast, ConnectError, Namespace};
+pub use namespace::{ConnectError, Namespace};
 pub use server::{Options, Server};
 pub use socket::Socket;

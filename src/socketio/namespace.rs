@@ -1,4 +1,4 @@
-//! A namespace: its sockets, its middleware, its rooms, and broadcasts to them.
+//! A namespace: its sockets, its middleware and its rooms.
 //!
 //! Chapter 19 of the book.
 
@@ -6,8 +6,7 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use super::args::IntoArgs;
-use super::codec::encode_event;
+use super::broadcast::Broadcast;
 use super::lock;
 use super::packet::Kind;
 use super::rooms::Rooms;
@@ -38,19 +37,19 @@ type OnConnection = dyn Fn(Socket) + Send + Sync;
 #[derive(Clone)]
 pub struct Namespace(Arc<Broadcast>);
 
-struct Inner {
-    name: String,
+pub(super) struct Inner {
+    pub(super) name: String,
     middleware: Mutex<Vec<Arc<Middleware>>>,
     on_connection: Mutex<Vec<Arc<OnConnection>>>,
-    members: Mutex<Members>,
+    pub(super) members: Mutex<Members>,
     /// Is locked during a broadcast: all sockets receive two broadcasts in the same order.
-    broadcast_order: Mutex<()>,
+    pub(super) broadcast_order: Mutex<()>,
 }
 
 #[derive(Default)]
-struct Members {
-    sockets: HashMap<String, Socket>,
-    rooms: Rooms,
+pub(super) struct Members {
+    pub(super) sockets: HashMap<String, Socket>,
+    pub(super) rooms: Rooms,
 }
 
 impl Namespace {
@@ -62,8 +61,7 @@ impl Namespace {
             members: Mutex::default(),
             broadcast_order: Mutex::default(),
         });
-        let (rooms, except) = (Vec::new(), Vec::new());
-        Namespace(Arc::new(Broadcast { namespace, rooms, except, volatile: false }))
+        Namespace(Arc::new(Broadcast::to_all(namespace)))
     }
 
     /// The name, such as `/admin`.
@@ -145,88 +143,5 @@ impl Deref for Namespace {
 
     fn deref(&self) -> &Broadcast {
         &self.0
-    }
-}
-
-/// A broadcast: a choice of sockets, and then what to do with them (`BroadcastOperator`).
-#[derive(Clone)]
-#[must_use = "a broadcast does nothing before `emit` or another call"]
-pub struct Broadcast {
-    namespace: Arc<Inner>,
-    rooms: Vec<String>,
-    except: Vec<String>,
-    volatile: bool,
-}
-
-impl Broadcast {
-    /// To the sockets in this room too (only to those, if it is the first room).
-    pub fn to(&self, room: &str) -> Broadcast {
-        let mut chosen = self.clone();
-        chosen.rooms.push(room.to_string());
-        chosen
-    }
-
-    /// The same as [`to`](Broadcast::to).
-    pub fn r#in(&self, room: &str) -> Broadcast {
-        self.to(room)
-    }
-
-    /// Not to the sockets in this room.
-    pub fn except(&self, room: &str) -> Broadcast {
-        let mut chosen = self.clone();
-        chosen.except.push(room.to_string());
-        chosen
-    }
-
-    /// Only to the sockets to which it can be written at once.
-    pub fn volatile(&self) -> Broadcast {
-        Broadcast { volatile: true, ..self.clone() }
-    }
-
-    /// Emits an event to the sockets, once to each. It is encoded once.
-    ///
-    /// # Panics
-    /// As for [`Socket::emit`].
-    pub fn emit(&self, name: &str, values: impl IntoArgs) {
-        let values = values.into_args();
-        let outgoing = Arc::new(encode_event(&self.namespace.name, None, name, values.as_ref()));
-        let _in_order = lock(&self.namespace.broadcast_order);
-        for socket in self.fetch_sockets().iter().filter(|socket| !socket.has_ended()) {
-            if !self.volatile || socket.session().is_writable() {
-                socket.session().send(&outgoing);
-            }
-        }
-    }
-
-    /// The sockets. One that has been disconnected is not among them, even if its listeners have
-    /// not been called yet.
-    pub fn fetch_sockets(&self) -> Vec<Socket> {
-        let members = lock(&self.namespace.members);
-        let everyone = self.rooms.is_empty() && self.except.is_empty();
-        let mut sockets: Vec<Socket> = match everyone {
-            true => members.sockets.values().cloned().collect(),
-            false => {
-                let ids = members.rooms.members(&self.rooms, &self.except);
-                ids.iter().filter_map(|id| members.sockets.get(id)).cloned().collect()
-            }
-        };
-        drop(members);
-        sockets.retain(Socket::is_listed);
-        sockets
-    }
-
-    /// Adds the sockets to a room.
-    pub fn sockets_join(&self, room: &str) {
-        self.fetch_sockets().iter().for_each(|socket| socket.join(room));
-    }
-
-    /// Removes the sockets from a room.
-    pub fn sockets_leave(&self, room: &str) {
-        self.fetch_sockets().iter().for_each(|socket| socket.leave(room));
-    }
-
-    /// Disconnects the sockets; see [`Socket::disconnect`], also for the thread of their listeners.
-    pub fn disconnect_sockets(&self, close: bool) {
-        self.fetch_sockets().iter().for_each(|socket| socket.disconnect(close));
     }
 }

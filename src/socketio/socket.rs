@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use super::acks::{AckError, Acks};
 use super::args::{Args, IntoArgs};
+use super::broadcast::Broadcast;
 use super::codec::{encode, encode_control, encode_event};
 use super::connection::Connection;
 use super::event::Event;
 use super::listeners::Listeners;
 use super::lock;
-use super::namespace::{Broadcast, Namespace};
+use super::namespace::Namespace;
 use super::packet::Kind;
 use crate::engineio::{Outgoing, Session};
 use crate::http::Request;

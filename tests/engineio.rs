@@ -13,7 +13,9 @@ use common::{
     Connection, Frame, PATH, POLLING, Polling, WEBSOCKET, WebSocket, next, retry, sid, until,
 };
 use sockets_by_hand::engineio::packet::SEPARATOR;
-use sockets_by_hand::engineio::{Cors, Event, Handle, Options, Outgoing, Packet, Server, Session};
+use sockets_by_hand::engineio::{
+    Cookie, Cors, Event, Handle, Options, Outgoing, Packet, Server, Session,
+};
 use sockets_by_hand::http::Response;
 use sockets_by_hand::ws::{self, Message};
 
@@ -429,6 +431,121 @@ mod other_paths {
         let refused = WebSocket::try_open(server.address, "/").err().unwrap();
         assert_eq!(refused.status_and_body(), (401, "Who are you?"));
         WebSocket::session(server.address);
+    }
+}
+
+mod options {
+    use super::*;
+
+    #[test]
+    fn the_cookie_is_in_the_first_response_over_polling() {
+        let server = server(Options {
+            cookie: Some(Cookie { max_age: Some(Duration::from_secs(90)), ..Cookie::default() }),
+            generate_id: Box::new(|request| request.query("id").unwrap_or_default()),
+            ..Options::default()
+        });
+        let mut connection = Connection::open(server.address);
+        let response = connection.get(&format!("{POLLING}&id=a%22b"));
+        let expected = "io=a%22b; Max-Age=90; Path=/; HttpOnly; SameSite=Lax";
+        assert_eq!(response.header("set-cookie"), Some(expected));
+        assert!(response.body.starts_with(r#"0{"sid":"a\"b","#), "{}", response.body);
+        let response = connection.post(&format!("{POLLING}&sid=a%22b"), "4hello");
+        assert_eq!((response.status, response.header("set-cookie")), (200, None));
+    }
+
+    #[test]
+    fn an_empty_id_and_one_in_use_are_refused() {
+        let (sender, errors) = mpsc::channel();
+        let server = server(Options {
+            generate_id: Box::new(|request| request.query("id").unwrap_or_default()),
+            connection_error: Box::new(move |error| {
+                sender.send((error.code, error.context["name"].clone())).unwrap();
+            }),
+            ..Options::default()
+        });
+        let mut connection = Connection::open(server.address);
+        assert_eq!(connection.get(&format!("{POLLING}&id=a")).status, 200);
+        for id in ["a", ""] {
+            let refused = Connection::open(server.address).get(&format!("{POLLING}&id={id}"));
+            let expected = (400, r#"{"code":3,"message":"Bad request"}"#);
+            assert_eq!(refused.status_and_body(), expected);
+            assert_eq!(next(&errors), (3, "ID_GENERATION_ERROR".into()));
+        }
+        let mut socket = WebSocket::open(server.address, &format!("{WEBSOCKET}&id=a"));
+        assert_eq!(socket.read(), Frame::Close(1000));
+        assert_eq!(next(&errors), (3, "ID_GENERATION_ERROR".into()));
+        let target = format!("{POLLING}&sid=a");
+        assert_eq!(connection.post(&target, "4hello").body, "ok");
+        assert_eq!(connection.get(&target).body, "4hello");
+        assert_eq!(server.handle.sessions(), 1);
+    }
+
+    #[test]
+    fn headers_are_changed_in_the_first_response_and_in_every_one() {
+        let server = server(Options {
+            initial_headers: Box::new(|headers, _| headers.set("X-Initial", "1")),
+            headers: Box::new(|headers, request| {
+                let initial = headers.get("x-initial").unwrap_or("0").to_string();
+                headers.set("Cache-Control", "private");
+                headers.push("X-Every", &format!("{} {initial}", request.method));
+            }),
+            ..Options::default()
+        });
+        let mut connection = Connection::open(server.address);
+        let response = connection.get(POLLING);
+        assert_eq!(response.header("x-every"), Some("GET 1"));
+        assert_eq!(response.header("cache-control"), Some("private"));
+        let target = format!("{POLLING}&sid={}", sid(&response.body));
+        let response = connection.post(&target, "4hello");
+        assert_eq!((response.header("x-every"), response.status), (Some("POST 0"), 200));
+        assert_eq!(connection.get(&target).header("x-every"), Some("GET 0"));
+        let response = Connection::open(server.address).get("/socket.io/");
+        assert_eq!((response.header("x-every"), response.status), (None, 400));
+    }
+
+    #[test]
+    fn a_session_without_an_offer_may_still_be_upgraded() {
+        let server = server(Options { allow_upgrades: false, ..Options::default() });
+        let open_packet = Connection::open(server.address).get(POLLING).body;
+        assert!(open_packet.contains(r#""upgrades":[],"#), "{open_packet}");
+        let mut socket = Polling::open(server.address).upgrade();
+        socket.send("4hello");
+        assert_eq!(socket.text(), "4hello");
+    }
+
+    #[test]
+    fn connection_error_has_the_request_and_the_reason() {
+        let (sender, errors) = mpsc::channel();
+        let server = server(Options {
+            connection_error: Box::new(move |error| {
+                assert!(error.request.remote_address.is_some());
+                let (request, context) = (error.request, &error.context);
+                let error = format!("{} {} {context}", error.code, error.message);
+                sender.send(format!("{} {error}", request.method)).unwrap();
+            }),
+            ..Options::default()
+        });
+        let mut socket = Polling::open(server.address).upgrade();
+        let session = next(&server.sessions);
+        for (method, query, expected) in [
+            ("GET", "", "GET 0 Transport unknown {}"),
+            ("POST", "&transport=polling", r#"POST 2 Bad handshake method {"method":"POST"}"#),
+            ("GET", "&transport=polling&sid=a", r#"GET 1 Session ID unknown {"sid":"a"}"#),
+        ] {
+            let mut connection = Connection::open(server.address);
+            connection.request(method, &format!("/socket.io/?EIO=4{query}"), "", "");
+            assert_eq!((connection.response().status, &*next(&errors)), (400, expected));
+        }
+        let target = format!("{POLLING}&sid={}", session.id());
+        assert_eq!(Connection::open(server.address).get(&target).status, 400);
+        let context = concat!(
+            r#"{"name":"TRANSPORT_MISMATCH","transport":"polling","#,
+            r#""previousTransport":"websocket"}"#
+        );
+        assert_eq!(next(&errors), format!("GET 3 Bad request {context}"));
+        socket.send("no packet"); // it ends the session, and is no connection error
+        assert_eq!(next(&server.ends), "parse error");
+        assert!(errors.try_recv().is_err());
     }
 }
 

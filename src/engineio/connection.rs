@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::session::{Listener, Session};
 use super::sessions::Sessions;
 use super::{Outgoing, Packet, Refusal};
-use crate::http::{Connection, Error, Page, Request, Response};
+use crate::http::{Connection, Error, Headers, Page, Request, Response};
+use crate::json::Value;
 use crate::net::outbox::Dropped::{Stalled, TooSlow};
 use crate::net::{Stream, clock};
-use crate::ws::random::random_id;
 use crate::ws::socket::{Role, Socket};
 use crate::ws::{self, Endpoint, handshake};
 
@@ -153,15 +153,14 @@ impl Engine {
         match (&*request.method, session) {
             (_, None) if !self.sessions.make_room() => Err(Response::text(503, TOO_MANY_SESSIONS)),
             (_, None) => {
-                let session = self.open_session(request.clone().into(), None);
-                let open_packet = Outgoing::from(self.open_packet(&session));
-                response.body = open_packet.payload().as_bytes().into();
+                let response = self.handshake(request, response).map_err(refuse)?;
                 requested.handshakes += 1;
                 let last = requested.handshakes == MAX_HANDSHAKES;
                 if last { Err(response) } else { Ok(Some(response)) }
             }
             ("GET", Some(session)) => {
                 connection.answered_later();
+                self.change_headers(&mut response.headers, request, false);
                 if !request.keep_alive() {
                     response.headers.push("Connection", "close");
                 }
@@ -174,13 +173,26 @@ impl Engine {
         }
     }
 
+    /// Opens a session over polling: `response` with the open packet.
+    fn handshake(&self, request: &Request, mut response: Response) -> Result<Response, Refusal> {
+        let session = self.new_session(request.clone().into(), None)?;
+        let open_packet = Outgoing::from(self.open_packet(&session));
+        response.body = open_packet.payload().as_bytes().into();
+        if let Some(cookie) = &self.sessions.options.cookie {
+            response.headers.push("Set-Cookie", &cookie.serialize(session.id()));
+        }
+        self.change_headers(&mut response.headers, request, true);
+        self.start(&session);
+        Ok(response)
+    }
+
     /// The response to a `POST`, whose packets have been received.
     fn post(
         &self,
         request: &Request,
         connection: &mut Connection,
         session: &Session,
-        response: Response,
+        mut response: Response,
     ) -> Result<Response, Response> {
         let bad_request = || self.sessions.refuse(request, Refusal::BadRequest);
         if !session.begin_post() {
@@ -196,34 +208,57 @@ impl Engine {
             }
         };
         let packets = String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
-        match session.receive_all(packets) {
-            true => Ok(Response { body: b"ok".to_vec(), ..response }),
-            false => Err(bad_request()),
+        if !session.receive_all(packets) {
+            return Err(bad_request());
         }
+        self.change_headers(&mut response.headers, request, false);
+        Ok(Response { body: b"ok".to_vec(), ..response })
     }
 
-    fn open_session(&self, request: Arc<Request>, websocket: Option<ws::Sender>) -> Session {
-        let session = Session::new(&self.sessions, random_id(), request, websocket);
-        session.start_heartbeat();
-        self.sessions.insert(&session);
-        if session.transport() == "websocket" {
-            session.send(&Arc::new(self.open_packet(&session).into()));
+    /// Runs the hooks of the options for the headers of a response.
+    fn change_headers(&self, headers: &mut Headers, request: &Request, initial: bool) {
+        let options = &self.sessions.options;
+        if initial {
+            (options.initial_headers)(headers, request);
         }
-        session.listen((self.open)(&session));
+        (options.headers)(headers, request);
+    }
+
+    /// Creates a session. Its response may still be changed before it starts.
+    fn new_session(
+        &self,
+        request: Arc<Request>,
+        websocket: Option<ws::Sender>,
+    ) -> Result<Session, Refusal> {
+        let id = (self.sessions.options.generate_id)(&request);
+        let session = Session::new(&self.sessions, id, request, websocket);
+        if !self.sessions.insert(&session) {
+            return Err(Refusal::IdGenerationError);
+        }
+        session.start_heartbeat();
+        Ok(session)
+    }
+
+    /// Starts a new session: calls `open` for it. Over polling, the response has the open packet.
+    fn start(&self, session: &Session) {
+        if session.transport() == "websocket" {
+            session.send(&Arc::new(self.open_packet(session).into()));
+        }
+        session.listen((self.open)(session));
         if self.sessions.handle.is_closed() {
             session.on_close("server shutting down");
         }
-        session
     }
 
     /// The first packet of a session, with the handshake data.
     fn open_packet(&self, session: &Session) -> Packet {
         let options = &self.sessions.options;
         let polling = session.transport() == "polling";
-        let upgrade = polling && options.transports.contains(&"websocket");
+        let upgrade =
+            polling && options.allow_upgrades && options.transports.contains(&"websocket");
         Packet::Open(format!(
-            r#"{{"sid":"{}","upgrades":[{}],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
-            session.id(),
+            r#"{{"sid":{},"upgrades":[{}],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+            Value::from(session.id()),
             if upgrade { r#""websocket""# } else { "" },
             options.ping_interval.as_millis(),
             options.ping_timeout.as_millis(),
@@ -249,7 +284,16 @@ impl Engine {
         let session = match session {
             Some(session) if self.upgrade(&mut socket, &session) => session,
             Some(_) => return Ok(None),
-            None => self.open_session(request, Some(socket.sender())),
+            None => match self.new_session(request.clone(), Some(socket.sender())) {
+                Ok(session) => {
+                    self.start(&session);
+                    session
+                }
+                Err(refusal) => {
+                    self.sessions.refuse(&request, refusal); // too late for that response
+                    return Ok(None);
+                }
+            },
         };
         Ok(Some((socket, session)))
     }
@@ -269,6 +313,7 @@ impl Engine {
         if let Some(first) = handshake::offered(request).first() {
             response.headers.push("Sec-WebSocket-Protocol", first); // some clients require one
         }
+        self.change_headers(&mut response.headers, request, session.is_none());
         Ok((response, session))
     }
 

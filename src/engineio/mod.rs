@@ -13,6 +13,8 @@
 //! | `serial` | a serial queue, for the calls of a session's listener | 17 |
 //! | `sessions` | the sessions of a server, and which one a request belongs to | 16 |
 //! | `connection` | one connection of a client: requests, and the upgrade | 16, 17 |
+//! | `refusal` | why a request is refused | 16 |
+//! | `cookie` | a cookie with the session id | 16 |
 //! | [`server`] | binds, serves, closes | 16 |
 //! | [`client`] | the other side | 20 |
 //!
@@ -20,8 +22,10 @@
 
 pub mod client;
 mod connection;
+mod cookie;
 pub mod packet;
 mod polling;
+mod refusal;
 mod serial;
 pub mod server;
 pub mod session;
@@ -29,20 +33,41 @@ mod sessions;
 
 use std::time::Duration;
 
-use crate::http::{BODY_TIME, HEAD_TIME, Headers, MAX_BODY, Request, Response};
+use crate::http::{BODY_TIME, HEAD_TIME, Headers, MAX_BODY, Request};
 use crate::net;
+use crate::ws::random::random_id;
 
+pub use cookie::Cookie;
 pub use packet::{Outgoing, Packet};
+pub use refusal::ConnectionError;
+use refusal::Refusal;
 pub use server::{Handle, Server};
 pub use session::{Event, Session};
 
 /// What can be set, with the defaults of Socket.IO's server (its names in snake_case).
+///
+/// ```
+/// use sockets_by_hand::engineio::{Options, Server};
+///
+/// let options = Options {
+///     headers: Box::new(|headers, _request| headers.set("X-Content-Type-Options", "nosniff")),
+///     connection_error: Box::new(|error| {
+///         eprintln!("Refused: {}, {}", error.message, error.context);
+///     }),
+///     ..Options::default()
+/// };
+/// let server = Server::bind("127.0.0.1:0", options)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Options {
     /// The path of the sessions. Requests for other paths are for [`page`](Server::page).
     /// `/socket.io/`.
     pub path: String,
     /// The transports that a client may use. `polling` and `websocket`.
     pub transports: Vec<&'static str>,
+    /// Whether the open packet offers an upgrade to a WebSocket. (One that a client tries in spite
+    /// of that is not refused, as with npm's.) `true`.
+    pub allow_upgrades: bool,
     /// How long after a pong the next ping is sent. 25 s.
     pub ping_interval: Duration,
     /// How long a client may take to answer a ping. 20 s.
@@ -75,13 +100,31 @@ pub struct Options {
     pub cors: Option<Cors>,
     /// Accepts or refuses each handshake. All are accepted.
     pub allow_request: Box<dyn Fn(&Request) -> bool + Send + Sync>,
+    /// Makes the id of a new session (`generateId`), which should be hard to guess: whoever has it
+    /// is this client. A handshake is refused if the id is empty or another session has it. 20
+    /// random characters.
+    pub generate_id: Box<dyn Fn(&Request) -> String + Send + Sync>,
+    /// Set by the first response of a session over polling, for a load balancer that sends all
+    /// requests of a session to one server. None.
+    pub cookie: Option<Cookie>,
+    /// Changes the headers of the first response of each session (the event `initial_headers`).
+    pub initial_headers: Box<ChangeHeaders>,
+    /// Changes the headers of every response of a session, after `initial_headers` (the event
+    /// `headers`).
+    pub headers: Box<ChangeHeaders>,
+    /// Receives each request that is refused (the event `connection_error`).
+    pub connection_error: Box<dyn Fn(&ConnectionError) + Send + Sync>,
 }
+
+/// Changes the headers of the response to a request.
+type ChangeHeaders = dyn Fn(&mut Headers, &Request) + Send + Sync;
 
 impl Default for Options {
     fn default() -> Options {
         Options {
             path: "/socket.io/".to_string(),
             transports: vec!["polling", "websocket"],
+            allow_upgrades: true,
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             upgrade_timeout: Duration::from_secs(10),
@@ -95,6 +138,11 @@ impl Default for Options {
             close_timeout: net::server::CLOSE_TIMEOUT,
             cors: None,
             allow_request: Box::new(|_| true),
+            generate_id: Box::new(|_| random_id()),
+            cookie: None,
+            initial_headers: Box::new(|_, _| {}),
+            headers: Box::new(|_, _| {}),
+            connection_error: Box::new(|_| {}),
         }
     }
 }
@@ -132,40 +180,5 @@ impl Options {
             }
         }
         headers
-    }
-}
-
-/// Why a request is refused. The value of each is its code in the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    UnknownTransport = 0,
-    UnknownSid = 1,
-    BadHandshakeMethod = 2,
-    BadRequest = 3,
-    Forbidden = 4,
-    UnsupportedProtocolVersion = 5,
-}
-
-impl Refusal {
-    fn code(self) -> u8 {
-        self as u8
-    }
-
-    fn message(self) -> &'static str {
-        match self {
-            Refusal::UnknownTransport => "Transport unknown",
-            Refusal::UnknownSid => "Session ID unknown",
-            Refusal::BadHandshakeMethod => "Bad handshake method",
-            Refusal::BadRequest => "Bad request",
-            Refusal::Forbidden => "Forbidden",
-            Refusal::UnsupportedProtocolVersion => "Unsupported protocol version",
-        }
-    }
-
-    fn response(self, mut headers: Headers) -> Response {
-        headers.push("Content-Type", "application/json");
-        let body = format!(r#"{{"code":{},"message":"{}"}}"#, self.code(), self.message());
-        let status = if self == Refusal::Forbidden { 403 } else { 400 };
-        Response { status, headers, body: body.into_bytes() }
     }
 }

@@ -23,8 +23,14 @@ impl Sessions {
         Arc::new(Sessions { options, handle, by_id: Mutex::default() })
     }
 
-    pub fn insert(&self, session: &Session) {
-        lock(&self.by_id).insert(session.id().to_string(), session.clone());
+    /// Adds a new session; `false` if its id is empty, or another session has it.
+    pub fn insert(&self, session: &Session) -> bool {
+        let mut sessions = lock(&self.by_id);
+        let is_usable = !session.id().is_empty() && !sessions.contains_key(session.id());
+        if is_usable {
+            sessions.insert(session.id().to_string(), session.clone());
+        }
+        is_usable
     }
 
     pub fn remove(&self, id: &str) -> Option<Session> {
@@ -46,22 +52,28 @@ impl Sessions {
         if !self.options.transports.contains(&&*transport) {
             return Err(Refusal::UnknownTransport);
         }
+        let is_version_4 = request.query("EIO").as_deref() == Some("4");
         if let Some(sid) = request.query("sid") {
             let session = lock(&self.by_id).get(&sid).cloned().ok_or(Refusal::UnknownSid)?;
             session.confirm();
-            let fits = upgrade || transport == "polling" && session.transport() == "polling";
-            return if fits { Ok(Some(session)) } else { Err(Refusal::BadRequest) };
+            return match session.transport() {
+                current if !upgrade && (current, &*transport) != ("polling", "polling") => {
+                    Err(Refusal::TransportMismatch(current))
+                }
+                _ if !is_version_4 => Err(Refusal::ProtocolMismatch),
+                _ => Ok(Some(session)),
+            };
         }
         if request.method != "GET" {
             return Err(Refusal::BadHandshakeMethod);
         }
         if upgrade != (transport == "websocket") {
-            return Err(Refusal::BadRequest);
+            return Err(Refusal::TransportHandshakeError);
         }
         if self.handle.is_closed() || !(self.options.allow_request)(request) {
             return Err(Refusal::Forbidden);
         }
-        if request.query("EIO").as_deref() != Some("4") {
+        if !is_version_4 {
             return Err(Refusal::UnsupportedProtocolVersion);
         }
         Ok(None)
@@ -86,8 +98,11 @@ impl Sessions {
         request.path().starts_with(&self.options.path)
     }
 
-    /// The response that refuses a request.
+    /// The response that refuses a request. Before, the listener receives the error.
     pub fn refuse(&self, request: &Request, refusal: Refusal) -> Response {
+        if let Some(error) = refusal.error(request) {
+            (self.options.connection_error)(&error);
+        }
         refusal.response(self.options.cors(request))
     }
 }

@@ -1,9 +1,11 @@
 // npm's engine.io as the server of npm_engineio.rs, with a page and plain WebSockets on the same port.
-//   node eio-host.js HOST:PORT
+//   node eio-host.js HOST:PORT OPTIONS
 const { Server } = require("engine.io");
 const { WebSocketServer } = require("ws");
 const http = require("node:http");
 const [host, port] = process.argv[2].split(":");
+const options = JSON.parse(process.argv[3] ?? "{}");
+const say = (...words) => console.log(words.join(" "));
 
 const pages = http.createServer((request, response) => {
   let body = "";
@@ -13,9 +15,24 @@ const pages = http.createServer((request, response) => {
     response.end(`${sessions} ${request.socket.remoteAddress} ${request.method} ${request.url} ${body}`);
   });
 });
-const engine = new Server();
+const allowRequest = (request, callback) => callback(undefined, !("x-refuse" in request.headers));
+const engine = new Server({ allowRequest, ...options });
 engine.attach(pages, { path: "/socket.io/", destroyUpgrade: false });
+const random = engine.generateId;
+engine.generateId = (request) => request.headers["x-id"] ?? random(request);
+engine.on("initial_headers", (headers, request) => {
+  say("initial_headers", request.method);
+  headers["X-Initial"] = "yes";
+});
+engine.on("headers", (headers, request) => {
+  say("headers", request.method);
+  headers["X-Every"] = "yes";
+});
+engine.on("connection_error", ({ req, code, message, context }) => {
+  say("connection_error", code, message, JSON.stringify(context), req.method, req.url);
+});
 engine.on("connection", (session) => {
+  say("connection");
   session.on("message", (data) => session.send(data));
 });
 
@@ -28,4 +45,4 @@ pages.on("upgrade", (request, socket, head) => {
   feed.handleUpgrade(request, socket, head, (client) => feed.emit("connection", client, request));
 });
 
-pages.listen(port, host, () => console.log(`Server listening on ${host}:${pages.address().port}`));
+pages.listen(port, host, () => say(`Server listening on ${host}:${pages.address().port}`));

@@ -1,41 +1,54 @@
 //! Our Engine.IO server and npm's `engine.io`, asked the same: a client must observe the same.
 
 use std::net::SocketAddr;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
-use sockets_by_hand::engineio::{Event, Options, Packet, Server};
+use sockets_by_hand::engineio::{Cookie, Event, Options, Packet, Server, Session};
 use sockets_by_hand::http::Response;
+use sockets_by_hand::json::Value;
 use sockets_by_hand::ws;
 
-use super::common::{Connection, POLLING, Polling, WebSocket};
+use super::common::{self, Connection, POLLING, Polling, WEBSOCKET, WebSocket, next, sid};
 use super::node::Peer;
 
 /// A server of ours, or npm's `eio-host.js`.
 struct Host {
     address: SocketAddr,
-    _npms: Option<Peer>,
+    lines: Lines,
+}
+
+/// The lines that a server prints.
+enum Lines {
+    Ours(Receiver<String>),
+    Npms(Peer),
 }
 
 impl Host {
-    fn both() -> [Host; 2] {
-        [Host::ours(), Host::npms()]
+    /// Both, with the same options, which are npm's.
+    fn both(options: &str) -> [Host; 2] {
+        [Host::ours(options), Host::npms(options)]
     }
 
-    fn npms() -> Host {
-        let peer = Peer::node("eio-host.js", &["127.0.0.1:0"]);
+    fn npms(options: &str) -> Host {
+        let peer = Peer::node("eio-host.js", &["127.0.0.1:0", options]);
         let line = peer.line();
         let address = line.strip_prefix("Server listening on ").expect(&line).parse().unwrap();
-        Host { address, _npms: Some(peer) }
+        Host { address, lines: Lines::Npms(peer) }
     }
 
     /// Serves until the tests end.
-    fn ours() -> Host {
-        let mut server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+    fn ours(options: &str) -> Host {
+        let (sender, lines) = mpsc::channel();
+        let say = Say(Arc::new(Mutex::new(sender)));
+        let mut server = Server::bind("127.0.0.1:0", translate(options, &say)).unwrap();
         let (address, handle) = (server.address().unwrap(), server.handle());
         server.page(move |request, body| {
             let (sessions, ip) = (handle.sessions(), request.remote_address.unwrap().ip());
-            let (method, path, body) =
-                (&request.method, request.path(), String::from_utf8_lossy(body));
+            let (method, path) = (&request.method, request.path());
+            let body = String::from_utf8_lossy(body);
             Response::text(200, &format!("{sessions} {ip} {method} {path} {body}"))
         });
         let path = Some("/feed".to_string());
@@ -45,24 +58,98 @@ impl Host {
             }
             Ok(())
         });
-        thread::spawn(|| {
-            server.serve(|session| {
-                let session = session.clone();
-                Box::new(move |event| {
-                    if let Event::Message(message) = event {
-                        session.send(&std::sync::Arc::new(Packet::Message(message).into()));
-                    }
-                })
-            })
-        });
-        Host { address, _npms: None }
+        thread::spawn(move || server.serve(move |session| listener(session.clone(), &say)));
+        Host { address, lines: Lines::Ours(lines) }
+    }
+
+    /// The next line that the server prints.
+    #[track_caller]
+    fn line(&self) -> String {
+        match &self.lines {
+            Lines::Ours(lines) => next(lines),
+            Lines::Npms(peer) => peer.line(),
+        }
+    }
+
+    /// Sends one request with these lines in its head, on a connection of its own.
+    fn request(&self, method: &str, target: &str, lines: &str) -> common::Response {
+        let mut connection = Connection::open(self.address);
+        connection.request(method, target, lines, "");
+        connection.response()
     }
 }
+
+/// Prints lines for a test.
+#[derive(Clone)]
+struct Say(Arc<Mutex<Sender<String>>>);
+
+impl Say {
+    fn say(&self, line: &str) {
+        _ = self.0.lock().unwrap().send(line.to_string());
+    }
+}
+
+/// Our options, out of npm's, with the hooks of `eio-host.js`.
+fn translate(npms: &str, say: &Say) -> Options {
+    let npms = Value::parse(npms).unwrap();
+    let mut options = Options::default();
+    options.allow_upgrades = npms["allowUpgrades"].as_bool().unwrap_or(options.allow_upgrades);
+    options.cookie = npms.get("cookie").map(|npms| {
+        let text = |name: &str| npms[name].as_str().map(str::to_string);
+        let cookie = Cookie::default();
+        Cookie {
+            name: text("name").unwrap_or(cookie.name),
+            max_age: npms["maxAge"].as_u64().map(Duration::from_secs),
+            domain: text("domain"),
+            path: text("path").or(cookie.path),
+            http_only: npms["httpOnly"].as_bool().unwrap_or(cookie.http_only),
+            secure: npms["secure"].as_bool().unwrap_or(cookie.secure),
+            same_site: text("sameSite").or(cookie.same_site),
+        }
+    });
+    options.allow_request = Box::new(|request| request.headers.get("x-refuse").is_none());
+    let random = Options::default().generate_id;
+    options.generate_id = Box::new(move |request| match request.headers.get("x-id") {
+        Some(id) => id.to_string(),
+        None => random(request),
+    });
+    let printed = say.clone();
+    options.initial_headers = Box::new(move |headers, request| {
+        printed.say(&format!("initial_headers {}", request.method));
+        headers.set("X-Initial", "yes");
+    });
+    let printed = say.clone();
+    options.headers = Box::new(move |headers, request| {
+        printed.say(&format!("headers {}", request.method));
+        headers.set("X-Every", "yes");
+    });
+    let printed = say.clone();
+    options.connection_error = Box::new(move |error| {
+        let (code, message, context) = (error.code, error.message, &error.context);
+        let (method, target) = (&error.request.method, &error.request.target);
+        printed.say(&format!("connection_error {code} {message} {context} {method} {target}"));
+    });
+    options
+}
+
+/// The listener of a session with what `eio-host.js` does for each.
+fn listener(session: Session, say: &Say) -> Box<dyn Fn(Event) + Send + Sync> {
+    say.say("connection");
+    Box::new(move |event| {
+        if let Event::Message(message) = event {
+            session.send(&Arc::new(Packet::Message(message).into()));
+        }
+    })
+}
+
+/// The lines of a head that ask for a WebSocket.
+const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 #[test]
 #[ignore = "needs Node.js; .ci/run runs it"]
 fn a_page_plain_websockets_and_sessions_share_a_port() {
-    for Host { address, .. } in &Host::both() {
+    for Host { address, .. } in &Host::both("{}") {
         let mut page = Connection::open(*address);
         page.request("POST", "/a", "", "hello");
         let body = "0 127.0.0.1 POST /a hello";
@@ -82,4 +169,113 @@ fn a_page_plain_websockets_and_sessions_share_a_port() {
         feed.send("hello again");
         assert_eq!(feed.text(), "hello again");
     }
+}
+
+#[test]
+#[ignore = "needs Node.js; .ci/run runs it"]
+fn the_cookie_is_in_the_first_response_over_polling() {
+    let cookies = [
+        (r#"{}"#, "io=a%20b%2Fc; Path=/; HttpOnly; SameSite=Lax"),
+        (
+            r#"{"name": "n", "maxAge": 90, "domain": "a.org", "path": "/x", "secure": true}"#,
+            "n=a%20b%2Fc; Max-Age=90; Domain=a.org; Path=/x; HttpOnly; Secure; SameSite=Lax",
+        ),
+        (r#"{"httpOnly": false, "sameSite": "Strict"}"#, "io=a%20b%2Fc; Path=/; SameSite=Strict"),
+    ];
+    for (cookie, expected) in cookies {
+        for host in &Host::both(&format!(r#"{{"cookie": {cookie}}}"#)) {
+            let first = host.request("GET", POLLING, "X-Id: a b/c\r\n");
+            assert_eq!(first.header("set-cookie"), Some(expected));
+            assert_eq!(sid(&first.body), "a b/c");
+            let later = host.request("POST", &format!("{POLLING}&sid=a%20b/c"), "");
+            assert_eq!(later.header("set-cookie"), None);
+            let websocket = host.request("GET", WEBSOCKET, UPGRADE);
+            assert_eq!((websocket.status, websocket.header("set-cookie")), (101, None));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Node.js; .ci/run runs it"]
+fn headers_are_changed_before_the_session_is_open() {
+    for host in &Host::both("{}") {
+        let changed = |response: &common::Response| {
+            (response.header("x-initial").is_some(), response.header("x-every").is_some())
+        };
+        let first = host.request("GET", POLLING, "");
+        assert_eq!(changed(&first), (true, true));
+        let mut lines = vec![host.line(), host.line(), host.line()];
+        let target = format!("{POLLING}&sid={}", sid(&first.body));
+        let mut connection = Connection::open(host.address);
+        let later = connection.post(&target, "4hello");
+        assert_eq!((later.body.as_str(), changed(&later)), ("ok", (false, true)));
+        lines.push(host.line());
+        let later = connection.get(&target);
+        assert_eq!((later.body.as_str(), changed(&later)), ("4hello", (false, true)));
+        lines.push(host.line());
+        let target = target.replace("polling", "websocket");
+        let upgrade = host.request("GET", &target, UPGRADE);
+        assert_eq!((upgrade.status, changed(&upgrade)), (101, (false, true)));
+        lines.push(host.line());
+        let websocket = host.request("GET", WEBSOCKET, UPGRADE);
+        assert_eq!((websocket.status, changed(&websocket)), (101, (true, true)));
+        lines.extend([host.line(), host.line(), host.line()]);
+        let refused = host.request("GET", POLLING, "X-Refuse: yes\r\n");
+        assert_eq!((refused.status, changed(&refused)), (403, (false, false)));
+        let opened = ["initial_headers GET", "headers GET", "connection"];
+        let between = ["headers POST", "headers GET", "headers GET"];
+        assert_eq!(lines, [opened, between, opened].concat());
+    }
+}
+
+#[test]
+#[ignore = "needs Node.js; .ci/run runs it"]
+fn allow_upgrades_is_about_the_offer_alone() {
+    for host in &Host::both(r#"{"allowUpgrades": false}"#) {
+        let open_packet = Connection::open(host.address).get(POLLING).body;
+        assert!(open_packet.contains(r#""upgrades":[]"#), "{open_packet}");
+        let mut socket = Polling::open(host.address).upgrade();
+        socket.send("4hello");
+        assert_eq!(socket.text(), "4hello");
+    }
+}
+
+#[test]
+#[ignore = "needs Node.js; .ci/run runs it"]
+fn refused_requests_emit_connection_error() {
+    let observed = Host::both("{}").map(|host| {
+        let mut observed = Vec::new();
+        let mut ask = |method: &str, target: &str, lines: &str| {
+            let response = host.request(method, target, lines);
+            let line = host.line();
+            observed.push((line, response.status));
+        };
+        for (method, query) in [
+            ("GET", "EIO=4"),
+            ("GET", "EIO=4&transport=a%20b"),
+            ("GET", "EIO=4&transport=polling&sid=unknown"),
+            ("POST", "EIO=4&transport=polling"),
+            ("GET", "EIO=4&transport=websocket"),
+            ("GET", "EIO=3&transport=polling"),
+            ("GET", "transport=polling"),
+        ] {
+            ask(method, &format!("/socket.io/?{query}"), "");
+        }
+        ask("GET", POLLING, "X-Refuse: yes\r\n");
+        for query in ["EIO=4", "EIO=4&transport=a", "EIO=4&transport=websocket&sid=unknown"] {
+            ask("GET", &format!("/socket.io/?{query}"), UPGRADE);
+        }
+        assert_eq!(host.request("GET", POLLING, "X-Id: a\r\n").status, 200);
+        let opened = ["initial_headers GET", "headers GET", "connection"];
+        assert_eq!(opened.map(|_| host.line()), opened);
+        let mut ask = |target: &str, lines: &str| {
+            let response = host.request("GET", target, lines);
+            observed.push((host.line(), response.status));
+        };
+        ask("/socket.io/?EIO=4&transport=websocket&sid=a", "");
+        ask("/socket.io/?EIO=3&transport=polling&sid=a", "");
+        ask("/socket.io/?transport=polling&sid=a", "");
+        observed
+    });
+    assert_eq!(observed[0], observed[1]);
 }

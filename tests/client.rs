@@ -302,6 +302,25 @@ fn settle(socket: &client::Socket) {
     assert_eq!(next(&emit_with_ack(socket, "echo", &[json!(1)], LIMIT)), Ok(Args(vec![json!(1)])));
 }
 
+/// Receives a line for each of these events of the sessions.
+fn engine_events(client: &Client, names: &[&'static str]) -> Receiver<String> {
+    let (sender, events) = mpsc::channel();
+    for &name in names {
+        let sender = sender.clone();
+        let line = move |value: &Value| _ = sender.send(format!("{name} {value}"));
+        client.io().engine().on(name, line);
+    }
+    events
+}
+
+/// Waits until the session is upgraded, if both transports are allowed.
+#[track_caller]
+fn wait_for_upgrade(upgrades: &Receiver<String>, transports: &[&str]) {
+    if transports.len() == 2 {
+        next(upgrades);
+    }
+}
+
 // ---- a burst ----
 
 #[test]
@@ -389,11 +408,12 @@ fn connects_and_disconnects_over_each_transport() {
         let server = TestServer::new(Options::default());
         let lines = server.lines();
         let client = client(&server.url(), transports);
-        let events = events(&client);
+        let (events, upgrades) = (events(&client), engine_events(&client, &["upgrade"]));
         assert!(!client.is_connected());
         client.open();
         client.open(); // open already: does nothing
         assert_eq!(next(&events), "connect");
+        wait_for_upgrade(&upgrades, transports);
         assert!(client.is_connected() && client.id().is_some());
         assert_eq!(
             next(&emit_with_ack(&client, "transport", &[], LIMIT)),
@@ -547,11 +567,12 @@ fn a_broken_connection_emits_disconnect_and_reconnects() {
         let server = TestServer::new(Options::default());
         let network = Network::before(server.address);
         let client = client(&network.url(), transports);
-        let events = events(&client);
+        let (events, upgrades) = (events(&client), engine_events(&client, &["upgrade"]));
         client.open();
         assert_eq!(next(&events), "connect");
         for _ in 0..3 {
             settle(&client);
+            wait_for_upgrade(&upgrades, transports);
             assert_eq!(cut_until_noticed(&network, &events), format!("disconnect {reason}"));
             assert_eq!(next(&events), "reconnect_attempt 1");
             assert_eq!(next(&events), "reconnect 1");
@@ -798,7 +819,7 @@ fn each_ack_callback_gets_one_ack_or_one_error() {
 #[test]
 fn an_ack_is_sent_once_and_in_the_session_of_its_event() {
     for transports in TRANSPORTS {
-        let server = TestServer::new(Options::default());
+        let server = TestServer::new(short_heartbeat()); // the cut may come between two `GET`s
         let network = Network::before(server.address);
         let (sender, answers) = mpsc::channel();
         server.io.on_connection(move |socket| {
@@ -808,7 +829,7 @@ fn an_ack_is_sent_once_and_in_the_session_of_its_event() {
             });
         });
         let client = client(&network.url(), transports);
-        let events = events(&client);
+        let (events, upgrades) = (events(&client), engine_events(&client, &["upgrade"]));
         let (sender, requests) = mpsc::channel();
         client.on_any(move |event| {
             assert!(event.wants_ack());
@@ -824,6 +845,7 @@ fn an_ack_is_sent_once_and_in_the_session_of_its_event() {
         client.open();
         assert_eq!(next(&events), "connect");
         assert_eq!(next(&requests), "who?");
+        wait_for_upgrade(&upgrades, transports);
         cut_until_noticed(&network, &events);
         assert_eq!(next(&requests), "who?");
         // The client may have reconnected before the server knows that the first session has ended.
@@ -1650,15 +1672,176 @@ fn a_failed_upgrade_leaves_the_session_on_polling() {
                 false => polling,
             });
         let client = client(&network.url(), TRANSPORTS[2]);
-        let events = events(&client);
+        let (events, upgrades) = (events(&client), engine_events(&client, &["upgradeError"]));
         client.open();
         assert_eq!(next(&events), "connect");
+        assert!(next(&upgrades).starts_with("upgradeError \"probe error: "));
         assert_eq!(
             next(&emit_with_ack(&client, "transport", &[], LIMIT)),
             Ok(Args(vec![json!("polling")]))
         );
     }
 }
+
+// ---- the upgrade ----
+
+/// A proxy before a server, and another one through which its WebSockets go.
+fn networks(server: SocketAddr) -> (Network, Network) {
+    let websockets = Network::before(server);
+    let address = websockets.0.address;
+    let all = Network::to(move |beginning| match beginning.contains("transport=websocket") {
+        true => address,
+        false => server,
+    });
+    (all, websockets)
+}
+
+#[test]
+fn a_network_that_swallows_websockets_delays_no_event_and_no_drop() {
+    let server = TestServer::new(Options::default());
+    let (network, websockets) = networks(server.address);
+    websockets.stall(true);
+    let mut long_timeout = options(TRANSPORTS[2]);
+    long_timeout.engine.timeout = 100 * LIMIT;
+    let client = Client::new(&network.url(), long_timeout).unwrap();
+    let begun = Instant::now();
+    client.open();
+    settle(&client);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(
+        next(&emit_with_ack(&client, "transport", &[], LIMIT)),
+        Ok(Args(vec![json!("polling")]))
+    );
+    assert_drop_returns(client);
+    server.assert_empty_soon();
+}
+
+#[test]
+fn a_late_upgrade_loses_no_event_doubles_none_and_keeps_their_order() {
+    let server = TestServer::new(Options::default());
+    let lines = server.lines();
+    let (network, websockets) = networks(server.address);
+    websockets.stall(true);
+    let client = client(&network.url(), TRANSPORTS[2]);
+    let upgrades = engine_events(&client, &["upgrading", "upgrade", "upgradeError"]);
+    let (sender, received) = mpsc::channel();
+    client.on("number", move |event| _ = sender.send(event.args[0].as_f64().unwrap() as usize));
+    client.open();
+    settle(&client);
+    assert_eq!(next(&lines), "echo 1");
+    let upgraded = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let (client, io) = (&client, &server.io);
+        let both: [Box<dyn Fn(usize) + Send>; 2] = [
+            Box::new(move |n| client.emit("number", n as f64)),
+            Box::new(move |n| io.emit("number", n as f64)),
+        ];
+        for emit in both {
+            let upgraded = &upgraded;
+            scope.spawn(move || {
+                for n in 0.. {
+                    emit(n);
+                    match upgraded.load(Relaxed) {
+                        0 => thread::sleep(Duration::from_micros(200)),
+                        _ if n > 500 => break,
+                        _ => {}
+                    }
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(50));
+        websockets.stall(false);
+        assert_eq!(next(&upgrades), r#"upgrading "websocket""#);
+        assert_eq!(next(&upgrades), r#"upgrade "websocket""#);
+        upgraded.store(1, Relaxed);
+    });
+    client.emit("end", ());
+    server.io.emit("number", 1e300);
+    let arrived = lines.iter().take_while(|line| line != "end");
+    let numbers: Vec<usize> = arrived.map(|line| line[7..].parse().unwrap()).collect();
+    assert!(numbers.len() > 500 && numbers.iter().copied().eq(0..numbers.len()), "{numbers:?}");
+    let numbers: Vec<_> = received.iter().take_while(|n| *n != usize::MAX).collect();
+    assert!(numbers.len() > 500 && numbers.iter().copied().eq(0..numbers.len()), "{numbers:?}");
+    assert_eq!(
+        next(&emit_with_ack(&client, "transport", &[], LIMIT)),
+        Ok(Args(vec![json!("websocket")]))
+    );
+}
+
+#[test]
+fn an_upgrade_waits_for_the_response_to_the_last_post() {
+    let server = TestServer::new(Options::default());
+    let (network, websockets) = networks(server.address);
+    websockets.stall(true);
+    let client = client(&network.url(), TRANSPORTS[2]);
+    let upgrades = engine_events(&client, &["upgrade", "upgradeError"]);
+    let (entered, enters) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    server.io.on_connection(move |socket| {
+        entered.send(socket.clone()).unwrap();
+        _ = released.lock().unwrap().recv_timeout(LIMIT); // the response to the `POST` waits
+    });
+    client.open();
+    next(&enters);
+    client.emit("echo", 1);
+    websockets.stall(false);
+    // The probe is answered, and then its WebSocket is open.
+    assert!(upgrades.recv_timeout(Duration::from_millis(300)).is_err());
+    release.send(()).unwrap();
+    assert_eq!(next(&upgrades), r#"upgrade "websocket""#);
+    settle(&client);
+}
+
+#[test]
+fn close_during_the_probe_ends_the_session_over_polling() {
+    let server = TestServer::new(Options::default());
+    let lines = server.lines();
+    let (network, websockets) = networks(server.address);
+    websockets.stall(true);
+    let client = client(&network.url(), TRANSPORTS[2]);
+    let events = engine_events(&client, &["upgradeError", "close"]);
+    client.open();
+    settle(&client);
+    client.emit("last", ());
+    client.disconnect();
+    assert_eq!([next(&lines), next(&lines)], ["echo 1", "last"]);
+    assert_eq!(next(&lines), r#"left: "client namespace disconnect""#);
+    let mut both = [next(&events), next(&events)];
+    both.sort();
+    assert_eq!(both[0], r#"close "forced close""#);
+    assert!(both[1].starts_with("upgradeError "), "{both:?}");
+    server.assert_empty_soon();
+}
+
+#[test]
+fn engine_events_of_a_session_in_order() {
+    let server = TestServer::new(Options::default());
+    for (transports, name) in TRANSPORTS.iter().zip(["polling", "websocket", "polling"]) {
+        let client = client(&server.url(), transports);
+        let names = ["open", "packet", "packetCreate", "upgrade", "error", "close"];
+        let lines = engine_events(&client, &names);
+        let drains = engine_events(&client, &["drain"]);
+        client.open();
+        assert!(next(&lines).starts_with(r#"packet {"type":"open","data":"{\"sid\""#));
+        assert_eq!(next(&lines), format!("open {name:?}"));
+        assert_eq!(next(&lines), r#"packetCreate {"type":"message","data":"0"}"#);
+        skip_to(&lines, r#"packet {"type":"message","data":"0{\"sid\""#);
+        settle(&client);
+        skip_to(&lines, r#"packetCreate {"type":"message","data":"20[\"echo\",1]"}"#);
+        skip_to(&lines, r#"packet {"type":"message","data":"30[1]"}"#);
+        assert_eq!(next(&drains), "drain null");
+        client.disconnect();
+        skip_to(&lines, r#"packetCreate {"type":"message","data":"1"}"#);
+        skip_to(&lines, r#"close "forced close""#);
+    }
+    let nowhere = client(&format!("http://{}", closed_address()), &["polling"]);
+    let lines = engine_events(&nowhere, &["open", "error", "close"]);
+    nowhere.open();
+    assert!(next(&lines).starts_with("error \"the connection failed: "));
+}
+
+// ---- malformed packets ----
 
 #[test]
 fn a_malformed_packet_ends_the_session_and_the_client_reconnects() {
@@ -1696,17 +1879,20 @@ fn a_malformed_packet_ends_the_session_and_the_client_reconnects() {
 #[test]
 fn packets_after_the_open_packet_are_not_lost_in_the_upgrade() {
     let mut server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
-    server.page(|_, _| {
+    server.page(|request, _| {
         let open =
             r#"0{"sid":"a","upgrades":["websocket"],"pingInterval":9999,"pingTimeout":9999}"#;
-        Response::text(200, &format!("{open}\x1e42[\"early\"]"))
+        match request.query("sid") {
+            None => Response::text(200, &format!("{open}\x1e42[\"early\"]")),
+            Some(_) => Response::text(200, "6"),
+        }
     });
     let url = format!("http://{}", server.address().unwrap());
     thread::spawn(move || {
         server.serve(|mut socket| {
             socket.send("3probe")?;
             while let Some(message) = socket.read()? {
-                if message == "40".into() {
+                if message == "5".into() {
                     socket.send(r#"40{"sid":"b"}"#)?;
                 }
             }

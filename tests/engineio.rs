@@ -1776,27 +1776,27 @@ mod the_upgrade {
 
 mod client_sessions {
     use super::*;
-    use sockets_by_hand::engineio::client::{self, Error};
-    use sockets_by_hand::http::Url;
+    use sockets_by_hand::engineio::client::Error;
+    use sockets_by_hand::engineio::{Client, ClientOptions};
 
     const TRANSPORTS: [&[&str]; 3] = [&["polling"], &["websocket"], &["polling", "websocket"]];
 
-    fn open(address: SocketAddr, transports: &[&'static str]) -> Result<client::Session, Error> {
-        let url = Url::parse(&format!("http://{address}"))?;
+    fn open(address: SocketAddr, transports: &[&'static str]) -> Result<Client, Error> {
         let transports = transports.to_vec();
-        client::Session::open(url, client::Options { transports, ..client::Options::default() })
+        let options = ClientOptions { transports, ..ClientOptions::default() };
+        Client::connect_with(&format!("http://{address}"), options)
     }
 
     #[test]
     fn send_and_receive_over_each_transport() {
         let server = server(Options::default());
         for transports in TRANSPORTS {
-            let mut session = open(server.address, transports).unwrap();
+            let mut client = open(server.address, transports).unwrap();
             for message in [Message::from("Hello"), Message::from(vec![0u8, 255])] {
-                assert!(session.sender().send(&Packet::Message(message.clone()).into()));
-                assert_eq!(session.read().unwrap(), Some(message));
+                assert!(client.send(message.clone()));
+                assert_eq!(client.read().unwrap(), Some(message));
             }
-            drop(session);
+            drop(client);
             assert_eq!(next(&server.ends), "transport close");
         }
     }
@@ -1805,9 +1805,9 @@ mod client_sessions {
     fn read_returns_none_after_the_server_has_closed_the_session() {
         let server = server(Options::default());
         for transports in TRANSPORTS {
-            let mut session = open(server.address, transports).unwrap();
+            let mut client = open(server.address, transports).unwrap();
             next(&server.sessions).close("forced close");
-            assert_eq!(session.read().unwrap(), None);
+            assert_eq!(client.read().unwrap(), None);
         }
     }
 

@@ -37,6 +37,7 @@ use crate::http::{BODY_TIME, HEAD_TIME, Headers, MAX_BODY, Request};
 use crate::net;
 use crate::ws::random::random_id;
 
+pub use client::{Client, Options as ClientOptions};
 pub use cookie::Cookie;
 pub use packet::{Outgoing, Packet};
 pub use refusal::ConnectionError;

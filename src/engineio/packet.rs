@@ -143,6 +143,11 @@ impl Outgoing {
         Outgoing { packets, frames: OnceLock::new(), payload: OnceLock::new() }
     }
 
+    /// The packets.
+    pub fn packets(&self) -> &[Packet] {
+        &self.packets
+    }
+
     /// The packets as frames of a WebSocket server.
     pub fn frames(&self) -> Arc<[u8]> {
         let frames = self.frames.get_or_init(|| {

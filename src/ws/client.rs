@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::socket::{Role, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
-use crate::http::{ClientConnection, Headers, Url};
+use crate::http::{ClientConnection, Headers, Request, Url};
 use crate::net::clock::FOREVER;
 
 /// The most bytes that are read of the body of a response that refuses the handshake.
@@ -61,17 +61,26 @@ impl Client {
     /// # Errors
     /// As for [`connect`](fn@connect).
     pub fn connect(&self, url: &str) -> Result<Socket, Error> {
-        self.open(&parse_url(url)?)
+        let url = parse_url(url)?;
+        let request = self.request(&url)?;
+        let deadline = Instant::now() + self.handshake_timeout.min(FOREVER);
+        self.open(request, ClientConnection::open(&url, deadline)?)
     }
 
-    /// Opens a WebSocket: its scheme is not looked at.
-    pub(crate) fn open(&self, url: &Url) -> Result<Socket, Error> {
-        let deadline = Instant::now() + self.handshake_timeout.min(FOREVER);
+    /// The request that asks for a WebSocket. The scheme of the URL is not looked at.
+    pub(crate) fn request(&self, url: &Url) -> Result<Request, Error> {
         let mut request = url.request("GET", &self.headers);
         handshake::add_request_headers(&mut request, &self.protocols)?;
         request.headers.extend(&self.headers);
+        Ok(request)
+    }
 
-        let mut connection = ClientConnection::open(url, deadline)?;
+    /// Opens a WebSocket on a connection, before the deadline of that.
+    pub(crate) fn open(
+        &self,
+        request: Request,
+        mut connection: ClientConnection,
+    ) -> Result<Socket, Error> {
         let response = connection.request(&request, b"", MAX_REFUSAL)?;
         let protocol = handshake::validate_response(&request, &response)?;
         let ClientConnection { reader, outbox } = connection;

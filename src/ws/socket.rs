@@ -290,6 +290,11 @@ impl Sender {
         }
     }
 
+    /// Waits until all that was sent is written, or the connection has ended.
+    pub(crate) fn wait_until_sent(&self) {
+        self.0.outbox.wait_until_sent();
+    }
+
     /// Whether a message that is sent now would be written at once.
     pub fn is_writable(&self) -> bool {
         self.0.outbox.is_writable()

@@ -1,18 +1,24 @@
 //! An Engine.IO client: a session with a server.
 //!
 //! A session begins with long-polling, and is upgraded to a WebSocket if one can be opened. While
-//! it polls, each request has a connection of its own: up to two at a time, one for the `GET` that
-//! waits for packets, and one for a `POST`.
+//! it polls, each request has a connection of its own: one for the `GET` that waits for packets,
+//! one for a `POST`, and one on which a WebSocket is probed.
 //!
 //! | file | what is in it |
 //! | --- | --- |
 //! | `mod` | the options, the server's URL, one request and its response |
-//! | `session` | [`Session`], which reads, and [`Sender`], which sends |
-//! | `polling_writer` | the queue of a client that polls, and the thread that posts it |
+//! | `session` | [`Client`], which reads |
+//! | `sender` | [`Sender`]: the WebSocket, or the queue of a client that polls and the thread that posts it |
+//! | `probe` | the upgrade |
+//! | `handshake` | the first packet of a session |
+//! | `events` | `open`, `packet`, `upgrade`, … |
 //!
 //! Chapter 20 of the book.
 
-mod polling_writer;
+mod events;
+mod handshake;
+mod probe;
+mod sender;
 mod session;
 
 use std::io::{self, ErrorKind};
@@ -24,7 +30,9 @@ use crate::http::{self, ClientConnection, Headers, Url, escape};
 use crate::net::{Stream, clock::FOREVER};
 use crate::ws;
 
-pub use session::{Sender, Session};
+pub use events::Events;
+pub use sender::Sender;
+pub use session::Client;
 
 /// How long the end of a session may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,9 +42,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Options {
     /// The path of the sessions. `/socket.io/`.
     pub path: String,
-    /// `polling`, `websocket`, or both. The session begins with the first; polling is upgraded to a
-    /// WebSocket, but a WebSocket never falls back to polling. Both, polling first.
+    /// `polling`, `websocket`, or both. The session begins with the first, and polling is upgraded
+    /// to a WebSocket. Both, polling first.
     pub transports: Vec<&'static str>,
+    /// Whether the next transport is tried when a session cannot be opened over the first. No.
+    pub try_all_transports: bool,
     /// More names and values for the query of each request. None.
     pub query: Vec<(String, String)>,
     /// More headers for each request. None.
@@ -52,6 +62,7 @@ impl Default for Options {
         Options {
             path: "/socket.io/".to_string(),
             transports: vec!["polling", "websocket"],
+            try_all_transports: false,
             query: Vec::new(),
             extra_headers: Headers::default(),
             timeout: Duration::from_secs(20),
@@ -132,22 +143,44 @@ impl Endpoint {
         self
     }
 
-    /// Opens a WebSocket.
-    fn websocket(&self, deadline: Instant) -> Result<ws::Socket, Error> {
-        let left = deadline.saturating_duration_since(Instant::now());
+    /// The same with another [`Options::timeout`].
+    pub fn with_timeout(&self, timeout: Duration) -> Endpoint {
+        let options = Options { timeout: timeout.min(FOREVER), ..(*self.options).clone() };
+        Endpoint { url: self.url.clone(), options: options.into() }
+    }
+
+    /// Connects before `deadline`. `connected` is called with the connection; if it returns
+    /// `false`, the connection is not used.
+    fn connect(
+        &self,
+        deadline: Instant,
+        connected: impl Fn(&Stream) -> bool,
+    ) -> Result<ClientConnection, Error> {
+        let connection = ClientConnection::open(&self.url, deadline)?;
+        match connected(&connection.reader.get_ref().stream) {
+            true => Ok(connection),
+            false => Err(Error::Io(ErrorKind::ConnectionAborted.into())),
+        }
+    }
+
+    /// Opens a WebSocket on a connection of its own.
+    fn websocket(
+        &self,
+        deadline: Instant,
+        connected: impl Fn(&Stream) -> bool,
+    ) -> Result<ws::Socket, Error> {
         let client = ws::Client {
             headers: self.options.extra_headers.clone(),
             max_payload: self.options.max_payload,
-            handshake_timeout: left.max(Duration::from_millis(1)),
             ..ws::Client::default()
         };
-        let mut socket = client.open(&self.url)?;
+        let request = client.request(&self.url)?;
+        let mut socket = client.open(request, self.connect(deadline, connected)?)?;
         socket.set_deadline(Some(deadline));
         Ok(socket)
     }
 
     /// Makes one request on a connection of its own, and returns the body of the response.
-    /// `connected` is called with the connection; if it returns `false`, the request is not sent.
     fn request(
         &self,
         method: &str,
@@ -163,11 +196,8 @@ impl Endpoint {
         }
         request.headers.extend(extra);
         let connect_by = deadline.min(Instant::now() + self.options.timeout);
-        let mut connection = ClientConnection::open(&self.url, connect_by)?;
+        let mut connection = self.connect(connect_by, connected)?;
         connection.reader.get_mut().deadline = Some(deadline);
-        if !connected(&connection.reader.get_ref().stream) {
-            return Err(Error::Io(ErrorKind::ConnectionAborted.into()));
-        }
         let response = connection.request(&request, body, self.options.max_payload)?;
         if response.status != 200 {
             let text: String = String::from_utf8_lossy(&response.body).chars().take(200).collect();
@@ -177,6 +207,18 @@ impl Endpoint {
             )));
         }
         Ok(response.body)
+    }
+}
+
+/// Parses the URL of a server.
+pub(crate) fn parse_url(url: &str) -> Result<Url, ws::Error> {
+    let scheme = url.split("://").next().unwrap_or_default().to_ascii_lowercase();
+    match &*scheme {
+        "http" | "ws" => Ok(Url::parse(url)?),
+        "https" | "wss" => {
+            Err(ws::Error::Invalid("there is no TLS here: https:// needs a proxy in front"))
+        }
+        _ => Err(ws::Error::Invalid("the URL of a server begins with http://")),
     }
 }
 

@@ -1,39 +1,57 @@
 //! The session with a server: a thread connects, reads, waits, and connects again.
 
 use std::io::{self, ErrorKind};
+use std::ops::Deref;
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::socket::Socket;
 use super::{Auth, Options};
-use crate::engineio::client::{Endpoint, Error, Sender, Session};
+use crate::engineio::client::{self as engine, Endpoint, Error, Sender};
 use crate::json::Value;
 use crate::net::{Backoff, Emitter};
 use crate::socketio::codec::{Decoded, Decoder};
 use crate::socketio::packet::Kind;
 use crate::socketio::{Args, catch_panic, lock};
 
-/// The session with a server, and the sockets that share it.
-pub(super) struct Manager {
+/// How long the end of a session may take: its last packets, and then the end of its connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The session with a server, and the sockets that share it: npm's `Manager`, which is
+/// [`client.io()`](super::Client::io). It dereferences to its events:
+///
+/// | event | when | value |
+/// | --- | --- | --- |
+/// | `open`, `close` | a session has been opened, or has ended | `null`, the reason |
+/// | `error` | there is no session after an attempt | the message |
+/// | `reconnect_attempt`, `reconnect` | before, and after it has succeeded | the number of attempts |
+/// | `reconnect_error` | an attempt to reconnect has failed | the message |
+/// | `reconnect_failed` | that was the last attempt | `null` |
+/// | `reconnect_pause` (only here) | before the pause that precedes an attempt | its seconds |
+///
+/// What is changed while it runs counts from the next attempt on.
+pub struct Manager {
     endpoint: Endpoint,
-    options: Options,
-    pub events: Emitter<Value>,
+    pub(super) events: Emitter<Value>,
+    engine: Arc<engine::Events>,
     /// All sockets that there have been, one for each namespace.
-    pub sockets: Mutex<Vec<Socket>>,
-    pub connection: Mutex<Connection>,
+    pub(super) sockets: Mutex<Vec<Socket>>,
+    pub(super) connection: Mutex<Connection>,
     changed: Condvar,
 }
 
 pub(super) struct Connection {
     state: State,
+    options: Options,
     /// Whether a socket has been opened since the last attempt, without a session that it could
     /// use.
     open_requested: bool,
     /// The next attempt is not made before.
     not_before: Option<Instant>,
     backoff: Backoff,
-    pub thread: Option<JoinHandle<()>>,
+    thread: Option<(ThreadId, Receiver<()>)>,
 }
 
 enum State {
@@ -63,26 +81,77 @@ impl Connection {
 }
 
 impl Manager {
-    pub fn new(endpoint: Endpoint, options: Options) -> Arc<Manager> {
+    pub(super) fn new(endpoint: Endpoint, options: Options) -> Arc<Manager> {
         let connection = Connection {
             state: State::Idle,
             open_requested: false,
             not_before: None,
             backoff: options.backoff.clone(),
+            options,
             thread: None,
         };
         Arc::new(Manager {
             endpoint,
-            options,
             events: Emitter::new(),
+            engine: Arc::default(),
             sockets: Mutex::default(),
             connection: Mutex::new(connection),
             changed: Condvar::new(),
         })
     }
 
+    /// The events of the Engine.IO sessions: npm's `io.engine`.
+    pub fn engine(&self) -> &engine::Events {
+        &self.engine
+    }
+
+    /// Whether it reconnects when a session has ended.
+    pub fn reconnection(&self) -> bool {
+        lock(&self.connection).options.reconnection
+    }
+
+    /// Sets whether it reconnects. With `false`, a pause before an attempt ends, and the attempt is
+    /// not made.
+    pub fn set_reconnection(&self, reconnection: bool) {
+        lock(&self.connection).options.reconnection = reconnection;
+        self.changed.notify_all();
+    }
+
+    /// How many attempts it makes before it gives up.
+    pub fn reconnection_attempts(&self) -> u32 {
+        lock(&self.connection).options.reconnection_attempts
+    }
+
+    /// Sets how many attempts it makes before it gives up.
+    pub fn set_reconnection_attempts(&self, attempts: u32) {
+        lock(&self.connection).options.reconnection_attempts = attempts;
+    }
+
+    /// The pauses between two attempts (npm's `reconnectionDelay`, `reconnectionDelayMax` and
+    /// `randomizationFactor`), and how many there have been since the last session.
+    pub fn backoff(&self) -> Backoff {
+        lock(&self.connection).backoff.clone()
+    }
+
+    /// Sets the pauses between two attempts. Its `attempts` are not taken over.
+    pub fn set_backoff(&self, backoff: Backoff) {
+        let mut connection = lock(&self.connection);
+        let attempts = connection.backoff.attempts;
+        connection.backoff = Backoff { attempts, ..backoff };
+    }
+
+    /// How long an attempt to open a session may take.
+    pub fn timeout(&self) -> Duration {
+        lock(&self.connection).options.engine.timeout
+    }
+
+    /// Sets how long an attempt to open a session may take.
+    pub fn set_timeout(&self, timeout: Duration) {
+        lock(&self.connection).options.engine.timeout = timeout;
+    }
+
     /// The socket of a namespace. With two in one namespace, the server would end the session.
-    pub fn socket(self: &Arc<Manager>, namespace: &str, auth: Auth) -> Socket {
+    pub(super) fn socket(self: &Arc<Manager>, namespace: &str, auth: Auth) -> Socket {
         let mut sockets = lock(&self.sockets);
         if let Some(socket) = sockets.iter().find(|socket| socket.namespace() == namespace) {
             socket.set_auth(auth);
@@ -98,7 +167,7 @@ impl Manager {
     ///
     /// # Errors
     /// No thread can be started. The socket is closed again.
-    pub fn open(self: &Arc<Manager>, socket: &Socket) -> io::Result<Option<Sender>> {
+    pub(super) fn open(self: &Arc<Manager>, socket: &Socket) -> io::Result<Option<Sender>> {
         let mut connection = lock(&self.connection);
         socket.request_open();
         if let Some(sender) = connection.sender() {
@@ -106,9 +175,14 @@ impl Manager {
         }
         connection.open_requested = true;
         if let State::Idle = connection.state {
-            let manager = self.clone();
-            match thread::Builder::new().spawn(move || manager.run()) {
-                Ok(thread) => connection.thread = Some(thread),
+            let (manager, (ended, end)) = (self.clone(), mpsc::channel());
+            let thread = move || {
+                manager.run();
+                drop(manager);
+                drop(ended); // `wait_until_ended`
+            };
+            match thread::Builder::new().spawn(thread) {
+                Ok(thread) => connection.thread = Some((thread.thread().id(), end)),
                 Err(e) => {
                     socket.deactivate();
                     return Err(e);
@@ -121,7 +195,7 @@ impl Manager {
 
     /// A socket has been disconnected by the program. If no other needs the session, the next
     /// attempt to connect need not wait.
-    pub fn leave(&self, was_active: bool) {
+    pub(super) fn leave(&self, was_active: bool) {
         let mut connection = lock(&self.connection);
         self.close_if_unused(&mut connection);
         if was_active && !self.is_active() {
@@ -149,14 +223,19 @@ impl Manager {
             if attempts > 0 {
                 self.emit("reconnect_attempt", attempts.into());
             }
-            match Session::connect(&self.endpoint) {
+            let endpoint = self.endpoint.with_timeout(self.timeout());
+            match engine::Client::open(&endpoint, &self.engine) {
                 Ok(mut session) => {
                     if attempts > 0 {
                         self.emit("reconnect", attempts.into());
                     }
                     lock(&self.connection).backoff.reset();
-                    let Some((reason, sockets)) = self.read(&mut session) else { continue };
+                    let Some((reason, sockets)) = self.read(&mut session) else {
+                        self.emit("close", "forced close".into());
+                        continue;
+                    };
                     sockets.iter().for_each(|socket| socket.lost(reason));
+                    self.emit("close", reason.into());
                 }
                 Err(e) => {
                     lock(&self.connection).open_requested = false;
@@ -164,6 +243,7 @@ impl Manager {
                     for socket in self.active_sockets() {
                         socket.emit_connect_error(&message);
                     }
+                    self.emit("error", message.as_str().into());
                     if attempts > 0 {
                         self.emit("reconnect_error", message.into());
                     }
@@ -179,10 +259,10 @@ impl Manager {
     /// is to be one. Returns `false` after the last attempt; the thread ends then.
     fn schedule_attempt(&self) -> bool {
         let mut connection = lock(&self.connection);
-        if !self.options.reconnection || !self.is_active() {
+        if !connection.options.reconnection || !self.is_active() {
             return true; // whether to go on is decided in `wait_for_attempt`
         }
-        if connection.backoff.attempts >= self.options.reconnection_attempts {
+        if connection.backoff.attempts >= connection.options.reconnection_attempts {
             connection.backoff.reset();
             connection.open_requested = false;
             drop(connection);
@@ -206,7 +286,7 @@ impl Manager {
     fn wait_for_attempt(&self) -> bool {
         let mut connection = lock(&self.connection);
         loop {
-            let needed = self.options.reconnection || connection.open_requested;
+            let needed = connection.options.reconnection || connection.open_requested;
             if !self.is_active() || !needed {
                 connection.state = State::Idle;
                 return false;
@@ -216,8 +296,8 @@ impl Manager {
             let pause = at.saturating_duration_since(now);
             if pause == Duration::ZERO {
                 // A listener that always opens its socket again must not do so without a pause.
-                let backoff = &mut self.options.backoff.clone();
-                connection.not_before = Some(now + backoff.next_pause());
+                let first = Backoff { attempts: 0, ..connection.backoff.clone() }.next_pause();
+                connection.not_before = Some(now + first);
                 return true;
             }
             let woken = self.changed.wait_timeout(connection, pause);
@@ -225,9 +305,18 @@ impl Manager {
         }
     }
 
+    /// Waits until the thread has ended, unless that is this one, but not longer than
+    /// [`CLOSE_TIMEOUT`].
+    pub(super) fn wait_until_ended(&self) {
+        let thread = lock(&self.connection).thread.take();
+        if let Some((_, end)) = thread.filter(|(id, _)| *id != thread::current().id()) {
+            _ = end.recv_timeout(CLOSE_TIMEOUT);
+        }
+    }
+
     /// Reads a session to its end. Returns the reason and the sockets that had a part in it; `None` if no
     /// socket needed it any more.
-    fn read(&self, session: &mut Session) -> Option<(&'static str, Vec<Socket>)> {
+    fn read(&self, session: &mut engine::Client) -> Option<(&'static str, Vec<Socket>)> {
         let sender = session.sender();
         let mut connection = lock(&self.connection);
         let mut connecting = self.active_sockets();
@@ -237,6 +326,7 @@ impl Manager {
             if self.is_active() { State::Open(sender.clone()) } else { State::Closing };
         drop(connection);
         connecting.iter().for_each(|socket| socket.send_connect(&sender));
+        self.emit("open", Value::Null);
         let reason = self.read_packets(session);
         let mut connection = lock(&self.connection);
         let was_closing = connection.is_closing();
@@ -253,7 +343,7 @@ impl Manager {
         Some((reason, sockets))
     }
 
-    fn read_packets(&self, session: &mut Session) -> &'static str {
+    fn read_packets(&self, session: &mut engine::Client) -> &'static str {
         let mut decoder = Decoder::default();
         loop {
             if lock(&self.connection).is_closing() {
@@ -326,5 +416,13 @@ impl Manager {
 
     fn emit(&self, name: &str, value: Value) {
         self.events.emit_to_each(name, &value);
+    }
+}
+
+impl Deref for Manager {
+    type Target = Emitter<Value>;
+
+    fn deref(&self) -> &Emitter<Value> {
+        &self.events
     }
 }

@@ -23,16 +23,13 @@ mod socket;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
 use super::lock;
 use crate::engineio::client::{self as engine, Endpoint};
-use crate::http::Url;
-use crate::json::Value;
-use crate::net::{Backoff, Emitter};
+use crate::net::Backoff;
 use crate::ws::Error;
 pub use auth::Auth;
-use manager::Manager;
+pub use manager::Manager;
 pub use socket::Socket;
 
 /// What can be set, with the defaults of Socket.IO's client (its names in snake_case).
@@ -67,8 +64,7 @@ impl Default for Options {
 /// because npm's `io(url)` returns that socket.
 ///
 /// Dropping it disconnects all its sockets, which are of no use any more, and ends its threads. It
-/// waits until that has been sent: usually at once, but as long as [`engine::Options::timeout`]
-/// while a request of a session over polling is connecting.
+/// waits until that has been sent, but not longer than 4 s.
 ///
 /// ```no_run
 /// use sockets_by_hand::{json, socketio::{Client, ClientOptions}};
@@ -126,11 +122,18 @@ impl Client {
         self.manager.socket(&format!("/{}", namespace.trim_start_matches('/')), auth.into())
     }
 
-    /// The events of the manager: `reconnect_attempt` and `reconnect` (with the number of
-    /// attempts), `reconnect_error` (with the message), `reconnect_failed`; and, which Socket.IO
-    /// does not have, `reconnect_pause` with the seconds before the next attempt.
-    pub fn io(&self) -> &Emitter<Value> {
-        &self.manager.events
+    /// The manager, with the events of the connection (npm's `socket.io`).
+    ///
+    /// ```
+    /// # use sockets_by_hand::socketio::{Client, ClientOptions};
+    /// # let client = Client::new("http://127.0.0.1:3000", ClientOptions::default())?;
+    /// client.io().on("reconnect_attempt", |attempts| println!("attempt {attempts}"));
+    /// client.io().engine().on("upgrade", |transport| println!("now over {transport}"));
+    /// client.io().set_reconnection_attempts(10);
+    /// # Ok::<(), sockets_by_hand::ws::Error>(())
+    /// ```
+    pub fn io(&self) -> &Manager {
+        &self.manager
     }
 }
 
@@ -160,24 +163,16 @@ impl Drop for Client {
         sockets.iter().for_each(Socket::disconnect); // a listener may have opened one again
         lock(&self.manager.sockets).clear(); // one that is opened later needs no session
         self.manager.events.remove_all();
-        let thread = lock(&self.manager.connection).thread.take();
-        let other = thread.filter(|own| own.thread().id() != thread::current().id());
-        // Waits until the end of the session has been sent, but not for an attempt to connect.
-        _ = other.filter(|_| has_session).map(JoinHandle::join);
+        self.manager.engine().remove_all();
+        if has_session {
+            self.manager.wait_until_ended(); // but not for an attempt to connect
+        }
     }
 }
 
 /// The endpoint of a URL, and the namespace that is its path.
 fn parse_url(url: &str, options: engine::Options) -> Result<(Endpoint, String), Error> {
-    let scheme = url.split("://").next().unwrap_or_default().to_ascii_lowercase();
-    match &*scheme {
-        "http" | "ws" => {}
-        "https" | "wss" => {
-            return Err(Error::Invalid("there is no TLS here: https:// needs a proxy in front"));
-        }
-        _ => return Err(Error::Invalid("the URL of a server begins with http://")),
-    }
-    let url = Url::parse(url)?;
+    let url = engine::parse_url(url)?;
     let namespace = format!("/{}", url.path.trim_matches('/'));
     Ok((Endpoint::new(url, options)?, namespace))
 }

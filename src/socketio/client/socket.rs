@@ -126,7 +126,7 @@ impl Socket {
     pub fn disconnect(&self) {
         let buffer = lock(&self.0.buffer);
         if let Some(sender) = self.sender().filter(|_| self.is_connected()) {
-            sender.send(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
+            sender.send_outgoing(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
         }
         let was_connected = self.is_connected();
         let was_active = self.deactivate();
@@ -204,8 +204,8 @@ impl Socket {
         let mut buffer = lock(&self.0.buffer);
         let sender = self.sender().filter(|_| self.is_connected() && buffer.is_empty());
         let sent = match sender {
-            Some(sender) if volatile => sender.is_writable() && sender.send(&outgoing),
-            Some(sender) => sender.send(&outgoing),
+            Some(sender) if volatile => sender.is_writable() && sender.send_outgoing(&outgoing),
+            Some(sender) => sender.send_outgoing(&outgoing),
             None => false,
         };
         if !sent && !volatile {
@@ -260,7 +260,7 @@ impl Socket {
             Value::Object(members) if !members.is_empty() => value.to_string(),
             _ => String::new(), // the protocol allows nothing but objects
         };
-        sender.send(&encode_control(Kind::Connect, &self.0.namespace, &auth));
+        sender.send_outgoing(&encode_control(Kind::Connect, &self.0.namespace, &auth));
     }
 
     /// Sends CONNECT again after the server has answered the last one, if it has been opened again
@@ -310,7 +310,7 @@ impl Socket {
             let reopened = matches!(*phase, Phase::Reopened);
             *phase = if reopened { Phase::Waiting } else { Phase::Closed };
             drop(phase);
-            sender.send(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
+            sender.send_outgoing(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
             drop(buffer);
             return self.connect_again();
         };
@@ -326,7 +326,7 @@ impl Socket {
         }
         while let Some((ack, outgoing)) = buffer.pop_front() {
             let wanted = ack.is_none_or(|id| self.0.acks.is_awaited(id));
-            if wanted && !sender.send(&outgoing) {
+            if wanted && !sender.send_outgoing(&outgoing) {
                 buffer.push_front((ack, outgoing));
                 break;
             }
@@ -412,7 +412,7 @@ impl Socket {
         let answer = encode(Kind::Ack, &self.0.namespace, Some(ack), values);
         let _in_order = lock(&self.0.buffer);
         if let Some(sender) = self.sender().filter(|_| self.id().as_deref() == Some(id)) {
-            sender.send(&answer); // if it fails, the session has ended
+            sender.send_outgoing(&answer); // if it fails, the session has ended
         }
     }
 }

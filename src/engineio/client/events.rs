@@ -1,0 +1,136 @@
+//! The events of a client's session: what npm's `engine.io-client` emits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+
+use crate::engineio::serial::Serial;
+use crate::engineio::{Outgoing, Packet};
+use crate::json;
+use crate::json::Value;
+use crate::net::Emitter;
+use crate::net::events::ListenerId;
+use crate::ws::{self, Message};
+
+/// The events of sessions, with npm's names. Each listener gets one value.
+///
+/// | event | when | value |
+/// | --- | --- | --- |
+/// | `open` | a session has been opened | the name of the transport |
+/// | `packet` | a packet has been received | an object with its `type`, and `data` if it has any |
+/// | `packetCreate` | a packet is about to be sent | the same |
+/// | `ping` | the server has pinged, and the pong has been sent | `null` |
+/// | `drain` | all that was sent has been posted, or written to the WebSocket | `null` |
+/// | `upgrading` | the probe has succeeded | the name of the transport |
+/// | `upgrade` | the session has been upgraded | the name of the transport |
+/// | `upgradeError` | it cannot be upgraded | the message |
+/// | `error` | a session has failed, or cannot be opened | the message |
+/// | `close` | a session has ended | the reason, such as `transport close` |
+///
+/// The listeners are called one at a time, in the order of the events, and under no lock. For what
+/// the thread that reads emits, it waits until they have returned; `packetCreate` and `drain` have
+/// a thread of their own. As long as there has been no listener, an event costs nothing.
+#[derive(Default)]
+pub struct Events {
+    emitter: Arc<Emitter<Value>>,
+    /// Whether there has been a listener.
+    used: AtomicBool,
+    calls: Serial,
+    /// Whether a thread waits until all is written.
+    draining: AtomicBool,
+}
+
+impl Events {
+    /// Calls `listener` for each event of that name.
+    pub fn on(&self, name: &str, listener: impl Fn(&Value) + Send + Sync + 'static) -> ListenerId {
+        self.used.store(true, Relaxed);
+        self.emitter.on(name, listener)
+    }
+
+    /// Calls `listener` for the next event of that name only.
+    pub fn once(
+        &self,
+        name: &str,
+        listener: impl Fn(&Value) + Send + Sync + 'static,
+    ) -> ListenerId {
+        self.used.store(true, Relaxed);
+        self.emitter.once(name, listener)
+    }
+
+    /// Removes a listener.
+    pub fn off(&self, id: ListenerId) {
+        self.emitter.off(id);
+    }
+
+    /// Removes all listeners.
+    pub(crate) fn remove_all(&self) {
+        self.emitter.remove_all();
+    }
+
+    /// Emits an event, and waits until its listeners have returned.
+    pub(super) fn emit(&self, name: &'static str, value: impl FnOnce() -> Value) {
+        if self.used.load(Relaxed) {
+            self.calls.run(|| self.emitter.emit_to_each(name, &value()));
+        }
+    }
+
+    /// Emits an event on another thread: the caller may hold a lock.
+    pub(super) fn defer(&self, name: &'static str, value: impl FnOnce() -> Value) {
+        if self.used.load(Relaxed) {
+            let (emitter, value) = (self.emitter.clone(), value());
+            self.calls.defer(move || emitter.emit_to_each(name, &value));
+        }
+    }
+
+    /// Emits `packetCreate` for each packet.
+    pub(super) fn emit_created(&self, outgoing: &Outgoing) {
+        if self.used.load(Relaxed) {
+            for packet in outgoing.packets() {
+                self.defer("packetCreate", || describe(packet));
+            }
+        }
+    }
+
+    /// Emits `drain` as soon as a WebSocket has written all that was sent.
+    pub(super) fn emit_drain(self: &Arc<Events>, websocket: &ws::Sender) {
+        if !self.used.load(Relaxed) || self.draining.swap(true, Relaxed) {
+            return;
+        }
+        if websocket.is_writable() {
+            self.drained();
+            return;
+        }
+        let (events, websocket) = (self.clone(), websocket.clone());
+        let wait = move || {
+            websocket.wait_until_sent();
+            events.drained();
+        };
+        if thread::Builder::new().spawn(wait).is_err() {
+            self.draining.store(false, Relaxed);
+        }
+    }
+
+    fn drained(&self) {
+        self.draining.store(false, Relaxed);
+        self.defer("drain", || Value::Null);
+    }
+}
+
+/// A packet, as npm's client shows it.
+pub(super) fn describe(packet: &Packet) -> Value {
+    let text = |data: &String| (!data.is_empty()).then(|| Value::from(data.as_str()));
+    let (kind, data) = match packet {
+        Packet::Open(data) => ("open", text(data)),
+        Packet::Close => ("close", None),
+        Packet::Ping(data) => ("ping", text(data)),
+        Packet::Pong(data) => ("pong", text(data)),
+        Packet::Message(Message::Text(data)) => ("message", Some(Value::from(data.as_str()))),
+        Packet::Message(Message::Binary(data)) => ("message", Some(Value::Binary(data.clone()))),
+        Packet::Upgrade => ("upgrade", None),
+        Packet::Noop => ("noop", None),
+    };
+    match data {
+        Some(data) => json!({"type": kind, "data": data}),
+        None => json!({"type": kind}),
+    }
+}

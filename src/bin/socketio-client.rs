@@ -1,4 +1,4 @@
-//! A chat in the terminal, which comes back when its server does. Chapter 20.
+//! A chat in the terminal, which comes back when its server does. Chapter 21.
 
 mod terminal;
 

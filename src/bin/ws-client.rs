@@ -1,4 +1,4 @@
-//! A WebSocket in the terminal: sends each line that you type, and prints what arrives. Chapter 13.
+//! A WebSocket in the terminal: sends each line that you type, and prints what arrives. Chapter 14.
 
 mod terminal;
 

@@ -1,6 +1,6 @@
 //! One connection of a client: it carries requests of any session, and then perhaps a WebSocket.
 //!
-//! Chapters 16 and 17 of the book.
+//! Chapters 17 and 18 of the book.
 
 use std::io;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! An Engine.IO server.
 //!
-//! Chapters 16 and 17 of the book.
+//! Chapters 17 and 18 of the book.
 
 use std::sync::Arc;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};

@@ -1,6 +1,6 @@
 //! Acknowledgements: an id for each that is awaited, and a timeout.
 //!
-//! Chapter 18 of the book.
+//! Chapter 19 of the book.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

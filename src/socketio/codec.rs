@@ -4,7 +4,7 @@
 //! sent as a binary message of its own after the text. The other end waits until all of these
 //! attachments have arrived, and puts them back.
 //!
-//! Chapters 18 and 21 of the book.
+//! Chapters 19 and 22 of the book.
 
 use std::fmt::Write;
 use std::iter::once;

@@ -1,6 +1,6 @@
 //! The namespaces of a server, by name.
 //!
-//! Chapter 19 of the book.
+//! Chapter 20 of the book.
 
 use std::collections::HashMap;
 use std::ops::Deref;

@@ -1,6 +1,6 @@
 //! The listeners of a socket: to the events of one name, or to all events.
 //!
-//! Chapter 18 of the book.
+//! Chapter 19 of the book.
 
 use super::event::Event;
 use crate::net::Emitter;

@@ -1,6 +1,6 @@
 //! A namespace: its sockets, its middleware and its rooms.
 //!
-//! Chapter 19 of the book.
+//! Chapter 20 of the book.
 
 use std::collections::HashMap;
 use std::ops::Deref;

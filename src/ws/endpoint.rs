@@ -1,6 +1,6 @@
 //! The WebSockets of one path: who may open one, and the handler that each gets.
 //!
-//! Chapter 13 of the book.
+//! Chapter 14 of the book.
 
 use super::server::{Clients, Listed, Options};
 use super::socket::{Role, Socket};

@@ -1,4 +1,4 @@
-//! Chapter 21: bytes among the values of an event, in both forms, and what a decoder refuses.
+//! Chapter 22: bytes among the values of an event, in both forms, and what a decoder refuses.
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A server whose handler emits events, as in Node, and a client that sends one line. Chapter 08.
+//! A server whose handler emits events, as in Node, and a client that sends one line. Chapter 09.
 
 use std::io::{self, BufReader, ErrorKind};
 use std::net::SocketAddr;

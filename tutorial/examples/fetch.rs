@@ -1,4 +1,4 @@
-//! Sends one request to `pages`, and prints the status code and the body of the response. Chapter 09.
+//! Sends one request to `pages`, and prints the status code and the body of the response. Chapter 10.
 
 use std::time::{Duration, Instant};
 

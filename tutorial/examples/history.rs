@@ -1,6 +1,6 @@
 //! A chat that sends each new client what was said before.   cargo run --example history -- [HOST:PORT]
 //!
-//! Chapter 19.
+//! Chapter 20.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, io};

@@ -1,5 +1,5 @@
 //! A server that asks for a token and chooses a subprotocol, and clients with and without the token.
-//! Chapter 13.
+//! Chapter 14.
 
 use std::thread;
 

@@ -1,82 +1,40 @@
-//! Chapter 14, exercise 1: every page shows how many clients are connected.
+//! Chapter 14, exercise 1: accept only our own page.
 //!
-//! The number is changed and broadcast under one lock. Otherwise two clients that connect at once could
-//! broadcast their numbers in the wrong order, and every page would show the older one.
+//! A browser always sends the `Origin` of the page, and the page cannot change it. Programs that are
+//! no browsers may send none, or any: this protects the users of browsers, and nothing else.
+//!
+//! To compare with `Host` is not enough for a server on the user's own machine: a bad site can make
+//! its name resolve to that machine (*DNS rebinding*), and then both headers have that name.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use sockets_by_hand::http::{Request, Response};
 
-use sockets_by_hand::ws::server::Clients;
-use sockets_by_hand::ws::{Error, Options, Server, Socket};
-
-struct Online {
-    clients: Clients,
-    count: Mutex<usize>,
-}
-
-/// A client that is counted until its handler has ended, even by an error or a panic.
-struct Counted<'a> {
-    online: &'a Online,
-    socket: Socket,
-}
-
-impl Online {
-    fn count(&self, socket: Socket) -> Counted<'_> {
-        let mut count = self.lock();
-        *count += 1;
-        self.clients.broadcast(format!("online: {count}"));
-        Counted { online: self, socket }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+fn only_from(ours: &str, request: &Request) -> Result<(), Response> {
+    match request.headers.get("origin") {
+        Some(origin) if origin == ours => Ok(()),
+        None => Ok(()), // not a browser: authenticate it in another way
+        Some(_) => Err(Response::text(403, "This origin is not allowed")),
     }
 }
 
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        let mut count = self.online.lock();
-        *count -= 1;
-        self.online.clients.broadcast_except(Some(&self.socket), format!("online: {count}"));
-    }
-}
+#[test]
+fn a_page_of_another_origin_gets_a_403() {
+    use sockets_by_hand::ws::{Client, Error, Options, Server, connect};
+    use std::thread;
 
-fn serve(server: Server) {
-    let online = Online { clients: server.clients(), count: Mutex::new(0) };
-    server.serve(move |socket| -> Result<(), Error> {
-        let mut client = online.count(socket);
-        while let Some(message) = client.socket.read()? {
-            client.socket.send(message)?;
-        }
-        Ok(())
-    });
-}
+    let verify_client = Box::new(|request: &_| only_from("http://localhost:8080", request));
+    let options = Options { verify_client, ..Options::default() };
+    let server = Server::bind("127.0.0.1:0", options).unwrap();
+    let url = format!("ws://{}/", server.address().unwrap());
+    thread::spawn(|| server.serve(|mut socket| socket.read().map(drop)));
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sockets_by_hand::ws::connect;
-
-    #[test]
-    fn every_connect_and_disconnect_is_broadcast() {
-        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-        let url = format!("ws://{}/", server.address().unwrap());
-        std::thread::spawn(|| serve(server));
-        let assert_receives = |socket: &mut Socket, text: &str| {
-            assert_eq!(socket.read().unwrap(), Some(text.into()));
-        };
-
-        let mut ann = connect(&url).unwrap();
-        assert_receives(&mut ann, "online: 1");
-        let mut bob = connect(&url).unwrap();
-        assert_receives(&mut bob, "online: 2");
-        assert_receives(&mut ann, "online: 2");
-
-        let mut eve = connect(&url).unwrap();
-        assert_receives(&mut eve, "online: 3");
-        assert_receives(&mut ann, "online: 3");
-        eve.terminate(); // without a close frame
-        assert_receives(&mut ann, "online: 2");
-        drop(bob); // with one
-        assert_receives(&mut ann, "online: 1");
-    }
+    let from = |origin| {
+        let mut client = Client::default();
+        client.headers.push("Origin", origin);
+        client.connect(&url).map(drop)
+    };
+    assert!(from("http://localhost:8080").is_ok());
+    let longer = from("http://localhost:8080.example");
+    assert!(matches!(longer, Err(Error::Refused { status: 403, .. })), "{longer:?}");
+    assert!(from("null").is_err()); // a page from a file
+    assert!(connect(&url).is_ok());
 }

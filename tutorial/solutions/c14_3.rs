@@ -1,110 +1,82 @@
-//! Chapter 14, exercise 3: a page that reconnects receives the messages that it has missed.
+//! Chapter 14, exercise 3: a rate limit.
 //!
-//! Each message is sent with its number, as `17 Hello`. A page that reconnects sends in its query the
-//! last number that it received: `?since=17`. The last hundred messages are kept. A page that was
-//! disconnected for longer sees by the numbers that some are missing.
+//! A *token bucket*: a message takes one token, and every `refill` adds one, until the bucket is
+//! full. So a client may send ten messages at once now and then, but not all the time. More than that
+//! violates the server's policy, not the protocol: 1008.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use sockets_by_hand::ws::{Error, Message, Options, Sender, Server};
+use sockets_by_hand::ws::{Error, Socket};
 
-const KEPT: usize = 100;
+/// The close code of RFC 6455 §7.4.1.
+const POLICY_VIOLATION: u16 = 1008;
 
-/// The longest message. A hundred of them are kept: without a limit, a client could fill the memory.
-const LONGEST: usize = 1000;
-
-/// The last messages, and the clients that receive the next ones. Both are under one lock: otherwise a
-/// client could receive a message twice, or not at all.
-#[derive(Default)]
-struct Log {
-    last: u64,
-    lines: VecDeque<(u64, String)>,
-    clients: Vec<Sender>,
+struct Bucket {
+    size: u32,
+    /// The time for one token.
+    refill: Duration,
+    tokens: u32,
+    since: Instant,
 }
 
-impl Log {
-    fn broadcast(&mut self, text: &str) {
-        self.last += 1;
-        let line = format!("{} {text}", self.last);
-        if self.lines.len() == KEPT {
-            self.lines.pop_front();
+impl Bucket {
+    fn full(size: u32, refill: Duration, now: Instant) -> Bucket {
+        Bucket { size, refill, tokens: size, since: now }
+    }
+
+    /// Takes a token, if there is one.
+    fn take(&mut self, now: Instant) -> bool {
+        while self.tokens < self.size && now.duration_since(self.since) >= self.refill {
+            self.tokens += 1;
+            self.since += self.refill;
         }
-        self.lines.push_back((self.last, line.clone()));
-        self.clients.retain(|client| client.send(line.as_str()).is_ok());
-    }
-
-    /// Adds a client, and sends it the messages after number `since`.
-    fn add(&mut self, client: Sender, since: u64) -> Result<(), Error> {
-        for (_, line) in self.lines.iter().filter(|(number, _)| *number > since) {
-            client.send(line.as_str())?;
+        if self.tokens == self.size {
+            self.since = now; // a full bucket gets no more
         }
-        self.clients.push(client);
-        Ok(())
+        let allowed = self.tokens > 0;
+        self.tokens -= u32::from(allowed);
+        allowed
     }
 }
 
-fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
-    log.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn bind(address: &str) -> std::io::Result<Server> {
-    Server::bind(address, Options { max_payload: LONGEST, ..Options::default() })
-}
-
-fn serve(server: Server) {
-    let log = Mutex::new(Log::default());
-    server.serve(move |mut socket| {
-        let since = socket.request.query("since").and_then(|since| since.parse().ok());
-        lock(&log).add(socket.sender(), since.unwrap_or(u64::MAX))?;
-        while let Some(message) = socket.read()? {
-            if let Message::Text(text) = message {
-                lock(&log).broadcast(&text);
-            }
+fn echo(mut socket: Socket, size: u32, refill: Duration) -> Result<(), Error> {
+    let mut bucket = Bucket::full(size, refill, Instant::now());
+    while let Some(message) = socket.read()? {
+        if !bucket.take(Instant::now()) {
+            return socket.close(POLICY_VIOLATION, "too many messages"); // and drop the socket
         }
-        lock(&log).clients.retain(|client| *client != socket.sender());
-        Ok(())
-    });
+        socket.send(message)?;
+    }
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sockets_by_hand::ws::{Socket, connect};
+#[test]
+fn a_bucket_is_refilled_up_to_its_size() {
+    let start = Instant::now();
+    let after = |seconds| start + Duration::from_secs(seconds);
+    let mut bucket = Bucket::full(2, Duration::from_secs(10), start);
+    assert_eq!([0, 0, 0].map(|s| bucket.take(after(s))), [true, true, false]);
+    assert_eq!([9, 10, 19, 20].map(|s| bucket.take(after(s))), [false, true, false, true]);
+    assert_eq!([500, 500, 500].map(|s| bucket.take(after(s))), [true, true, false]);
+}
 
-    fn assert_receives(socket: &mut Socket, line: &str) {
-        assert_eq!(socket.read().unwrap(), Some(line.into()));
+#[test]
+fn the_fourth_message_at_once_gets_1008() {
+    use sockets_by_hand::ws::{Close, Options, Server, connect};
+    use std::thread;
+
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+    let url = format!("ws://{}/", server.address().unwrap());
+    thread::spawn(|| server.serve(|socket| echo(socket, 3, Duration::from_secs(3600))));
+
+    let mut client = connect(&url).unwrap();
+    for _ in 0..4 {
+        client.send("and another thing").unwrap();
     }
-
-    #[test]
-    fn a_client_that_reconnects_receives_each_missed_message_once() {
-        let server = bind("127.0.0.1:0").unwrap();
-        let url = format!("ws://{}/", server.address().unwrap());
-        std::thread::spawn(|| serve(server));
-        let mut ann = connect(&format!("{url}?since=0")).unwrap();
-        let mut bob = connect(&format!("{url}?since=0")).unwrap();
-        ann.send("Hello").unwrap();
-        assert_receives(&mut ann, "1 Hello");
-        assert_receives(&mut bob, "1 Hello");
-
-        drop(bob);
-        for i in 2..=3 {
-            ann.send(format!("number {i}")).unwrap();
-            assert_receives(&mut ann, &format!("{i} number {i}"));
-        }
-        let mut bob = connect(&format!("{url}?since=1")).unwrap();
-        assert_receives(&mut bob, "2 number 2");
-        assert_receives(&mut bob, "3 number 3");
-        bob.send("I am back").unwrap();
-        assert_receives(&mut bob, "4 I am back");
-        assert_receives(&mut ann, "4 I am back");
+    for _ in 0..3 {
+        assert!(client.read().unwrap().is_some());
     }
-
-    #[test]
-    fn the_last_hundred_messages_are_kept() {
-        let mut log = Log::default();
-        (0..KEPT + 7).for_each(|_| log.broadcast("Hello"));
-        assert_eq!(log.lines.len(), KEPT);
-        assert_eq!(log.lines.front(), Some(&(8, "8 Hello".to_string())));
-    }
+    assert_eq!(client.read().unwrap(), None);
+    let close = Close { code: POLICY_VIOLATION, reason: "too many messages".to_string() };
+    assert_eq!(client.closed(), Some(&close));
 }

@@ -1,56 +1,110 @@
-//! Chapter 15, exercise 3: a server that receives JSON, one value a line.
+//! Chapter 15, exercise 3: a page that reconnects receives the messages that it has missed.
 //!
-//! JSON can always be written without a line break, so it can be framed by lines (chapter 04). After a
-//! line that is not JSON the connection stays open: it is known where the next line begins. After a
-//! line that is too long it ends.
+//! Each message is sent with its number, as `17 Hello`. A page that reconnects sends in its query the
+//! last number that it received: `?since=17`. The last hundred messages are kept. A page that was
+//! disconnected for longer sees by the numbers that some are missing.
 
-use sockets_by_hand::json;
-use sockets_by_hand::json::Value;
-use sockets_by_hand::net::framing::{read_line, write_line};
-use std::io::{self, BufReader};
-use std::net::TcpStream;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-fn serve(socket: TcpStream) -> io::Result<()> {
-    let mut reader = BufReader::new(&socket);
-    while let Some(line) = read_line(&mut reader, 64 << 10)? {
-        let response = match Value::parse(&line) {
-            Ok(value) => add(&value),
-            Err(e) => json!({"error": e.to_string()}),
-        };
-        write_line(&mut &socket, &response.to_string())?;
-    }
-    Ok(())
+use sockets_by_hand::ws::{Error, Message, Options, Sender, Server};
+
+const KEPT: usize = 100;
+
+/// The longest message. A hundred of them are kept: without a limit, a client could fill the memory.
+const LONGEST: usize = 1000;
+
+/// The last messages, and the clients that receive the next ones. Both are under one lock: otherwise a
+/// client could receive a message twice, or not at all.
+#[derive(Default)]
+struct Log {
+    last: u64,
+    lines: VecDeque<(u64, String)>,
+    clients: Vec<Sender>,
 }
 
-/// `{"add":[1,2]}` makes `{"sum":3}`.
-fn add(value: &Value) -> Value {
-    let numbers = value["add"].as_array().unwrap_or_default().iter().map(Value::as_f64);
-    match numbers.sum::<Option<f64>>() {
-        Some(sum) if value["add"] != Value::Null => json!({"sum": sum}),
-        _ => json!({"error": "nothing to add"}),
+impl Log {
+    fn broadcast(&mut self, text: &str) {
+        self.last += 1;
+        let line = format!("{} {text}", self.last);
+        if self.lines.len() == KEPT {
+            self.lines.pop_front();
+        }
+        self.lines.push_back((self.last, line.clone()));
+        self.clients.retain(|client| client.send(line.as_str()).is_ok());
+    }
+
+    /// Adds a client, and sends it the messages after number `since`.
+    fn add(&mut self, client: Sender, since: u64) -> Result<(), Error> {
+        for (_, line) in self.lines.iter().filter(|(number, _)| *number > since) {
+            client.send(line.as_str())?;
+        }
+        self.clients.push(client);
+        Ok(())
     }
 }
 
-#[test]
-fn every_line_gets_a_response() {
-    let (client, socket) = super::connection();
-    let server = std::thread::spawn(|| serve(socket));
-    let mut responses = BufReader::new(&client);
-    for (request, response) in [
-        (r#"{"add": [0.1, 0.2]}"#, r#"{"sum":0.30000000000000004}"#),
-        (r#"{"add": [1, ]}"#, r#"{"error":"expected a value at byte 12"}"#),
-        (r#"{"add": [1, "2"]}"#, r#"{"error":"nothing to add"}"#),
-        ("[]", r#"{"error":"nothing to add"}"#),
-        (r#"{"add": []}"#, r#"{"sum":0}"#),
-    ] {
-        write_line(&mut &client, request).unwrap();
-        assert_eq!(
-            read_line(&mut responses, 1_000).unwrap().as_deref(),
-            Some(response),
-            "{request}"
-        );
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bind(address: &str) -> std::io::Result<Server> {
+    Server::bind(address, Options { max_payload: LONGEST, ..Options::default() })
+}
+
+fn serve(server: Server) {
+    let log = Mutex::new(Log::default());
+    server.serve(move |mut socket| {
+        let since = socket.request.query("since").and_then(|since| since.parse().ok());
+        lock(&log).add(socket.sender(), since.unwrap_or(u64::MAX))?;
+        while let Some(message) = socket.read()? {
+            if let Message::Text(text) = message {
+                lock(&log).broadcast(&text);
+            }
+        }
+        lock(&log).clients.retain(|client| *client != socket.sender());
+        Ok(())
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sockets_by_hand::ws::{Socket, connect};
+
+    fn assert_receives(socket: &mut Socket, line: &str) {
+        assert_eq!(socket.read().unwrap(), Some(line.into()));
     }
-    client.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(read_line(&mut responses, 1_000).unwrap(), None);
-    server.join().unwrap().unwrap();
+
+    #[test]
+    fn a_client_that_reconnects_receives_each_missed_message_once() {
+        let server = bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/", server.address().unwrap());
+        std::thread::spawn(|| serve(server));
+        let mut ann = connect(&format!("{url}?since=0")).unwrap();
+        let mut bob = connect(&format!("{url}?since=0")).unwrap();
+        ann.send("Hello").unwrap();
+        assert_receives(&mut ann, "1 Hello");
+        assert_receives(&mut bob, "1 Hello");
+
+        drop(bob);
+        for i in 2..=3 {
+            ann.send(format!("number {i}")).unwrap();
+            assert_receives(&mut ann, &format!("{i} number {i}"));
+        }
+        let mut bob = connect(&format!("{url}?since=1")).unwrap();
+        assert_receives(&mut bob, "2 number 2");
+        assert_receives(&mut bob, "3 number 3");
+        bob.send("I am back").unwrap();
+        assert_receives(&mut bob, "4 I am back");
+        assert_receives(&mut ann, "4 I am back");
+    }
+
+    #[test]
+    fn the_last_hundred_messages_are_kept() {
+        let mut log = Log::default();
+        (0..KEPT + 7).for_each(|_| log.broadcast("Hello"));
+        assert_eq!(log.lines.len(), KEPT);
+        assert_eq!(log.lines.front(), Some(&(8, "8 Hello".to_string())));
+    }
 }

@@ -1,35 +1,47 @@
-//! Chapter 16, exercise 1: a line for each packet of a payload.
+//! Chapter 16, exercise 1: what `JSON.stringify(value, null, 2)` writes.
 //!
-//! `Packet` is an enum, so a `match` names every type, and the compiler sees that none is missing.
-//! A payload with one malformed packet is malformed as a whole: the result is `None`.
+//! The function calls itself for each value within, with a larger indent. `Display` writes a value that
+//! contains no others.
 
-use sockets_by_hand::engineio::Packet;
-use sockets_by_hand::ws::Message;
+use sockets_by_hand::json;
+use sockets_by_hand::json::Value;
 
-fn describe(payload: &str) -> Option<Vec<String>> {
-    let line = |packet| match packet {
-        Packet::Open(data) => format!("open {data}"),
-        Packet::Close => "close".to_string(),
-        Packet::Ping(data) => format!("ping {data:?}"),
-        Packet::Pong(data) => format!("pong {data:?}"),
-        Packet::Message(Message::Text(text)) => format!("message {text:?}"),
-        Packet::Message(Message::Binary(bytes)) => format!("{} bytes", bytes.len()),
-        Packet::Upgrade => "upgrade".to_string(),
-        Packet::Noop => "noop".to_string(),
+fn pretty(value: &Value, indent: usize) -> String {
+    let within = indent + 2;
+    let (open, lines, close): (_, Vec<String>, _) = match value {
+        Value::Array(items) if !items.is_empty() => {
+            ("[", items.iter().map(|item| pretty(item, within)).collect(), "]")
+        }
+        Value::Object(members) if !members.is_empty() => {
+            let line = |(name, value): &(String, Value)| {
+                format!("{}: {}", Value::from(name), pretty(value, within))
+            };
+            ("{", members.iter().map(line).collect(), "}")
+        }
+        single => return single.to_string(),
     };
-    Some(Packet::parse_payload(payload)?.into_iter().map(line).collect())
+    let lines = lines.join(&format!(",\n{:within$}", ""));
+    format!("{open}\n{:within$}{lines}\n{:indent$}{close}", "", "")
 }
 
 #[test]
-fn each_packet_has_a_line() {
-    let lines = describe("4one\x1ebAQID\x1e2probe\x1e1").unwrap();
-    assert_eq!(lines, ["message \"one\"", "3 bytes", "ping \"probe\"", "close"]);
-    assert_eq!(describe("4").unwrap(), ["message \"\""]);
-}
-
-#[test]
-fn a_payload_with_one_malformed_packet_is_refused() {
-    assert_eq!(describe("4one\x1e"), None); // an empty packet has no type
-    assert_eq!(describe("4one\x1eb!!!!"), None);
-    assert_eq!(describe(""), None);
+fn a_value_is_written_over_several_lines() {
+    let value = json!({"room": "tea", "list": [1, [], {"a\n": null}], "none": {}});
+    let text = [
+        "{",
+        r#"  "room": "tea","#,
+        r#"  "list": ["#,
+        "    1,",
+        "    [],",
+        "    {",
+        r#"      "a\n": null"#,
+        "    }",
+        "  ],",
+        r#"  "none": {}"#,
+        "}",
+    ];
+    let text = text.join("\n");
+    assert_eq!(pretty(&value, 0), text);
+    assert_eq!(Value::parse(&text), Ok(value));
+    assert_eq!(pretty(&json!("alone"), 0), "\"alone\"");
 }

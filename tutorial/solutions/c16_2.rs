@@ -1,79 +1,36 @@
-//! Chapter 16, exercise 2: pages of two origins.
+//! Chapter 16, exercise 2: JSON Pointer (RFC 6901).
 //!
-//! A page of another origin gets the same response, without `Access-Control-Allow-Origin`. It is the
-//! *browser* that then keeps the response from the page. The server has opened a session all the same,
-//! whose id nobody will ever know. So CORS protects the users of browsers, and nothing else: a
-//! program that is no browser reads any response. `allow_request` refuses before a session is opened.
+//! Each step is a name in an object, or an index in an array. A `/` in a name is written `~1`, so `~`
+//! itself is escaped too: `~0`. Unescaped in the wrong order, `~01` would become `/`.
 
-use sockets_by_hand::engineio::{Cors, Options};
+use sockets_by_hand::json;
+use sockets_by_hand::json::Value;
 
-fn shop_may_read() -> Options {
-    let origins = vec!["https://shop.example".to_string()];
-    Options { cors: Some(Cors { origins, credentials: false }), ..Options::default() }
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, step| match value {
+        Value::Array(items) if step == "0" || !step.starts_with(['0', '+']) => {
+            items.get(step.parse::<usize>().ok()?)
+        }
+        Value::Object(_) => value.get(&step.replace("~1", "/").replace("~0", "~")),
+        _ => None,
+    })
 }
 
-/// The same, and a page of another origin gets no session.
-fn shop_may_connect() -> Options {
-    let mut options = shop_may_read();
-    options.allow_request = Box::new(|request| match request.headers.get("origin") {
-        Some(origin) => origin == "https://shop.example",
-        None => true, // not a page of another origin
-    });
-    options
+#[test]
+fn a_pointer_finds_a_part_of_the_value() {
+    let value = json!({"members": [{"name": "Ann"}, {"name": "Bob"}], "a/b": {"~1": 7}, "": 8});
+    assert_eq!(at(&value, "/members/1/name"), Some(&json!("Bob")));
+    assert_eq!(at(&value, "/a~1b/~01"), Some(&json!(7)));
+    assert_eq!(at(&value, "/"), Some(&json!(8)));
+    assert_eq!(at(&value, ""), Some(&value));
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sockets_by_hand::engineio::{Handle, Server};
-    use sockets_by_hand::http::{Request, Response};
-    use sockets_by_hand::net::Stream;
-    use std::io::{BufReader, Write};
-    use std::thread;
-
-    fn serve(options: Options) -> (String, Handle) {
-        let server = Server::bind("127.0.0.1:0", options).unwrap();
-        let (address, handle) = (server.address().unwrap().to_string(), server.handle());
-        thread::spawn(|| server.serve(|_| Box::new(|_| {})));
-        (address, handle)
-    }
-
-    fn request(address: &str, method: &str, origin: &str) -> Response {
-        let mut reader = BufReader::new(Stream::connect(address).unwrap());
-        let mut request = Request::new(method, "/socket.io/?EIO=4&transport=polling");
-        request.headers.push("Host", address);
-        request.headers.push("Origin", origin);
-        reader.get_mut().write_all(&request.encode(b"")).unwrap();
-        Response::read(&mut reader, 1000).unwrap()
-    }
-
-    #[test]
-    fn only_the_shop_may_read_the_response() {
-        let (address, handle) = serve(shop_may_read());
-        let shop = request(&address, "GET", "https://shop.example");
-        let allowed = shop.headers.get("access-control-allow-origin");
-        assert_eq!((shop.status, allowed), (200, Some("https://shop.example")));
-
-        let other = request(&address, "GET", "https://shop.example.evil.example");
-        let allowed = other.headers.get("access-control-allow-origin");
-        assert_eq!((other.status, allowed), (200, None));
-        assert_eq!(handle.sessions(), 2); // both have one, whichever page may read its id
-    }
-
-    #[test]
-    fn a_preflight_request_opens_no_session() {
-        let (address, handle) = serve(shop_may_read());
-        assert_eq!(request(&address, "OPTIONS", "https://shop.example").status, 204);
-        assert_eq!(handle.sessions(), 0);
-    }
-
-    #[test]
-    fn a_refused_request_opens_no_session() {
-        let (address, handle) = serve(shop_may_connect());
-        let other = request(&address, "GET", "https://other.example");
-        assert_eq!(other.status, 403);
-        assert_eq!(other.body, br#"{"code":4,"message":"Forbidden"}"#);
-        assert_eq!(handle.sessions(), 0);
-        assert_eq!(request(&address, "GET", "https://shop.example").status, 200);
+#[test]
+fn a_pointer_to_nothing_is_none() {
+    let value = json!({"members": [{"name": "Ann"}]});
+    for pointer in
+        ["/nobody", "/members/1", "/members/00", "/members/+0", "/members/x", "/members/0/name/0"]
+    {
+        assert_eq!(at(&value, pointer), None, "{pointer}");
     }
 }

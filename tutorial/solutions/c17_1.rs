@@ -1,43 +1,35 @@
-//! Chapter 17, exercise 1: sessions over WebSockets alone.
+//! Chapter 17, exercise 1: a line for each packet of a payload.
 //!
-//! `transports` names one. A session then begins on its WebSocket: one connection for its whole life,
-//! no upgrade, and no later request that may reach another server. It excludes the clients
-//! whose network lets no WebSocket through. They get code 0.
+//! `Packet` is an enum, so a `match` names every type, and the compiler sees that none is missing.
+//! A payload with one malformed packet is malformed as a whole: the result is `None`.
 
-use sockets_by_hand::engineio::Options;
+use sockets_by_hand::engineio::Packet;
+use sockets_by_hand::ws::Message;
 
-fn websocket_only() -> Options {
-    Options { transports: vec!["websocket"], ..Options::default() }
+fn describe(payload: &str) -> Option<Vec<String>> {
+    let line = |packet| match packet {
+        Packet::Open(data) => format!("open {data}"),
+        Packet::Close => "close".to_string(),
+        Packet::Ping(data) => format!("ping {data:?}"),
+        Packet::Pong(data) => format!("pong {data:?}"),
+        Packet::Message(Message::Text(text)) => format!("message {text:?}"),
+        Packet::Message(Message::Binary(bytes)) => format!("{} bytes", bytes.len()),
+        Packet::Upgrade => "upgrade".to_string(),
+        Packet::Noop => "noop".to_string(),
+    };
+    Some(Packet::parse_payload(payload)?.into_iter().map(line).collect())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sockets_by_hand::engineio::Server;
-    use sockets_by_hand::http::{Request, Response};
-    use sockets_by_hand::net::Stream;
-    use sockets_by_hand::ws::{Message, connect};
-    use std::io::{BufReader, Write};
-    use std::thread;
+#[test]
+fn each_packet_has_a_line() {
+    let lines = describe("4one\x1ebAQID\x1e2probe\x1e1").unwrap();
+    assert_eq!(lines, ["message \"one\"", "3 bytes", "ping \"probe\"", "close"]);
+    assert_eq!(describe("4").unwrap(), ["message \"\""]);
+}
 
-    #[test]
-    fn a_websocket_opens_a_session_and_polling_is_refused_with_code_0() {
-        let server = Server::bind("127.0.0.1:0", websocket_only()).unwrap();
-        let (address, handle) = (server.address().unwrap().to_string(), server.handle());
-        thread::spawn(|| server.serve(|_| Box::new(|_| {})));
-
-        let mut reader = BufReader::new(Stream::connect(&*address).unwrap());
-        let mut request = Request::new("GET", "/socket.io/?EIO=4&transport=polling");
-        request.headers.push("Host", &address);
-        reader.get_mut().write_all(&request.encode(b"")).unwrap();
-        let response = Response::read(&mut reader, 1000).unwrap();
-        assert_eq!(response.body, br#"{"code":0,"message":"Transport unknown"}"#);
-        assert_eq!(handle.sessions(), 0);
-
-        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
-        let mut socket = connect(&url).unwrap();
-        let Some(Message::Text(open)) = socket.read().unwrap() else { panic!("no text") };
-        assert!(open.contains(r#""upgrades":[]"#), "{open}");
-        assert_eq!(handle.sessions(), 1);
-    }
+#[test]
+fn a_payload_with_one_malformed_packet_is_refused() {
+    assert_eq!(describe("4one\x1e"), None); // an empty packet has no type
+    assert_eq!(describe("4one\x1eb!!!!"), None);
+    assert_eq!(describe(""), None);
 }

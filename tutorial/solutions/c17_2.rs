@@ -1,90 +1,79 @@
-//! Chapter 17, exercise 2: a client that notices when its server is gone.
+//! Chapter 17, exercise 2: pages of two origins.
 //!
-//! The open packet says how often the server pings, and how long a pong may take. If no ping has arrived
-//! for the sum of the two, the server is gone. The timer is in a field: a new one in its place drops the
-//! old one, and so cancels it.
+//! A page of another origin gets the same response, without `Access-Control-Allow-Origin`. It is the
+//! *browser* that then keeps the response from the page. The server has opened a session all the same,
+//! whose id nobody will ever know. So CORS protects the users of browsers, and nothing else: a
+//! program that is no browser reads any response. `allow_request` refuses before a session is opened.
 
-use std::time::Duration;
+use sockets_by_hand::engineio::{Cors, Options};
 
-use sockets_by_hand::json::Value;
-use sockets_by_hand::net::clock::{self, Timer};
-use sockets_by_hand::ws::{Error, Message, Socket, connect};
-
-struct Client {
-    socket: Socket,
-    /// How long the server may be silent.
-    read_timeout: Duration,
-    _timer: Timer,
+fn shop_may_read() -> Options {
+    let origins = vec!["https://shop.example".to_string()];
+    Options { cors: Some(Cors { origins, credentials: false }), ..Options::default() }
 }
 
-impl Client {
-    fn connect(host: &str) -> Result<Client, Error> {
-        let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket");
-        let mut socket = connect(&url)?;
-        let open = match socket.read()? {
-            Some(Message::Text(text)) => text,
-            _ => return Err(Error::Protocol("there is no open packet")),
-        };
-        let open = open.strip_prefix('0').and_then(|json| Value::parse(json).ok());
-        let open = open.ok_or(Error::Protocol("the open packet is no JSON"))?;
-        let millis = |name: &str| open[name].as_f64().unwrap_or_default() as u64;
-        let read_timeout = Duration::from_millis(millis("pingInterval") + millis("pingTimeout"));
-        let _timer = terminate_after(&socket, read_timeout);
-        Ok(Client { socket, read_timeout, _timer })
-    }
-
-    /// The next message; `None` when the session has ended, or the server pings no more.
-    fn next(&mut self) -> Result<Option<Message>, Error> {
-        loop {
-            match self.socket.read()? {
-                Some(Message::Text(packet)) if packet == "2" => {
-                    self._timer = terminate_after(&self.socket, self.read_timeout);
-                    self.socket.send("3")?;
-                }
-                Some(Message::Text(packet)) if packet.starts_with('4') => {
-                    return Ok(Some(packet[1..].into()));
-                }
-                Some(Message::Text(_)) => {}
-                end_or_bytes => return Ok(end_or_bytes),
-            }
-        }
-    }
-}
-
-/// Terminates the connection after that time, which wakes the thread that reads.
-fn terminate_after(socket: &Socket, timeout: Duration) -> Timer {
-    let sender = socket.sender();
-    clock::after(timeout, move || sender.terminate())
+/// The same, and a page of another origin gets no session.
+fn shop_may_connect() -> Options {
+    let mut options = shop_may_read();
+    options.allow_request = Box::new(|request| match request.headers.get("origin") {
+        Some(origin) => origin == "https://shop.example",
+        None => true, // not a page of another origin
+    });
+    options
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::ws::{Options, Server};
+    use sockets_by_hand::engineio::{Handle, Server};
+    use sockets_by_hand::http::{Request, Response};
+    use sockets_by_hand::net::Stream;
+    use std::io::{BufReader, Write};
     use std::thread;
 
-    #[test]
-    fn the_connection_ends_when_the_pings_end_and_not_before() {
-        // It sends three pings, which take longer than the timeout in all, and then nothing.
-        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-        let address = server.address().unwrap().to_string();
-        thread::spawn(|| {
-            server.serve(|mut socket| {
-                socket
-                    .send(r#"0{"sid":"x","upgrades":[],"pingInterval":700,"pingTimeout":1300}"#)?;
-                for _ in 0..3 {
-                    thread::sleep(Duration::from_millis(700));
-                    socket.send("2")?;
-                    assert_eq!(socket.read()?, Some("3".into()));
-                }
-                socket.send("4still here")?;
-                socket.read().map(drop) // waits until the client has gone
-            })
-        });
+    fn serve(options: Options) -> (String, Handle) {
+        let server = Server::bind("127.0.0.1:0", options).unwrap();
+        let (address, handle) = (server.address().unwrap().to_string(), server.handle());
+        thread::spawn(|| server.serve(|_| Box::new(|_| {})));
+        (address, handle)
+    }
 
-        let mut client = Client::connect(&address).unwrap();
-        assert_eq!(client.next().unwrap(), Some("still here".into()));
-        assert_eq!(client.next().unwrap_or(None), None);
-        assert_eq!(client.socket.closed().map(|close| close.code), Some(1006));
+    fn request(address: &str, method: &str, origin: &str) -> Response {
+        let mut reader = BufReader::new(Stream::connect(address).unwrap());
+        let mut request = Request::new(method, "/socket.io/?EIO=4&transport=polling");
+        request.headers.push("Host", address);
+        request.headers.push("Origin", origin);
+        reader.get_mut().write_all(&request.encode(b"")).unwrap();
+        Response::read(&mut reader, 1000).unwrap()
+    }
+
+    #[test]
+    fn only_the_shop_may_read_the_response() {
+        let (address, handle) = serve(shop_may_read());
+        let shop = request(&address, "GET", "https://shop.example");
+        let allowed = shop.headers.get("access-control-allow-origin");
+        assert_eq!((shop.status, allowed), (200, Some("https://shop.example")));
+
+        let other = request(&address, "GET", "https://shop.example.evil.example");
+        let allowed = other.headers.get("access-control-allow-origin");
+        assert_eq!((other.status, allowed), (200, None));
+        assert_eq!(handle.sessions(), 2); // both have one, whichever page may read its id
+    }
+
+    #[test]
+    fn a_preflight_request_opens_no_session() {
+        let (address, handle) = serve(shop_may_read());
+        assert_eq!(request(&address, "OPTIONS", "https://shop.example").status, 204);
+        assert_eq!(handle.sessions(), 0);
+    }
+
+    #[test]
+    fn a_refused_request_opens_no_session() {
+        let (address, handle) = serve(shop_may_connect());
+        let other = request(&address, "GET", "https://other.example");
+        assert_eq!(other.status, 403);
+        assert_eq!(other.body, br#"{"code":4,"message":"Forbidden"}"#);
+        assert_eq!(handle.sessions(), 0);
+        assert_eq!(request(&address, "GET", "https://shop.example").status, 200);
     }
 }

@@ -1,126 +1,142 @@
-//! Chapter 17, exercise 3: a client that is upgraded while the server sends.
+//! Chapter 17, exercise 3: a client that polls.
 //!
-//! Four rules. The client posts nothing during the upgrade. It waits for the response to the `GET` that
-//! is held, which may carry messages. Only then it sends `5`. What arrives over the WebSocket comes after
-//! all that. No second thread is needed: the server answers the `GET` when it receives the probe.
+//! One connection carries the `GET`s, the other the `POST`s. One thread uses both in turn. `next` polls
+//! again and again, answers pings, and returns the messages. It answers pings only while it runs: if
+//! nobody calls `next` for 45 s, the server ends the session.
 
+use std::collections::VecDeque;
 use std::io::{BufReader, Write};
 
 use sockets_by_hand::engineio::Packet;
 use sockets_by_hand::http::{Error, Request, Response};
 use sockets_by_hand::net::Stream;
-use sockets_by_hand::ws::{self, Message, Socket};
+use sockets_by_hand::ws::Message;
 
-struct Polling {
+struct Client {
     host: String,
     sid: String,
-    reader: BufReader<Stream>,
+    /// The connection of the `GET`s.
+    get: BufReader<Stream>,
+    /// The connection of the `POST`s.
+    post: BufReader<Stream>,
+    /// The packets that have arrived and have not been read.
+    packets: VecDeque<Packet>,
 }
 
-impl Polling {
-    fn connect(host: &str) -> Result<Polling, Error> {
-        let reader = BufReader::new(Stream::connect(host)?);
-        let mut polling = Polling { host: host.to_string(), sid: String::new(), reader };
-        polling.send_get()?;
-        match polling.receive()?.pop() {
-            Some(Packet::Open(data)) => {
-                polling.sid = data.split('"').nth(3).unwrap_or_default().to_string();
-                Ok(polling)
+const MALFORMED: Error = Error::Refused(400, "the response is no payload");
+
+impl Client {
+    fn connect(host: &str) -> Result<Client, Error> {
+        let get = BufReader::new(Stream::connect(host)?);
+        let post = BufReader::new(Stream::connect(host)?);
+        let (host, sid) = (host.to_string(), String::new());
+        let mut client = Client { host, sid, get, post, packets: VecDeque::new() };
+        client.poll()?;
+        let Some(Packet::Open(data)) = client.packets.pop_front() else {
+            return Err(MALFORMED);
+        };
+        client.sid = data.split('"').nth(3).ok_or(MALFORMED)?.to_string();
+        Ok(client)
+    }
+
+    fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.post(Packet::Message(message.into()))
+    }
+
+    /// The next message, or `None` when the server has ended the session.
+    fn next(&mut self) -> Result<Option<Message>, Error> {
+        loop {
+            match self.packets.pop_front() {
+                Some(Packet::Message(message)) => return Ok(Some(message)),
+                Some(Packet::Ping(data)) => self.post(Packet::Pong(data))?,
+                Some(Packet::Close) => return Ok(None),
+                Some(_) => {}
+                None => self.poll()?,
             }
-            _ => Err(Error::Refused(400, "there is no open packet")),
         }
     }
 
-    fn send_get(&mut self) -> Result<(), Error> {
+    fn poll(&mut self) -> Result<(), Error> {
+        let request = self.request("GET").encode(b"");
+        let body = send(&mut self.get, &request)?;
+        let text = String::from_utf8(body).map_err(|_| MALFORMED)?;
+        self.packets.extend(Packet::parse_payload(&text).ok_or(MALFORMED)?);
+        Ok(())
+    }
+
+    fn post(&mut self, packet: Packet) -> Result<(), Error> {
+        let mut payload = String::new();
+        packet.write(&mut payload);
+        let request = self.request("POST").encode(payload.as_bytes());
+        send(&mut self.post, &request).map(drop)
+    }
+
+    fn request(&self, method: &str) -> Request {
         let sid = if self.sid.is_empty() { String::new() } else { format!("&sid={}", self.sid) };
         let target = format!("/socket.io/?EIO=4&transport=polling{sid}");
-        let mut request = Request::new("GET", &target);
+        let mut request = Request::new(method, &target);
         request.headers.push("Host", &self.host);
-        Ok(self.reader.get_mut().write_all(&request.encode(b""))?)
-    }
-
-    fn receive(&mut self) -> Result<Vec<Packet>, Error> {
-        let body = Response::read(&mut self.reader, 1_000_000)?.body;
-        let packets = String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
-        packets.ok_or(Error::Refused(400, "the response is no payload"))
-    }
-
-    /// Opens a WebSocket, and probes it. Returns it, and the packets that arrived meanwhile.
-    fn probe(mut self) -> Result<(Socket, Vec<Packet>), ws::Error> {
-        self.send_get()?;
-        let Polling { host, sid, .. } = &self;
-        let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket&sid={sid}");
-        let mut socket = ws::connect(&url)?;
-        socket.send("2probe")?;
-        if socket.read()? != Some(Message::from("3probe")) {
-            return Err(ws::Error::Protocol("the probe was not answered"));
-        }
-        Ok((socket, self.receive()?))
+        request
     }
 }
 
-/// After this, the server sends all packets over the WebSocket.
-fn upgrade(socket: &Socket) -> Result<(), ws::Error> {
-    socket.send("5")
+/// Sends a request, and returns the body of the response.
+fn send(connection: &mut BufReader<Stream>, request: &[u8]) -> Result<Vec<u8>, Error> {
+    connection.get_mut().write_all(request)?;
+    let response = Response::read(connection, 1_000_000)?;
+    match response.status {
+        200 => Ok(response.body),
+        status => Err(Error::Refused(status, "the server refused the request")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::engineio::{Options, Server};
+    use sockets_by_hand::engineio::{Event, Options, Server};
     use std::sync::{Arc, mpsc};
     use std::thread;
+    use std::time::Duration;
 
-    fn numbers(packets: Vec<Packet>) -> impl Iterator<Item = String> {
-        packets.into_iter().filter_map(|packet| match packet {
-            Packet::Message(Message::Text(number)) => Some(number),
-            _ => None,
-        })
-    }
-
+    /// The server sends numbers for longer than a session lasts whose client answers no ping.
     #[test]
-    fn nothing_is_lost_and_nothing_overtakes() {
-        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+    fn the_session_outlives_the_first_pings() {
+        let (ping_interval, ping_timeout) = (Duration::from_millis(50), Duration::from_secs(2));
+        let options = Options { ping_interval, ping_timeout, ..Options::default() };
+        let server = Server::bind("127.0.0.1:0", options).unwrap();
         let address = server.address().unwrap().to_string();
         let (sender, sessions) = mpsc::channel();
         thread::spawn(move || {
             server.serve(move |session| {
                 sender.send(session.clone()).unwrap();
-                Box::new(|_| {})
+                let session = session.clone();
+                Box::new(move |event| match event {
+                    Event::Message(Message::Text(text)) if text == "bye" => {
+                        session.close("forced close");
+                    }
+                    Event::Message(message) => {
+                        session.send(&Arc::new(Packet::Message(message).into()));
+                    }
+                    Event::Close(_) => {}
+                })
             });
         });
 
-        let mut client = Polling::connect(&address).unwrap();
+        let mut client = Client::connect(&address).unwrap();
         let session = sessions.recv().unwrap();
-        let (resume, resumed) = mpsc::channel();
-        let (queued, many_queued) = mpsc::channel();
         let counting = thread::spawn(move || {
-            for n in 0..3000 {
+            for n in 1..=7 {
+                thread::sleep(Duration::from_millis(300)); // a ping is sent in between
                 session.send(&Arc::new(Packet::Message(n.to_string().into()).into()));
-                match n {
-                    1000 => resumed.recv().unwrap(),
-                    2000 => queued.send(()).unwrap(),
-                    _ => {}
-                }
             }
         });
-
-        let mut received = Vec::new();
-        client.send_get().unwrap();
-        received.extend(numbers(client.receive().unwrap()));
-        let (mut socket, packets) = client.probe().unwrap();
-        received.extend(numbers(packets));
-        resume.send(()).unwrap();
-        many_queued.recv().unwrap(); // the last thousand is sent during the upgrade
-        upgrade(&socket).unwrap();
-        while received.len() < 3000 {
-            let packet = Packet::from_message(socket.read().unwrap().unwrap()).unwrap();
-            received.extend(numbers(vec![packet]));
+        for n in 1..=7 {
+            assert_eq!(client.next().unwrap(), Some(n.to_string().into()));
         }
         counting.join().unwrap();
-        assert!(
-            received.iter().enumerate().all(|(n, number)| *number == n.to_string()),
-            "{received:?}"
-        );
+        client.send(vec![1, 2, 3]).unwrap();
+        assert_eq!(client.next().unwrap(), Some(vec![1, 2, 3].into()));
+        client.send("bye").unwrap();
+        assert_eq!(client.next().unwrap(), None);
     }
 }

@@ -1,72 +1,43 @@
-//! Chapter 18, exercise 1: a blocking call.
+//! Chapter 18, exercise 1: sessions over WebSockets alone.
 //!
-//! The callback puts the acknowledgement into a channel, and `recv` waits for it. `emit_and_wait` may be
-//! called on any thread but the client's own: that one would wait for a packet that it has to read
-//! itself, until the timeout. So a handler starts a thread for it.
+//! `transports` names one. A session then begins on its WebSocket: one connection for its whole life,
+//! no upgrade, and no later request that may reach another server. It excludes the clients
+//! whose network lets no WebSocket through. They get code 0.
 
-use std::sync::mpsc;
-use std::time::Duration;
+use sockets_by_hand::engineio::Options;
 
-use sockets_by_hand::socketio::{AckError, Args, IntoArgs, Socket};
-
-fn emit_and_wait(
-    socket: &Socket,
-    name: &str,
-    values: impl IntoArgs,
-    timeout: Duration,
-) -> Result<Args, AckError> {
-    let (sender, receiver) = mpsc::channel();
-    socket.emit_with_ack(name, values, timeout, move |answer| _ = sender.send(answer));
-    receiver.recv().unwrap_or(Err(AckError::Disconnected))
+fn websocket_only() -> Options {
+    Options { transports: vec!["websocket"], ..Options::default() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{PacketClient, serve_socketio};
+    use sockets_by_hand::engineio::Server;
+    use sockets_by_hand::http::{Request, Response};
+    use sockets_by_hand::net::Stream;
+    use sockets_by_hand::ws::{Message, connect};
+    use std::io::{BufReader, Write};
     use std::thread;
 
-    const LONG: Duration = Duration::from_secs(60);
-
     #[test]
-    fn another_thread_can_wait_for_an_acknowledgement() {
-        let (io, address) = serve_socketio();
-        io.on_connection(|socket| {
-            thread::spawn(move || {
-                let answer = emit_and_wait(&socket, "name?", [], LONG);
-                socket.emit("hello", answer.unwrap());
-            });
-        });
-        let mut client = PacketClient::connect(&address);
-        assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);
-        client.send(r#"430["Ann"]"#);
-        assert_eq!(client.receive().unwrap(), r#"42["hello","Ann"]"#);
-    }
+    fn a_websocket_opens_a_session_and_polling_is_refused_with_code_0() {
+        let server = Server::bind("127.0.0.1:0", websocket_only()).unwrap();
+        let (address, handle) = (server.address().unwrap().to_string(), server.handle());
+        thread::spawn(|| server.serve(|_| Box::new(|_| {})));
 
-    #[test]
-    fn on_the_clients_own_thread_it_times_out() {
-        let (io, address) = serve_socketio();
-        io.on_connection(|socket| {
-            let answer = emit_and_wait(&socket, "name?", [], Duration::from_millis(50));
-            socket.emit("nobody", answer.unwrap_err().to_string());
-        });
-        let mut client = PacketClient::connect(&address);
-        assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);
-        client.send(r#"430["Ann"]"#); // nobody reads it before the timeout
-        assert_eq!(client.receive().unwrap(), r#"42["nobody","operation has timed out"]"#);
-    }
+        let mut reader = BufReader::new(Stream::connect(&*address).unwrap());
+        let mut request = Request::new("GET", "/socket.io/?EIO=4&transport=polling");
+        request.headers.push("Host", &address);
+        reader.get_mut().write_all(&request.encode(b"")).unwrap();
+        let response = Response::read(&mut reader, 1000).unwrap();
+        assert_eq!(response.body, br#"{"code":0,"message":"Transport unknown"}"#);
+        assert_eq!(handle.sessions(), 0);
 
-    #[test]
-    fn a_client_that_leaves_ends_the_wait() {
-        let (io, address) = serve_socketio();
-        let (sender, results) = mpsc::channel();
-        io.on_connection(move |socket| {
-            let sender = sender.clone();
-            thread::spawn(move || sender.send(emit_and_wait(&socket, "name?", [], LONG)));
-        });
-        let mut client = PacketClient::connect(&address);
-        assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);
-        drop(client);
-        assert_eq!(results.recv().unwrap(), Err(AckError::Disconnected));
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let mut socket = connect(&url).unwrap();
+        let Some(Message::Text(open)) = socket.read().unwrap() else { panic!("no text") };
+        assert!(open.contains(r#""upgrades":[]"#), "{open}");
+        assert_eq!(handle.sessions(), 1);
     }
 }

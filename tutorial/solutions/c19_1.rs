@@ -1,69 +1,72 @@
-//! Chapter 19, exercise 1: acknowledgements of a room.
+//! Chapter 19, exercise 1: a blocking call.
 //!
-//! The event is emitted to each socket with the same timeout, and a thread collects the acknowledgements
-//! from a channel. Each callback owns a sender, and is called once, with an acknowledgement or without.
-//! When the last has been dropped, the channel ends: nothing is counted, and an empty room has its result
-//! at once.
+//! The callback puts the acknowledgement into a channel, and `recv` waits for it. `emit_and_wait` may be
+//! called on any thread but the client's own: that one would wait for a packet that it has to read
+//! itself, until the timeout. So a handler starts a thread for it.
 
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
-use sockets_by_hand::socketio::{Args, Broadcast, Value};
+use sockets_by_hand::socketio::{AckError, Args, IntoArgs, Socket};
 
-fn emit_to_all(
-    receivers: &Broadcast,
+fn emit_and_wait(
+    socket: &Socket,
     name: &str,
-    values: &[Value],
+    values: impl IntoArgs,
     timeout: Duration,
-    callback: impl FnOnce(Vec<Args>) + Send + 'static,
-) {
-    let (sender, answers) = mpsc::channel();
-    for socket in receivers.fetch_sockets() {
-        let sender = sender.clone();
-        socket.emit_with_ack(name, values, timeout, move |answer| _ = sender.send(answer));
-    }
-    drop(sender);
-    thread::spawn(move || callback(answers.iter().flatten().collect()));
+) -> Result<Args, AckError> {
+    let (sender, receiver) = mpsc::channel();
+    socket.emit_with_ack(name, values, timeout, move |answer| _ = sender.send(answer));
+    receiver.recv().unwrap_or(Err(AckError::Disconnected))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{PacketClient, serve_socketio};
+    use std::thread;
 
-    /// What the clients in the room `tea` acknowledge, of which the first `silent` send nothing.
-    fn answers(clients: usize, silent: usize, timeout: Duration) -> Vec<Args> {
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn another_thread_can_wait_for_an_acknowledgement() {
         let (io, address) = serve_socketio();
         io.on_connection(|socket| {
-            socket.join("tea");
-            socket.emit("joined", ());
+            thread::spawn(move || {
+                let answer = emit_and_wait(&socket, "name?", [], LONG);
+                socket.emit("hello", answer.unwrap());
+            });
         });
-        let mut clients: Vec<PacketClient> =
-            (0..clients).map(|_| PacketClient::connect(&address)).collect();
-        for client in &mut clients {
-            assert_eq!(client.receive().unwrap(), r#"42["joined"]"#);
-        }
-        let (sender, answers) = mpsc::channel();
-        emit_to_all(&io.to("tea"), "sugar?", &[], timeout, move |answers| _ = sender.send(answers));
-        for (n, client) in clients.iter_mut().enumerate().skip(silent) {
-            assert_eq!(client.receive().unwrap(), r#"420["sugar?"]"#);
-            client.send(&format!("430[{n}]"));
-        }
-        let mut answers = answers.recv().unwrap();
-        answers.sort_by_key(|answer| answer[0].to_string());
-        answers
+        let mut client = PacketClient::connect(&address);
+        assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);
+        client.send(r#"430["Ann"]"#);
+        assert_eq!(client.receive().unwrap(), r#"42["hello","Ann"]"#);
     }
 
     #[test]
-    fn all_acknowledgements_are_collected() {
-        let long = Duration::from_secs(60);
-        assert_eq!(answers(3, 0, long), [[0.into()], [1.into()], [2.into()]]);
-        assert_eq!(answers(0, 0, long), [[]; 0]);
+    fn on_the_clients_own_thread_it_times_out() {
+        let (io, address) = serve_socketio();
+        io.on_connection(|socket| {
+            let answer = emit_and_wait(&socket, "name?", [], Duration::from_millis(50));
+            socket.emit("nobody", answer.unwrap_err().to_string());
+        });
+        let mut client = PacketClient::connect(&address);
+        assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);
+        client.send(r#"430["Ann"]"#); // nobody reads it before the timeout
+        assert_eq!(client.receive().unwrap(), r#"42["nobody","operation has timed out"]"#);
     }
 
     #[test]
-    fn a_client_that_does_not_acknowledge_is_left_out() {
-        assert_eq!(answers(2, 2, Duration::from_millis(20)), [[]; 0]);
+    fn a_client_that_leaves_ends_the_wait() {
+        let (io, address) = serve_socketio();
+        let (sender, results) = mpsc::channel();
+        io.on_connection(move |socket| {
+            let sender = sender.clone();
+            thread::spawn(move || sender.send(emit_and_wait(&socket, "name?", [], LONG)));
+        });
+        let mut client = PacketClient::connect(&address);
+        assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);
+        drop(client);
+        assert_eq!(results.recv().unwrap(), Err(AckError::Disconnected));
     }
 }

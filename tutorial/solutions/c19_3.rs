@@ -1,35 +1,27 @@
-//! Chapter 19, exercise 3: two tabs, one user.
+//! Chapter 19, exercise 3: at least once.
 //!
-//! Each socket of a user is in a room with the user's name. The server adds it, and no event of
-//! a client can: `join` is for rooms without a colon.
+//! The callback emits again at the timeout. Not only the event may be late or lost, but also its
+//! acknowledgement, so a client may receive it twice. Each event carries a number, the same each time: a
+//! client that remembers the last number does nothing when it arrives again, but acknowledges.
 
-use sockets_by_hand::socketio::{Io, Value};
+use std::time::Duration;
 
-fn serve(io: &Io) {
-    io.use_middleware(|socket| match &socket.handshake().auth["name"] {
-        name @ Value::String(_) => {
-            socket.set_data(name.clone()); // a real server would ask for a password
-            Ok(())
+use sockets_by_hand::socketio::{AckError, Socket, Value};
+
+fn emit_at_least_once(
+    socket: &Socket,
+    name: &str,
+    values: Vec<Value>,
+    (timeout, tries): (Duration, usize),
+    give_up: impl FnOnce(&Socket) + Send + 'static,
+) {
+    let (again, event) = (socket.clone(), name.to_string());
+    socket.emit_with_ack(name, values.clone(), timeout, move |answer| match answer {
+        Err(AckError::Timeout) if tries > 1 => {
+            emit_at_least_once(&again, &event, values, (timeout, tries - 1), give_up);
         }
-        _ => Err("Who are you?".into()),
-    });
-    io.on_connection(|socket| {
-        let name = socket.data();
-        socket.join(&format!("user:{}", name.as_str().unwrap_or_default()));
-        socket.on("join", |event| {
-            let [Value::String(room)] = &event.args[..] else { return };
-            let allowed = !room.contains(':');
-            if allowed {
-                event.socket.join(room);
-            }
-            event.ack(allowed);
-        });
-        socket.on("whisper", move |event| {
-            let [Value::String(to), text] = &event.args[..] else { return };
-            let room = format!("user:{to}");
-            event.socket.namespace().to(&room).emit("whisper", (name.clone(), text.clone()));
-            event.ack(());
-        });
+        Err(_) => give_up(&again),
+        Ok(_) => {}
     });
 }
 
@@ -38,32 +30,33 @@ mod tests {
     use super::*;
     use crate::{PacketClient, serve_socketio};
 
-    fn connect(address: &str, name: &str) -> PacketClient {
-        let mut client = PacketClient::open(address);
-        client.send(&format!(r#"40{{"name":"{name}"}}"#));
-        assert!(client.receive().unwrap().starts_with("40"));
-        client
+    fn order(timeout: Duration) -> PacketClient {
+        let (io, address) = serve_socketio();
+        io.on_connection(move |socket| {
+            let values = vec![1.into(), "tea".into()];
+            emit_at_least_once(&socket, "order", values, (timeout, 3), |socket| {
+                socket.emit("never mind", ())
+            });
+            socket.on("what else?", |event| event.ack(()));
+        });
+        PacketClient::connect(&address)
     }
 
     #[test]
-    fn a_whisper_reaches_all_tabs_of_one_user_and_no_other_client() {
-        let (io, address) = serve_socketio();
-        serve(&io);
-        let mut tabs = [connect(&address, "Ann"), connect(&address, "Ann")];
-        let (mut bob, mut eve) = (connect(&address, "Bob"), connect(&address, "Eve"));
+    fn an_event_without_an_acknowledgement_is_emitted_three_times() {
+        let mut client = order(Duration::from_millis(20));
+        for n in 0..3 {
+            assert_eq!(client.receive().unwrap(), format!(r#"42{n}["order",1,"tea"]"#));
+        }
+        assert_eq!(client.receive().unwrap(), r#"42["never mind"]"#);
+    }
 
-        eve.send(r#"421["join","user:Ann"]"#);
-        assert_eq!(eve.receive().unwrap(), "431[false]");
-        for tab in &mut tabs {
-            tab.send(r#"421["join","tea"]"#); // once this is acknowledged, the tab is in its user's room
-            assert_eq!(tab.receive().unwrap(), "431[true]");
-        }
-        bob.send(r#"421["whisper","Ann","between us"]"#);
-        assert_eq!(bob.receive().unwrap(), "431[]");
-        for tab in &mut tabs {
-            assert_eq!(tab.receive().unwrap(), r#"42["whisper","Bob","between us"]"#);
-        }
-        eve.send(r#"422["join","tea"]"#);
-        assert_eq!(eve.receive().unwrap(), "432[true]", "she has received nothing before");
+    #[test]
+    fn an_acknowledged_event_is_emitted_once() {
+        let mut client = order(Duration::from_secs(60));
+        assert_eq!(client.receive().unwrap(), r#"420["order",1,"tea"]"#);
+        client.send("430[]");
+        client.send(r#"427["what else?"]"#);
+        assert_eq!(client.receive().unwrap(), "437[]");
     }
 }

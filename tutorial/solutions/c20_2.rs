@@ -1,78 +1,76 @@
-//! Chapter 20, exercise 2: a buffer with a limit.
+//! Chapter 20, exercise 2: who is here?
 //!
-//! The library buffers all that is emitted while it is not connected, so nothing is given to it then: the
-//! last hundred events are in a buffer of our own. One lock covers the check and what follows from it: an
-//! event that is emitted while the socket becomes connected is neither lost, nor overtakes the buffer.
+//! A socket that disconnects leaves all its rooms, so `disconnect` is too late. During `disconnecting` it
+//! is still in them, and must be left out. (So must others that disconnect at the same moment: they are
+//! not connected any more.) A lock makes one step of listing the members and emitting the list: otherwise
+//! two threads could emit in the wrong order.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use sockets_by_hand::socketio::Value;
-use sockets_by_hand::socketio::client::Socket;
+use sockets_by_hand::socketio::{Io, Socket, Value};
 
-const MAX_BUFFERED: usize = 100;
-
-type Buffer = Mutex<VecDeque<(String, Vec<Value>)>>;
-
-struct BufferedSocket {
-    socket: Socket,
-    buffer: Arc<Buffer>,
+fn emit_members(io: &Io, room: &str, leaving: Option<&Socket>, lock: &Mutex<()>) {
+    let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
+    let receivers =
+        leaving.iter().fold(io.to(room), |receivers, socket| receivers.except(socket.id()));
+    let members = receivers.fetch_sockets();
+    let members = members.iter().filter(|socket| socket.is_connected());
+    let mut names: Vec<String> = members.map(|s| s.data().as_str().unwrap_or("?").into()).collect();
+    names.sort();
+    receivers.emit("here", (room, names));
 }
 
-impl BufferedSocket {
-    fn new(socket: Socket) -> BufferedSocket {
-        let buffer = Arc::<Buffer>::default();
-        let buffered = buffer.clone();
-        socket.on("connect", move |event| {
-            for (name, values) in lock(&buffered).drain(..) {
-                event.socket.emit(&name, values);
+fn serve(io: &Io) {
+    let order = Arc::new(Mutex::new(()));
+    let all = io.clone();
+    io.on_connection(move |socket| {
+        socket.set_data(socket.handshake().auth["name"].clone());
+        let (io, lock) = (all.clone(), order.clone());
+        socket.on("join", move |event| {
+            let [Value::String(room)] = &event.args[..] else { return };
+            event.socket.join(room);
+            emit_members(&io, room, None, &lock);
+        });
+        let (io, lock) = (all.clone(), order.clone());
+        socket.on("disconnecting", move |event| {
+            for room in event.socket.rooms() {
+                emit_members(&io, &room, Some(&event.socket), &lock);
             }
         });
-        BufferedSocket { socket, buffer }
-    }
-
-    fn emit(&self, name: &str, values: Vec<Value>) {
-        let mut buffer = lock(&self.buffer);
-        // It may be connected, although the listener above has not run yet.
-        if buffer.is_empty() && self.socket.is_connected() {
-            return self.socket.emit(name, values);
-        }
-        if buffer.len() == MAX_BUFFERED {
-            buffer.pop_front();
-        }
-        buffer.push_back((name.to_string(), values));
-    }
-}
-
-fn lock(buffer: &Buffer) -> MutexGuard<'_, VecDeque<(String, Vec<Value>)>> {
-    buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::json;
-    use sockets_by_hand::socketio::{Client, Server};
-    use std::sync::mpsc;
+    use crate::{PacketClient, serve_socketio};
+
+    fn connect(address: &str, name: &str) -> PacketClient {
+        let mut client = PacketClient::open(address);
+        client.send(&format!(r#"40{{"name":"{name}"}}"#));
+        assert!(client.receive().unwrap().starts_with("40"));
+        client
+    }
 
     #[test]
-    fn the_last_hundred_events_are_buffered_and_new_ones_follow() {
-        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
-        let url = format!("http://{}", server.address().unwrap());
-        let (sender, received) = mpsc::channel();
-        server.io().on_connection(move |socket| {
-            let sender = sender.clone();
-            socket.on("say", move |event| _ = sender.send(event.args[0].as_f64().unwrap()));
-        });
-        std::thread::spawn(|| server.serve());
+    fn a_room_receives_its_members_when_one_joins_or_leaves_in_whatever_way() {
+        let (io, address) = serve_socketio();
+        serve(&io);
+        let mut ann = connect(&address, "Ann");
+        ann.send(r#"42["join","tea"]"#);
+        assert_eq!(ann.receive().unwrap(), r#"42["here","tea",["Ann"]]"#);
 
-        let client = Client::new(&url, Default::default()).unwrap();
-        let socket = BufferedSocket::new(client.clone());
-        (0..150).for_each(|i| socket.emit("say", vec![json!(i)]));
-        client.open();
-        assert_eq!(received.recv(), Ok(50.0));
-        socket.emit("say", vec![json!(150)]);
-        let rest: Vec<f64> = received.iter().take(100).collect();
-        assert_eq!(rest, (51..=150).map(f64::from).collect::<Vec<_>>());
+        for with_packet in [true, false] {
+            let mut bob = connect(&address, "Bob");
+            bob.send(r#"42["join","tea"]"#);
+            assert_eq!(bob.receive().unwrap(), r#"42["here","tea",["Ann","Bob"]]"#);
+            assert_eq!(ann.receive().unwrap(), r#"42["here","tea",["Ann","Bob"]]"#);
+            if with_packet {
+                bob.send("41");
+            } else {
+                bob.0.terminate();
+            }
+            assert_eq!(ann.receive().unwrap(), r#"42["here","tea",["Ann"]]"#);
+        }
     }
 }

@@ -1,46 +1,78 @@
-//! Chapter 21, exercise 2: a thousand measurements as bytes.
+//! Chapter 21, exercise 2: a buffer with a limit.
 //!
-//! Four bytes each, the lowest first: in the browser, `new Float32Array(bytes)` has them again (on
-//! every machine that you are likely to meet). JSON would need some ten characters for each.
+//! The library buffers all that is emitted while it is not connected, so nothing is given to it then: the
+//! last hundred events are in a buffer of our own. One lock covers the check and what follows from it: an
+//! event that is emitted while the socket becomes connected is neither lost, nor overtakes the buffer.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sockets_by_hand::socketio::Value;
+use sockets_by_hand::socketio::client::Socket;
 
-fn pack(numbers: &[f32]) -> Value {
-    Value::Binary(numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
+const MAX_BUFFERED: usize = 100;
+
+type Buffer = Mutex<VecDeque<(String, Vec<Value>)>>;
+
+struct BufferedSocket {
+    socket: Socket,
+    buffer: Arc<Buffer>,
 }
 
-/// The numbers in a binary value; `None` if it is not binary, or ends within a number.
-fn unpack(value: &Value) -> Option<Vec<f32>> {
-    let bytes = value.as_binary().filter(|bytes| bytes.len() % 4 == 0)?;
-    let number = |four: &[u8]| four.try_into().map(f32::from_le_bytes);
-    bytes.chunks_exact(4).map(|four| number(four).ok()).collect()
+impl BufferedSocket {
+    fn new(socket: Socket) -> BufferedSocket {
+        let buffer = Arc::<Buffer>::default();
+        let buffered = buffer.clone();
+        socket.on("connect", move |event| {
+            for (name, values) in lock(&buffered).drain(..) {
+                event.socket.emit(&name, values);
+            }
+        });
+        BufferedSocket { socket, buffer }
+    }
+
+    fn emit(&self, name: &str, values: Vec<Value>) {
+        let mut buffer = lock(&self.buffer);
+        // It may be connected, although the listener above has not run yet.
+        if buffer.is_empty() && self.socket.is_connected() {
+            return self.socket.emit(name, values);
+        }
+        if buffer.len() == MAX_BUFFERED {
+            buffer.pop_front();
+        }
+        buffer.push_back((name.to_string(), values));
+    }
+}
+
+fn lock(buffer: &Buffer) -> MutexGuard<'_, VecDeque<(String, Vec<Value>)>> {
+    buffer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use sockets_by_hand::json;
-    use sockets_by_hand::socketio::codec::encode;
-    use sockets_by_hand::socketio::packet::Kind;
-
-    fn size(value: &Value) -> usize {
-        encode(Kind::Event, "/", None, [&json!("measured"), value]).frames().len()
-    }
+    use sockets_by_hand::socketio::{Client, Server};
+    use std::sync::mpsc;
 
     #[test]
-    fn binary_numbers_take_less_than_half_of_json() {
-        let numbers: Vec<f32> = (0..1000).map(|i| (i as f32).sqrt()).collect();
-        let packed = pack(&numbers);
-        assert_eq!(unpack(&packed), Some(numbers.clone()));
-        let listed = Value::Array(numbers.iter().map(|n| json!(f64::from(*n))).collect());
-        assert!(size(&packed) * 2 < size(&listed), "{} and {}", size(&packed), size(&listed));
-    }
+    fn the_last_hundred_events_are_buffered_and_new_ones_follow() {
+        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
+        let url = format!("http://{}", server.address().unwrap());
+        let (sender, received) = mpsc::channel();
+        server.io().on_connection(move |socket| {
+            let sender = sender.clone();
+            socket.on("say", move |event| _ = sender.send(event.args[0].as_f64().unwrap()));
+        });
+        std::thread::spawn(|| server.serve());
 
-    #[test]
-    fn infinity_and_negative_zero_arrive_and_half_a_number_is_refused() {
-        let special = unpack(&pack(&[f32::INFINITY, -0.0])).unwrap();
-        assert!(special[0].is_infinite() && special[1].is_sign_negative());
-        assert_eq!(unpack(&Value::Binary(vec![0; 7])), None);
-        assert_eq!(unpack(&json!([1, 2])), None);
+        let client = Client::new(&url, Default::default()).unwrap();
+        let socket = BufferedSocket::new(client.clone());
+        (0..150).for_each(|i| socket.emit("say", vec![json!(i)]));
+        client.open();
+        assert_eq!(received.recv(), Ok(50.0));
+        socket.emit("say", vec![json!(150)]);
+        let rest: Vec<f64> = received.iter().take(100).collect();
+        assert_eq!(rest, (51..=150).map(f64::from).collect::<Vec<_>>());
     }
 }

@@ -1,68 +1,47 @@
-//! Chapter 22, exercise 1: a hub that sends every frame to all servers, the sender too.
-//!
-//! So each server makes up an id for itself, puts it first in all that it sends, and ignores what begins
-//! with its own. (Not its address: behind a proxy or in containers, two servers may have the same.)
+//! Chapter 22, exercise 1: how many bytes are in a value, however deep.
 
-use std::hash::{BuildHasher, RandomState};
+use sockets_by_hand::socketio::Value;
 
-use sockets_by_hand::socketio::{Io, Value};
-
-struct Adapter {
-    id: String,
-    io: Io,
-}
-
-impl Adapter {
-    fn new(io: &Io) -> Adapter {
-        let id = format!("{:016x}", RandomState::new().hash_one(())); // new with every start
-        Adapter { id, io: io.clone() }
-    }
-
-    /// Emits here, and returns what is to be sent to the hub.
-    fn emit(&self, room: &str, name: &str, args: &[Value]) -> String {
-        self.io.to(room).emit(name, args);
-        let values = [&[Value::from(&*self.id), room.into(), name.into()], args].concat();
-        Value::Array(values).to_string()
-    }
-
-    /// Emits here what the hub has sent, unless this server sent it.
-    fn receive(&self, text: &str) {
-        let values = Value::parse(text).unwrap_or(Value::Null);
-        let Some([id, Value::String(room), Value::String(name), args @ ..]) = values.as_array()
-        else {
-            return;
-        };
-        if id.as_str() != Some(&self.id) {
-            self.io.to(room).emit(name, args);
-        }
+/// The length of all binary values in `value`.
+fn binary_size(value: &Value) -> usize {
+    match value {
+        Value::Binary(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(binary_size).sum(),
+        Value::Object(members) => members.iter().map(|(_, value)| binary_size(value)).sum(),
+        _ => 0, // a string is not binary
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{PacketClient, serve_socketio};
+    use sockets_by_hand::json;
+    use sockets_by_hand::socketio::{Client, Server};
+    use std::sync::mpsc;
+    use std::time::Duration;
 
     #[test]
-    fn a_server_ignores_its_own_frames_and_the_others_do_not() {
-        let (adapters, mut clients): (Vec<_>, Vec<_>) = [(); 2]
-            .map(|()| {
-                let (io, address) = serve_socketio();
-                let client = PacketClient::connect(&address);
-                (Adapter::new(&io), client)
-            })
-            .into_iter()
-            .unzip();
-        for adapter in &adapters {
-            adapter.io.sockets_join("tea");
+    fn a_handler_refuses_too_many_bytes() {
+        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
+        let url = format!("http://{}", server.address().unwrap());
+        server.io().on_connection(|socket| {
+            socket.on("picture", |event| {
+                let binary_size: usize = event.args.iter().map(binary_size).sum();
+                event.ack(json!(binary_size <= 1000));
+            });
+        });
+        std::thread::spawn(|| server.serve());
+        let client = Client::connect(&url).unwrap();
+        let (sender, answers) = mpsc::channel();
+        for size in [400, 500, 600] {
+            let bytes = vec![7u8; size];
+            let picture = json!({"small": bytes.clone(), "sizes": [{"large": bytes}, "text"]});
+            let sender = sender.clone();
+            client.emit_with_ack("picture", picture, Duration::from_secs(10), move |answer| {
+                sender.send(answer.unwrap()).unwrap();
+            });
         }
-        for (n, sender) in adapters.iter().enumerate() {
-            let text = sender.emit("tea", "told", &[n.into()]);
-            adapters.iter().for_each(|adapter| adapter.receive(&text)); // the hub: to all
-        }
-        for client in &mut clients {
-            assert_eq!(client.receive().unwrap(), r#"42["told",0]"#);
-            assert_eq!(client.receive().unwrap(), r#"42["told",1]"#);
-        }
+        let answers: Vec<_> = answers.iter().take(3).map(|values| values[0].clone()).collect();
+        assert_eq!(answers, [json!(true), json!(true), json!(false)]);
     }
 }

@@ -1,71 +1,108 @@
-//! Chapter 22, exercise 3: who is in a room, on all servers?
+//! Chapter 22, exercise 3: a file in pieces.
 //!
-//! Each server sends the others its *whole* list for a room whenever that changes, and again when it
-//! has reconnected to the hub. A list replaces the one before. With "Ann joined" and "Ann left" alone,
-//! one lost message would leave a wrong list for ever; a lost list is corrected by the next one. A
-//! server that has lost the hub is removed with all its clients. (A server that connects must ask the
-//! others for their lists: here, `lists` is what it gets.)
+//! Each acknowledgement says how many bytes of the file the server has, and the next piece begins there. So
+//! a piece that arrives twice harms nothing, and an upload goes on where it was after the connection failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
-#[derive(Default)]
-struct Presence {
-    /// The names of the clients of each server, by room.
-    servers: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+use sockets_by_hand::json;
+use sockets_by_hand::socketio::{ClientSocket, Event, Socket, Value};
+
+const PIECE: usize = 64 * 1024;
+
+/// The most bytes that the server keeps of one file.
+const MAX_SIZE: usize = 16 * 1024 * 1024;
+
+/// Sends the file from `from` on; `done` receives whether all has arrived. At most `tries`
+/// acknowledgements may be missing.
+fn upload(
+    socket: &ClientSocket,
+    file: Arc<[u8]>,
+    from: usize,
+    tries: u32,
+    done: mpsc::Sender<bool>,
+) {
+    let rest = file.get(from..).unwrap_or_default();
+    if rest.is_empty() || tries == 0 {
+        _ = done.send(rest.is_empty());
+        return;
+    }
+    let piece = &rest[..rest.len().min(PIECE)];
+    let values = [json!("cat.png"), json!(from), json!(piece)];
+    let again = socket.clone();
+    socket.emit_with_ack("piece", values, Duration::from_secs(10), move |result| match result {
+        Ok(values) => {
+            let has = values[0].as_f64().unwrap_or(0.0) as usize;
+            // A server that takes no more must not keep this client busy for ever.
+            let tries = if has > from { tries } else { tries - 1 };
+            upload(&again, file, has, tries, done);
+        }
+        Err(_) => upload(&again, file, from, tries - 1, done),
+    });
 }
 
-impl Presence {
-    /// Sets who is in a room of a server (of another one, or of this one).
-    fn set(&mut self, server: &str, room: &str, names: &[&str]) {
-        let rooms = self.servers.entry(server.to_string()).or_default();
-        match names {
-            [] => _ = rooms.remove(room), // or empty rooms would take memory for ever
-            names => {
-                let names = names.iter().map(ToString::to_string).collect();
-                rooms.insert(room.to_string(), names);
-            }
+/// The server's side: the files by name, as far as they have arrived.
+#[derive(Default)]
+struct Uploads(Mutex<HashMap<String, Vec<u8>>>);
+
+impl Uploads {
+    /// Appends a piece, if it is the next one; returns how many bytes of the file there are now.
+    fn add(&self, event: &Event<Socket>) -> usize {
+        let [Value::String(name), from, Value::Binary(piece)] = &event.args[..] else { return 0 };
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = files.entry(name.clone()).or_default();
+        if *from == json!(file.len()) && file.len() + piece.len() <= MAX_SIZE {
+            file.extend_from_slice(piece);
+        }
+        file.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sockets_by_hand::socketio::client::{Client, Options};
+    use sockets_by_hand::socketio::{self, Server};
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    #[test]
+    fn two_megabytes_arrive_over_either_transport_although_an_acknowledgement_is_lost() {
+        for transport in ["websocket", "polling"] {
+            let server = Server::bind("127.0.0.1:0", socketio::Options::default()).unwrap();
+            let url = format!("http://{}", server.address().unwrap());
+            let uploads = Arc::new(Uploads::default());
+            let (files, lost) = (uploads.clone(), Arc::new(AtomicBool::new(false)));
+            server.io().on_connection(move |socket| {
+                let (files, lost) = (files.clone(), lost.clone());
+                socket.on("piece", move |event| match files.add(event) {
+                    has if has == 3 * PIECE && !lost.swap(true, Relaxed) => {
+                        event.socket.disconnect(false); // instead of an acknowledgement
+                    }
+                    has => event.ack(has),
+                });
+            });
+            std::thread::spawn(|| server.serve());
+
+            let mut options = Options::default();
+            options.engine.transports = vec![transport];
+            options.backoff.min = Duration::from_millis(1);
+            let client = Client::new(&url, options).unwrap();
+            client.on("disconnect", |event| {
+                if event.args[0].as_str() == Some("io server disconnect") {
+                    event.socket.open();
+                }
+            });
+            client.open();
+            let file: Arc<[u8]> = (0..2_000_000u32).map(|i| (i / 7) as u8).collect();
+            let (done, all) = mpsc::channel();
+            upload(&client, file.clone(), 0, 3, done);
+            assert_eq!(all.recv(), Ok(true));
+            assert!(
+                uploads.0.lock().unwrap()["cat.png"][..] == file[..],
+                "another file has arrived"
+            );
         }
     }
-
-    /// What a server that has connected gets: the lists of this one.
-    fn lists(&self, own: &str) -> BTreeMap<String, BTreeSet<String>> {
-        self.servers.get(own).cloned().unwrap_or_default()
-    }
-
-    /// Removes a server that has lost the hub.
-    fn remove(&mut self, server: &str) {
-        self.servers.remove(server);
-    }
-
-    /// The names in a room on all servers, each once.
-    fn members(&self, room: &str) -> BTreeSet<&str> {
-        self.servers.values().filter_map(|rooms| rooms.get(room)).flatten().map(|s| &**s).collect()
-    }
-}
-
-#[test]
-fn a_room_is_the_union_of_the_last_lists_of_all_servers() {
-    let mut presence = Presence::default();
-    presence.set("one", "tea", &["Ann"]);
-    presence.set("two", "tea", &["Ann", "Bob"]); // Ann has two tabs
-    assert_eq!(presence.members("tea"), BTreeSet::from(["Ann", "Bob"]));
-    // (The list without Bob was lost; the one with Cid arrived.)
-    presence.set("two", "tea", &["Ann", "Cid"]);
-    assert_eq!(presence.members("tea"), BTreeSet::from(["Ann", "Cid"]));
-    presence.remove("two");
-    assert_eq!(presence.members("tea"), BTreeSet::from(["Ann"]));
-    assert_eq!(presence.members("news"), BTreeSet::new());
-}
-
-#[test]
-fn a_late_server_gets_the_current_lists() {
-    let (mut one, mut late) = (Presence::default(), Presence::default());
-    one.set("one", "tea", &["Ann"]);
-    one.set("one", "news", &["Ann"]);
-    one.set("one", "news", &[]);
-    for (room, names) in one.lists("one") {
-        late.set("one", &room, &names.iter().map(|s| &**s).collect::<Vec<_>>());
-    }
-    assert_eq!(late.members("tea"), BTreeSet::from(["Ann"]));
-    assert_eq!(late.lists("one").len(), 1);
 }

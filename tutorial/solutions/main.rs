@@ -11,15 +11,12 @@ mod c02_3;
 mod c03_1;
 mod c03_2;
 mod c03_3;
-mod c04_1;
-mod c04_2;
-mod c04_3;
 mod c05_1;
 mod c05_2;
-#[cfg(unix)]
 mod c05_3;
 mod c06_1;
 mod c06_2;
+#[cfg(unix)]
 mod c06_3;
 mod c07_1;
 mod c07_2;
@@ -71,6 +68,9 @@ mod c22_2;
 mod c22_3;
 mod c23_1;
 mod c23_2;
+mod c23_3;
+mod c24_1;
+mod c24_2;
 
 use std::net::{TcpListener, TcpStream};
 

@@ -13,7 +13,7 @@
 //! | `handshake` | the first packet of a session |
 //! | `events` | `open`, `packet`, `upgrade`, … |
 //!
-//! Chapter 20 of the book.
+//! Chapter 21 of the book.
 
 mod events;
 mod handshake;

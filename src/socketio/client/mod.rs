@@ -14,7 +14,7 @@
 //! `manager` and `socket` are two halves of one: the manager holds all sockets, each socket a weak
 //! reference to it.
 //!
-//! Chapter 20 of the book.
+//! Chapter 21 of the book.
 
 mod auth;
 mod manager;

@@ -293,6 +293,13 @@ mod a_page_is_refused {
     }
 
     #[test]
+    fn when_a_link_names_another_chapter_than_it_leads_to() {
+        assert_none(blocks::problems("In [chapter 01](01-the-server.md)", "tutorial/page.md"));
+        because("number of the chapter", "See [02](01-the-server.md).");
+        because("number of the chapter", "In [chapter 02](01-the-server.md)");
+    }
+
+    #[test]
     fn when_an_exercise_has_no_solution() {
         because("has no solution", "## Exercises\n\n1. Do it.\n");
         because("dead link", "## Exercises\n\n1. Do it. [Solution](solutions/no_such.rs)\n");

@@ -70,6 +70,19 @@ pub fn links(page: &str) -> impl Iterator<Item = String> {
         .filter(|link| !link.is_empty())
 }
 
+/// The links to a chapter in whose text another number stands: `[18](19-events.md)`.
+fn misnumbered(page: &str) -> Vec<String> {
+    let is_number = |text: &&str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+    let links = page.split('[').filter_map(|rest| rest.split_once("]("));
+    let wrong = links.filter_map(|(text, rest)| {
+        let file = rest.split(')').next()?.trim_start_matches("tutorial/");
+        let chapter = file.split_once('-').map(|(number, _)| number).filter(is_number)?;
+        let number = text.split_whitespace().find(is_number)?;
+        (number != chapter).then(|| format!("[{text}]({file})"))
+    });
+    wrong.collect()
+}
+
 /// The texts of the numbered items under `## Exercises`.
 pub fn exercises(page: &str) -> Vec<String> {
     let prose = split(page).0.join("\n");
@@ -113,6 +126,9 @@ pub fn problems(page: &str, path: &str) -> Vec<String> {
         if !folder.join(&link).exists() {
             problems.push(format!("{path}: dead link: {link}"));
         }
+    }
+    for link in misnumbered(page) {
+        problems.push(format!("{path}: the text is not the number of the chapter: {link}"));
     }
     for exercise in exercises(page) {
         let title = exercise.lines().next().unwrap_or_default();

@@ -704,6 +704,30 @@ fn open_in_a_listener_after_a_short_session_waits_for_the_reconnection_delay() {
 }
 
 #[test]
+fn options_of_reconnection_change_while_the_client_runs() {
+    let client = Client::new(&format!("http://{}", closed_address()), delayed(LIMIT)).unwrap();
+    let (events, io) = (events(&client), client.io());
+    assert!(io.reconnection() && io.reconnection_attempts() == u32::MAX);
+    io.set_reconnection_attempts(2);
+    io.set_backoff(options(&[]).backoff);
+    io.set_timeout(LIMIT);
+    assert_eq!((io.backoff().max, io.timeout()), (Duration::from_millis(20), LIMIT));
+    client.open();
+    skip_to(&events, "reconnect_attempt 2");
+    skip_to(&events, "reconnect_failed null");
+    // A pause ends, and `open` does not wait for the rest of it.
+    let (sender, pauses) = mpsc::channel();
+    io.on("reconnect_pause", move |_| _ = sender.send(()));
+    io.set_backoff(delayed(100 * LIMIT).backoff);
+    client.open();
+    next(&pauses);
+    events.try_iter().for_each(drop);
+    io.set_reconnection(false);
+    client.open();
+    assert!(next(&events).starts_with("connect_error "));
+}
+
+#[test]
 fn without_reconnection_the_client_stays_disconnected_until_open_is_called() {
     let server = TestServer::new(Options::default());
     let network = Network::before(server.address);
@@ -1714,6 +1738,28 @@ fn a_network_that_swallows_websockets_delays_no_event_and_no_drop() {
     );
     assert_drop_returns(client);
     server.assert_empty_soon();
+}
+
+#[test]
+fn drop_does_not_wait_for_a_request_that_is_connecting() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut long_timeout = options(&["polling"]);
+    long_timeout.engine.timeout = 100 * LIMIT;
+    let client = Client::new(&format!("http://{address}"), long_timeout).unwrap();
+    let (sender, opened) = mpsc::channel();
+    client.io().on("open", move |_| _ = sender.send(()));
+    client.open();
+    let (mut handshake, _) = listener.accept().unwrap();
+    head(&handshake);
+    // No other is accepted: when the backlog is full, SYNs are dropped.
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
+    let _backlog: Vec<_> = std::iter::from_fn(connect).take(5_000).collect();
+    let open = r#"0{"sid":"a","upgrades":[],"pingInterval":9999,"pingTimeout":9999}"#;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", open.len());
+    handshake.write_all((head + open).as_bytes()).unwrap();
+    next(&opened);
+    assert_drop_returns(client);
 }
 
 #[test]

@@ -1812,6 +1812,43 @@ mod client_sessions {
     }
 
     #[test]
+    fn read_returns_none_after_close_though_a_get_waits() {
+        let server = server(Options::default());
+        for transports in TRANSPORTS {
+            let mut client = open(server.address, transports).unwrap();
+            assert!(client.send("last"));
+            assert_eq!(client.read().unwrap(), Some("last".into()));
+            let sender = client.sender();
+            let closing = thread::spawn(move || {
+                thread::sleep(Duration::from_millis(20)); // by now it most likely reads
+                sender.close();
+                assert!(!sender.send("too late"));
+            });
+            assert_eq!(client.read().unwrap(), None);
+            assert_eq!(client.read().unwrap(), None);
+            closing.join().unwrap();
+            assert_eq!(next(&server.ends), "transport close");
+        }
+    }
+
+    #[test]
+    fn try_all_transports_tries_the_next() {
+        for (offered, tried) in
+            [("polling", vec!["websocket", "polling"]), ("websocket", vec!["polling", "websocket"])]
+        {
+            let server = server(Options { transports: vec![offered], ..Options::default() });
+            assert!(open(server.address, &tried).is_err());
+            let mut options = ClientOptions { transports: tried, ..ClientOptions::default() };
+            options.try_all_transports = true;
+            let url = format!("http://{}", server.address);
+            let mut client = Client::connect_with(&url, options).unwrap();
+            assert_eq!(client.transport(), offered);
+            client.send("Hello");
+            assert_eq!(client.read().unwrap(), Some("Hello".into()));
+        }
+    }
+
+    #[test]
     fn unknown_transports_are_refused() {
         let server = server(Options::default());
         for transports in [&[][..], &["webtransport"]] {

@@ -75,6 +75,12 @@ impl Connection {
         matches!(self.state, State::Open(_) | State::Closing)
     }
 
+    /// The next attempt need not wait, and is the first again.
+    fn end_pause(&mut self) {
+        self.not_before = None;
+        self.backoff.reset();
+    }
+
     fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing)
     }
@@ -113,8 +119,12 @@ impl Manager {
     /// Sets whether it reconnects. With `false`, a pause before an attempt ends, and the attempt is
     /// not made.
     pub fn set_reconnection(&self, reconnection: bool) {
-        lock(&self.connection).options.reconnection = reconnection;
-        self.changed.notify_all();
+        let mut connection = lock(&self.connection);
+        connection.options.reconnection = reconnection;
+        if !reconnection {
+            connection.end_pause();
+            self.changed.notify_all();
+        }
     }
 
     /// How many attempts it makes before it gives up.
@@ -199,8 +209,7 @@ impl Manager {
         let mut connection = lock(&self.connection);
         self.close_if_unused(&mut connection);
         if was_active && !self.is_active() {
-            connection.not_before = None;
-            connection.backoff.reset();
+            connection.end_pause();
         }
     }
 

@@ -472,7 +472,7 @@ mod options {
             assert_eq!(next(&errors), (3, "ID_GENERATION_ERROR".into()));
         }
         let mut socket = WebSocket::open(server.address, &format!("{WEBSOCKET}&id=a"));
-        assert_eq!(socket.read(), Frame::Close(1000));
+        assert_eq!(socket.read(), Frame::Close(1005));
         assert_eq!(next(&errors), (3, "ID_GENERATION_ERROR".into()));
         let target = format!("{POLLING}&sid=a");
         assert_eq!(connection.post(&target, "4hello").body, "ok");
@@ -684,7 +684,7 @@ mod messages {
         for text in ["abc", "", "9", "0{}", "5", "6", "bA"] {
             let mut client = WebSocket::session(server.address);
             client.send(text);
-            assert_eq!(client.read(), Frame::Close(1000), "{text:?}");
+            assert_eq!(client.read(), Frame::Close(1005), "{text:?}");
             assert_eq!(client.read(), Frame::End);
             assert_eq!(next(&server.ends), "parse error");
         }
@@ -996,7 +996,7 @@ mod closing {
         let server = server(Options::default());
         let mut client = WebSocket::session(server.address);
         client.send("1");
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
         assert_eq!(client.read(), Frame::End);
         assert_eq!(next(&server.ends), "transport close");
     }
@@ -1059,7 +1059,7 @@ mod closing {
         send(&session, text("the last message"));
         session.close("forced close");
         assert_eq!(client.text(), "4the last message");
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
         assert_eq!(client.read(), Frame::End);
         assert_eq!(next(&server.ends), "forced close");
     }
@@ -1075,7 +1075,7 @@ mod closing {
         until(|| sessions.iter().all(Session::is_writable));
         server.handle.close();
         assert_eq!(polling.received(), "1");
-        assert_eq!(websocket.read(), Frame::Close(1000));
+        assert_eq!(websocket.read(), Frame::Close(1005));
         assert_eq!([next(&server.ends), next(&server.ends)], ["server shutting down"; 2]);
         drop((polling, websocket));
         server.handle.wait();
@@ -1216,7 +1216,7 @@ mod closing {
             client.send("4two");
             assert_eq!(next(&events), r#"Message(Text("one"))"#);
             assert_eq!(next(&events), r#"Close("forced close")"#);
-            assert_eq!(client.read(), Frame::Close(1000));
+            assert_eq!(client.read(), Frame::Close(1005));
             until(|| server.handle.sessions() == 0);
             assert!(events.try_recv().is_err(), "an event followed the close event");
         }
@@ -1248,7 +1248,7 @@ mod closing {
         let mut other = WebSocket::session(server.address);
         let mut websocket = WebSocket::session(server.address);
         websocket.send("4panic");
-        assert_eq!(websocket.read(), Frame::Close(1000));
+        assert_eq!(websocket.read(), Frame::Close(1005));
         assert_eq!(next(&server.ends), "forced close");
         let mut polling = Polling::open(server.address);
         polling.post("4panic");
@@ -1273,7 +1273,7 @@ mod closing {
             });
         });
         for _ in 0..2 {
-            assert_eq!(WebSocket::session(address).read(), Frame::Close(1000));
+            assert_eq!(WebSocket::session(address).read(), Frame::Close(1005));
             assert_eq!(next(&ends), (r#"Close("forced close")"#.to_string(), true));
         }
     }
@@ -1610,7 +1610,7 @@ mod the_upgrade {
         let target = format!("{WEBSOCKET}&sid={}", client.sid);
         // It sends nothing, and is closed too.
         let mut second = WebSocket::open(server.address, &target);
-        assert_eq!(second.read(), Frame::Close(1000));
+        assert_eq!(second.read(), Frame::Close(1005));
         assert_eq!(second.read(), Frame::End);
         socket.send("4still here");
         assert_eq!(socket.text(), "4still here");
@@ -1619,7 +1619,7 @@ mod the_upgrade {
         let sid = sid(&first.text()).to_string();
         let mut second = WebSocket::open(server.address, &format!("{WEBSOCKET}&sid={sid}"));
         second.send("2probe");
-        assert_eq!(second.read(), Frame::Close(1000));
+        assert_eq!(second.read(), Frame::Close(1005));
     }
 
     #[test]
@@ -1630,7 +1630,7 @@ mod the_upgrade {
         let target = format!("{WEBSOCKET}&sid={}", client.sid);
         let mut second = WebSocket::open(server.address, &target);
         second.send("2probe");
-        assert_eq!(second.read(), Frame::Close(1000));
+        assert_eq!(second.read(), Frame::Close(1005));
         first.send("5");
         first.send("4hello");
         assert_eq!(first.text(), "4hello");
@@ -1644,12 +1644,12 @@ mod the_upgrade {
         for packet in ["2", "2prob", "5", "4hello", "abc", ""] {
             let mut socket = WebSocket::open(server.address, &target);
             socket.send(packet);
-            assert_eq!(socket.read(), Frame::Close(1000), "{packet:?}");
+            assert_eq!(socket.read(), Frame::Close(1005), "{packet:?}");
         }
         for packet in ["2probe", "4hello", "abc"] {
             let mut socket = client.probe();
             socket.send(packet);
-            assert_eq!(socket.read(), Frame::Close(1000), "{packet:?}");
+            assert_eq!(socket.read(), Frame::Close(1005), "{packet:?}");
             assert_eq!(socket.read(), Frame::End);
         }
         let mut socket = client.probe();
@@ -1769,7 +1769,7 @@ mod the_upgrade {
         let mut socket = client.probe();
         session.close("forced close");
         socket.send("5");
-        assert_eq!(socket.read(), Frame::Close(1000));
+        assert_eq!(socket.read(), Frame::Close(1005));
         assert_eq!(next(&server.ends), "forced close");
     }
 }

@@ -13,7 +13,7 @@ use crate::json::Value;
 use crate::net::outbox::Dropped::{Stalled, TooSlow};
 use crate::net::{Stream, clock};
 use crate::ws::socket::{Role, Socket};
-use crate::ws::{self, Endpoint, handshake};
+use crate::ws::{self, Close, Endpoint, handshake};
 
 const TOO_MANY_SESSIONS: &str = "There are too many sessions";
 
@@ -282,20 +282,29 @@ impl Engine {
         let max = self.sessions.options.max_payload;
         let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
         let session = match session {
-            Some(session) if self.upgrade(&mut socket, &session) => session,
-            Some(_) => return Ok(None),
-            None => match self.new_session(request.clone(), Some(socket.sender())) {
-                Ok(session) => {
-                    self.start(&session);
-                    session
-                }
-                Err(refusal) => {
-                    self.sessions.refuse(&request, refusal); // too late for that response
-                    return Ok(None);
-                }
-            },
+            Some(session) => self.upgrade(&mut socket, &session).then_some(session),
+            None => self.open_websocket(request, socket.sender()),
+        };
+        let Some(session) = session else {
+            _ = socket.close(Close::NO_STATUS, ""); // without a code, as npm's server does
+            return Ok(None);
         };
         Ok(Some((socket, session)))
+    }
+
+    /// Opens a session over a WebSocket. The response has been sent: `None` if it is refused now.
+    #[inline(never)]
+    fn open_websocket(&self, request: Arc<Request>, sender: ws::Sender) -> Option<Session> {
+        match self.new_session(request.clone(), Some(sender)) {
+            Ok(session) => {
+                self.start(&session);
+                Some(session)
+            }
+            Err(refusal) => {
+                self.sessions.refuse(&request, refusal);
+                None
+            }
+        }
     }
 
     /// The response that opens a WebSocket, and the session to upgrade, if there is one; or the

@@ -28,7 +28,7 @@ use crate::net::clock::{self, Timer};
 use crate::net::outbox::{Answers, Dropped, MAX_ANSWERS, queue_limit};
 use crate::net::report::report;
 use crate::net::{catch_panic, lock};
-use crate::ws::{self, Message};
+use crate::ws::{self, Close, Message};
 
 /// The reasons after which a client may still fetch the packets that wait for it.
 const GRACEFUL: [&str; 3] = ["forced close", "forced server close", "server shutting down"];
@@ -276,7 +276,7 @@ impl Session {
         let mut waits = false;
         match &mut state.transport {
             Transport::Websocket(sender) if reason == "ping timeout" => sender.terminate(),
-            Transport::Websocket(sender) => _ = sender.close(1000, ""),
+            Transport::Websocket(sender) => _ = sender.close(Close::NO_STATUS, ""),
             Transport::Polling(polling) if polling.get.is_some() => match reason {
                 "transport close" => polling.push(Packet::Noop),
                 _ => polling.push_close(reason),

@@ -257,7 +257,7 @@ pub struct WebSocket(Connection);
 pub enum Frame {
     Text(String),
     Binary(Vec<u8>),
-    /// A close frame, with its code. It has been answered.
+    /// A close frame, with its code, or 1005 if it has none. It has been answered.
     Close(u16),
     /// The end of the stream without a close frame.
     End,
@@ -340,7 +340,10 @@ impl WebSocket {
             0x82 => Frame::Binary(payload),
             0x88 => {
                 self.frame(8, &payload);
-                Frame::Close(u16::from_be_bytes([payload[0], payload[1]]))
+                Frame::Close(match payload[..] {
+                    [high, low, ..] => u16::from_be_bytes([high, low]),
+                    _ => 1005, // RFC 6455 §7.4.1
+                })
             }
             first => panic!("a frame that begins with {first:#x} arrived"),
         }

@@ -33,7 +33,7 @@ engine.on("connection_error", ({ req, code, message, context }) => {
 });
 engine.on("connection", (session) => {
   say("connection");
-  session.on("message", (data) => session.send(data));
+  session.on("message", (data) => (data === "close" ? session.close() : session.send(data)));
 });
 
 const feed = new WebSocketServer({ noServer: true });

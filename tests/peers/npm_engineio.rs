@@ -9,9 +9,9 @@ use std::time::Duration;
 use sockets_by_hand::engineio::{Cookie, Event, Options, Packet, Server, Session};
 use sockets_by_hand::http::Response;
 use sockets_by_hand::json::Value;
-use sockets_by_hand::ws;
+use sockets_by_hand::ws::{self, Message};
 
-use super::common::{self, Connection, POLLING, Polling, WEBSOCKET, WebSocket, next, sid};
+use super::common::{self, Connection, Frame, POLLING, Polling, WEBSOCKET, WebSocket, next, sid};
 use super::node::Peer;
 
 /// A server of ours, or npm's `eio-host.js`.
@@ -94,6 +94,8 @@ fn translate(npms: &str, say: &Say) -> Options {
     let npms = Value::parse(npms).unwrap();
     let mut options = Options::default();
     options.allow_upgrades = npms["allowUpgrades"].as_bool().unwrap_or(options.allow_upgrades);
+    let max_payload = npms["maxHttpBufferSize"].as_u64();
+    options.max_payload = max_payload.map_or(options.max_payload, |max| max as usize);
     options.cookie = npms.get("cookie").map(|npms| {
         let text = |name: &str| npms[name].as_str().map(str::to_string);
         let cookie = Cookie::default();
@@ -137,6 +139,9 @@ fn listener(session: Session, say: &Say) -> Box<dyn Fn(Event) + Send + Sync> {
     say.say("connection");
     Box::new(move |event| {
         if let Event::Message(message) = event {
+            if message == Message::from("close") {
+                return session.close("forced close");
+            }
             session.send(&Arc::new(Packet::Message(message).into()));
         }
     })
@@ -278,4 +283,33 @@ fn refused_requests_emit_connection_error() {
         observed
     });
     assert_eq!(observed[0], observed[1]);
+}
+
+#[test]
+#[ignore = "needs Node.js; .ci/run runs it"]
+fn close_frames_and_a_413_are_npms() {
+    for host in &Host::both(r#"{"maxHttpBufferSize": 8}"#) {
+        for (last, expected) in [("4close", 1005), ("x", 1005), ("4eight 88", 1009)] {
+            let mut socket = WebSocket::session(host.address);
+            socket.send(last);
+            assert_eq!(socket.read(), Frame::Close(expected), "{last}");
+        }
+        let mut socket = WebSocket::session(host.address);
+        socket.close();
+        assert_eq!(socket.read(), Frame::Close(1000));
+
+        let mut client = Polling::open(host.address);
+        let target = format!("{WEBSOCKET}&sid={}", client.sid);
+        let mut without_probe = WebSocket::open(host.address, &target);
+        without_probe.send("4hello");
+        assert_eq!(without_probe.read(), Frame::Close(1005));
+        let mut upgraded = client.upgrade();
+        upgraded.send("4hello");
+        assert_eq!(upgraded.text(), "4hello");
+        let mut second = WebSocket::open(host.address, &target);
+        assert_eq!(second.read(), Frame::Close(1005));
+
+        let mut client = Polling::open(host.address);
+        assert_eq!(client.try_post("4eight 88").status_and_body(), (413, ""));
+    }
 }

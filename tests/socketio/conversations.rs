@@ -188,13 +188,13 @@ mod connecting {
             client.send("40/closed");
             assert_eq!(client.text(), r#"44/closed,{"message":"no"}"#);
             client.send(packet);
-            assert_eq!(client.read(), Frame::Close(1000), "{packet}");
+            assert_eq!(client.read(), Frame::Close(1005), "{packet}");
         }
         for packet in [r#"42/admin,["echo"]"#, "41/admin", "43/admin,0[]", r#"44{"message":"no"}"#]
         {
             let mut client = connected(server.address);
             client.send(packet);
-            assert_eq!(client.read(), Frame::Close(1000), "{packet}");
+            assert_eq!(client.read(), Frame::Close(1005), "{packet}");
             assert_eq!(next(&server.ends), end("/", "forced server close"));
         }
     }
@@ -205,7 +205,7 @@ mod connecting {
         let mut client = connected(server.address);
         connect_to(&mut client, "/admin,");
         client.send("40");
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
         let mut ends = [next(&server.ends), next(&server.ends)];
         ends.sort();
         assert_eq!(ends, [end("/", "forced server close"), end("/admin", "forced server close")]);
@@ -252,7 +252,7 @@ mod connecting {
         let mut polling = Polling::open(server.address);
         assert_eq!(polling.poll(), "1");
         polling.assert_forgotten();
-        assert_eq!(WebSocket::session(server.address).read(), Frame::Close(1000));
+        assert_eq!(WebSocket::session(server.address).read(), Frame::Close(1005));
     }
 
     /// A client that has sent a CONNECT packet, if it received this response before its timeout.
@@ -267,7 +267,7 @@ mod connecting {
         let server = server_with(connect_timeout(Duration::from_millis(250)), |_| {});
         let refusal = r#"44/random,{"message":"Invalid namespace"}"#;
         let mut refused = retry(|| try_connect(server.address, "40/random", refusal));
-        assert_eq!(refused.read(), Frame::Close(1000));
+        assert_eq!(refused.read(), Frame::Close(1005));
     }
 
     #[test]
@@ -275,7 +275,7 @@ mod connecting {
         let server = server_with(connect_timeout(Duration::from_millis(250)), |_| {});
         let mut client = retry(|| try_connect(server.address, "40", "40{"));
         // A later one is.
-        assert_eq!(WebSocket::session(server.address).read(), Frame::Close(1000));
+        assert_eq!(WebSocket::session(server.address).read(), Frame::Close(1005));
         assert_receives_nothing_else(&mut client);
     }
 
@@ -303,7 +303,7 @@ mod connecting {
                 Frame::Text(joined) if joined.starts_with("40{") => {
                     assert_receives_nothing_else(&mut client);
                 }
-                other => assert_eq!(other, Frame::Close(1000), "round {round}"),
+                other => assert_eq!(other, Frame::Close(1005), "round {round}"),
             }
         }
     }
@@ -351,7 +351,7 @@ mod connecting {
         websocket.send("40"); // handled after the first has been answered
         drop(release);
         assert!(websocket.text().starts_with("40{"));
-        assert_eq!(websocket.read(), Frame::Close(1000));
+        assert_eq!(websocket.read(), Frame::Close(1005));
         assert_eq!(next(&server.ends), end("/", "forced server close"));
         assert_eq!(client.post.response().status, 200);
         assert_eq!(socket.rooms(), [""; 0]);
@@ -368,7 +368,7 @@ mod connecting {
         });
         let mut client = WebSocket::session(server.address);
         client.send("40");
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
         assert_eq!(next(&sockets).rooms(), [""; 0]);
     }
 
@@ -791,7 +791,7 @@ mod disconnecting {
         let mut packets = [client.text(), client.text()];
         packets.sort();
         assert_eq!(packets, ["41", "41/admin,"]);
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
         assert_eq!(client.read(), Frame::End);
         let mut ends = [next(&server.ends), next(&server.ends)];
         ends.sort();
@@ -836,7 +836,7 @@ mod disconnecting {
         next(&server.sockets);
         server.handle.close();
         assert_eq!(next(&server.ends).1, "server shutting down");
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
     }
 
     #[test]
@@ -910,7 +910,7 @@ mod disconnecting {
             send(&mut client);
             loop {
                 match client.read() {
-                    Frame::Close(code) => break assert_eq!(code, 1000, "packet {n}"),
+                    Frame::Close(code) => break assert_eq!(code, 1005, "packet {n}"),
                     Frame::End => panic!("packet {n}: no close frame"),
                     _ => {} // the responses to valid packets before it
                 }
@@ -970,14 +970,14 @@ mod handlers {
         let mut client = connected(server.address);
         connect_to(&mut client, "/admin,");
         client.send(r#"42["panic"]"#);
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
         let mut ends = [next(&server.ends), next(&server.ends)];
         ends.sort();
         assert_eq!(ends, [end("/", "forced close"), end("/admin", "forced close")]);
         let mut client = WebSocket::session(server.address);
         client.send(r#"40{"panic":true}"#);
         assert!(client.text().starts_with("40{"));
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
         assert_eq!(next(&server.ends), end("/", "forced close"));
         assert_receives_nothing_else(&mut other);
         until(|| server.handle.sessions() == 1);
@@ -1043,7 +1043,7 @@ mod handlers {
         client.send(r#"420["away"]"#);
         client.send(r#"421["away"]"#);
         assert_eq!(client.text(), "41");
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
         assert_eq!(client.read(), Frame::End);
         until(|| server.handle.sessions() == 0);
         until(|| returned.load(Ordering::Relaxed) == 1);

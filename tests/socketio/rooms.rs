@@ -157,7 +157,7 @@ fn disconnect_sockets_disconnects_many_at_once() {
     server.io.disconnect_sockets(true);
     for (client, _) in &mut clients {
         assert_eq!(client.text(), "41");
-        assert_eq!(client.read(), Frame::Close(1000));
+        assert_eq!(client.read(), Frame::Close(1005));
     }
     until(|| server.io.fetch_sockets().is_empty());
 }

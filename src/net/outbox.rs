@@ -1,10 +1,9 @@
 //! The outbox of a connection: any thread may send, and a client that does not read delays nobody.
 //!
-//! Picture a letter box with a postman. As long as the client takes its messages, whoever sends one
-//! delivers it in person. If the client does not, the message goes into the box, a postman (the
-//! *drain thread*) waits for the client, and everybody who sends from then on drops a message into
-//! the box and goes. When the box is empty, the postman goes home. When it overflows, or nothing is
-//! taken for too long, the client is dropped.
+//! As long as the client reads, whoever sends a message writes it to the socket. If the client does
+//! not, the message is queued, and a thread (the *drain thread*) waits for the client; from then on,
+//! `send` puts a message into the queue and returns. When the queue has been empty for a while, that
+//! thread ends. When the queue is too long, or nothing is taken for too long, the client is dropped.
 //!
 //! A `write` waits if it finds no room: the other end has not read, the buffers of the kernel are
 //! full. That is how TCP slows a sender down.

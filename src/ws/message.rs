@@ -4,6 +4,7 @@
 //!
 //! Chapter 13 of the book.
 
+use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Read};
 
 use super::Error;
@@ -22,11 +23,37 @@ pub enum Message {
 }
 
 impl Message {
+    /// The text of a text message; `None` if the message is binary.
+    ///
+    /// ```
+    /// use sockets_by_hand::ws::Message;
+    ///
+    /// assert_eq!(Message::from("Hello").as_text(), Some("Hello"));
+    /// assert_eq!(Message::Binary(b"Hello".to_vec()).as_text(), None);
+    /// ```
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Message::Text(text) => Some(text),
+            Message::Binary(_) => None,
+        }
+    }
+
     /// The whole message as one frame; masked if there is a key.
     pub fn encode(&self, mask: Option<[u8; 4]>) -> Vec<u8> {
         match self {
             Message::Text(text) => encode(true, Opcode::Text, text.as_bytes(), mask),
             Message::Binary(bytes) => encode(true, Opcode::Binary, bytes, mask),
+        }
+    }
+}
+
+/// Writes the text; of a binary message, the bytes as UTF-8, with U+FFFD for what is not UTF-8
+/// (`data.toString()`).
+impl Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Message::Text(text) => f.pad(text),
+            Message::Binary(bytes) => f.pad(&String::from_utf8_lossy(bytes)),
         }
     }
 }

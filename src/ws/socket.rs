@@ -5,6 +5,7 @@
 //!
 //! Chapter 13 of the book.
 
+use std::fmt;
 use std::io::BufReader;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -44,10 +45,21 @@ pub struct Socket {
     sender: Sender,
     closed: Option<Close>,
     pongs: Answers,
+    ping_listener: Option<Listener>,
+    pong_listener: Option<Listener>,
     /// The request of the handshake: its path, its query, its headers.
     pub request: Arc<Request>,
     /// The subprotocol that was negotiated.
     pub protocol: Option<String>,
+}
+
+/// Receives the payloads of pings or pongs.
+struct Listener(Box<dyn FnMut(&[u8]) + Send + Sync>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("Listener")
+    }
 }
 
 impl Socket {
@@ -71,7 +83,16 @@ impl Socket {
             deadline: OnceLock::new(),
         }));
         let reader = Reader::new(reader, role == Role::Server, max_payload);
-        Socket { reader, sender, closed: None, pongs: Answers::default(), request, protocol }
+        Socket {
+            reader,
+            sender,
+            closed: None,
+            pongs: Answers::default(),
+            ping_listener: None,
+            pong_listener: None,
+            request,
+            protocol,
+        }
     }
 
     /// Waits for the next message, and answers pings meanwhile; `None` when the connection has
@@ -93,8 +114,8 @@ impl Socket {
         while self.closed.is_none() {
             match self.next() {
                 Ok(Some(Incoming::Message(message))) => return Ok(Some(message)),
-                Ok(Some(Incoming::Ping(payload))) => self.pong(&payload),
-                Ok(Some(Incoming::Pong(_))) => self.sender.0.alive.store(true, Relaxed),
+                Ok(Some(Incoming::Ping(payload))) => self.receive_ping(&payload),
+                Ok(Some(Incoming::Pong(payload))) => self.receive_pong(&payload),
                 Ok(Some(Incoming::Close(close))) => {
                     // §5.5.1: an endpoint MUST answer a close frame with one.
                     _ = self.sender.close(close.code, &close.reason);
@@ -113,6 +134,32 @@ impl Socket {
             }
         }
         Ok(None)
+    }
+
+    /// Calls `listener` with the payload of each ping, after the pong has been sent (the event
+    /// `ping`). It is called within [`read`](Socket::read), which reads on when it returns. A second
+    /// listener replaces the first.
+    pub fn on_ping(&mut self, listener: impl FnMut(&[u8]) + Send + Sync + 'static) {
+        self.ping_listener = Some(Listener(Box::new(listener)));
+    }
+
+    /// Calls `listener` with the payload of each pong (the event `pong`), as
+    /// [`on_ping`](Socket::on_ping) does. A pong may arrive without a ping.
+    ///
+    /// ```no_run
+    /// use std::time::Instant;
+    ///
+    /// let mut socket = sockets_by_hand::ws::connect("ws://127.0.0.1:8080/")?;
+    /// let sent = Instant::now();
+    /// socket.on_pong(move |_payload| println!("the round trip took {:?}", sent.elapsed()));
+    /// socket.ping(b"")?;
+    /// while let Some(message) = socket.read()? {
+    ///     println!("{message}");
+    /// }
+    /// # Ok::<(), sockets_by_hand::ws::Error>(())
+    /// ```
+    pub fn on_pong(&mut self, listener: impl FnMut(&[u8]) + Send + Sync + 'static) {
+        self.pong_listener = Some(Listener(Box::new(listener)));
     }
 
     /// How the connection ended, once it has.
@@ -147,9 +194,19 @@ impl Socket {
 
     /// Answers a ping. A peer that does not read its pongs gets no more: an endpoint MAY answer
     /// only the latest ping (RFC 6455 §5.5.3).
-    fn pong(&mut self, payload: &[u8]) {
+    fn receive_ping(&mut self, payload: &[u8]) {
         if self.pongs.allow(payload.len(), self.sender.is_writable()) {
             _ = self.sender.frame(Opcode::Pong, payload);
+        }
+        if let Some(Listener(listener)) = &mut self.ping_listener {
+            listener(payload);
+        }
+    }
+
+    fn receive_pong(&mut self, payload: &[u8]) {
+        self.sender.0.alive.store(true, Relaxed);
+        if let Some(Listener(listener)) = &mut self.pong_listener {
+            listener(payload);
         }
     }
 }

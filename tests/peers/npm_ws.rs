@@ -107,12 +107,19 @@ fn npms_client_and_our_server_join_each_others_fragments() {
 #[test]
 #[ignore = "needs npm ws; .ci/run runs it"]
 fn npms_client_and_our_server_answer_each_others_pings() {
-    let url = serve(bind(), |socket| {
+    let (sender, events) = mpsc::channel();
+    let url = serve(bind(), move |mut socket| {
+        let (pings, pongs) = (sender.clone(), sender.clone());
+        socket.on_ping(move |payload| pings.send(("ping", payload.to_vec())).unwrap());
+        socket.on_pong(move |payload| pongs.send(("pong", payload.to_vec())).unwrap());
         socket.ping(b"are you there?")?;
         echo(socket)
     });
     let seen = client(&url, &["ping", "yes, and you?"]).finish();
     assert_eq!(seen, ["ping: are you there?", "pong: yes, and you?", "closed 1000"]);
+    let mut events: Vec<_> = events.try_iter().collect();
+    events.sort(); // npm's client pings when it is open, which may be before it has our ping
+    assert_eq!(events, [("ping", b"yes, and you?".into()), ("pong", b"are you there?".into())]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read};
+use std::sync::mpsc;
 
 use sockets_by_hand::ws::message::{Incoming, Reader};
 use sockets_by_hand::ws::{Error, MAX_PAYLOAD, Message, Options};
@@ -113,6 +114,43 @@ fn pings_are_answered_in_order_and_pongs_are_not() {
         (0..10).for_each(|i| peer.expect(PONG, [i]));
         peer.expect(TEXT, "done");
     }
+}
+
+#[test]
+fn listeners_receive_pings_and_pongs_in_order() {
+    for (mut socket, mut peer) in both() {
+        let (events, received) = mpsc::channel();
+        let pings = events.clone();
+        socket.on_ping(move |payload| pings.send(("ping", payload.to_vec())).unwrap());
+        let mut pongs = 0;
+        socket.on_pong(move |payload| {
+            pongs += 1;
+            events.send(("pong", [&[pongs], payload].concat())).unwrap();
+        });
+        peer.send(TEXT_FIRST, "between ");
+        peer.send(PONG, "unsolicited");
+        peer.send(PING, "ping");
+        peer.send(PONG, "");
+        peer.send(FINAL, "fragments");
+        assert_eq!(socket.read().unwrap(), Some(Message::from("between fragments")));
+        let received: Vec<_> = received.try_iter().collect();
+        let expected = [
+            ("pong", b"\x01unsolicited".to_vec()),
+            ("ping", b"ping".to_vec()),
+            ("pong", b"\x02".to_vec()),
+        ];
+        assert_eq!(received, expected);
+        peer.expect(PONG, "ping");
+    }
+}
+
+#[test]
+fn a_message_is_displayed_as_text() {
+    let messages =
+        [Message::from("안녕"), Message::Binary("안녕".into()), Message::Binary(vec![b'a', 0xff])];
+    assert_eq!(messages.each_ref().map(Message::to_string), ["안녕", "안녕", "a\u{fffd}"]);
+    assert_eq!(messages.each_ref().map(Message::as_text), [Some("안녕"), None, None]);
+    assert_eq!(format!("[{:>4}]", messages[0]), "[  안녕]");
 }
 
 #[test]

@@ -34,6 +34,7 @@ const PRELUDE: &str = r#"
 exec 2>&1
 trap : INT
 cargo() {
+    trap : INT # a subshell, `(…)`, has no traps: at ^C it would end before the program has
     shift; dir=$BINS; program=server
     while [ $# -gt 0 ]; do
         case $1 in

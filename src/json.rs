@@ -1,9 +1,9 @@
 //! JSON (RFC 8259): values as text, and text as values, the way `JSON.parse` and `JSON.stringify`
 //! do it.
 //!
-//! The grammar fits on a card, and the reader is that card read aloud: a value is an object, an
-//! array, a string, a number or one of three words; an array is values between brackets. A function
-//! for each. It takes exactly what the grammar allows: no comments, no comma at the end, no `01`.
+//! The reader has a function for each rule of the grammar: a value is an object, an array, a string,
+//! a number or one of three words; an array is values between brackets. It takes exactly what the
+//! grammar allows: no comments, no comma at the end, no `01`.
 //!
 //! What comes from outside has limits: [`MAX_DEPTH`] levels of nesting, and at most some 24 bytes
 //! of memory for each byte of text (`[[[0]]]` is the worst). Time grows with the length alone.

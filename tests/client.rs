@@ -1,6 +1,7 @@
 //! The Socket.IO client: which events it emits, what it buffers, which faults it survives, and how it
 //! reconnects. Where a test needs it, a proxy between the client and a server of ours plays the network.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -1704,6 +1705,101 @@ fn a_failed_upgrade_leaves_the_session_on_polling() {
             next(&emit_with_ack(&client, "transport", &[], LIMIT)),
             Ok(Args(vec![json!("polling")]))
         );
+    }
+}
+
+// ---- retries ----
+
+/// A client that emits each event until it is acknowledged.
+fn retrying(url: &str, transports: &[&'static str], retries: u32, ack_timeout: Duration) -> Client {
+    let ack_timeout = Some(ack_timeout);
+    Client::new(url, client::Options { retries, ack_timeout, ..options(transports) }).unwrap()
+}
+
+#[test]
+fn retries_emit_each_event_until_it_is_acknowledged_in_order() {
+    let server = TestServer::new(Options::default());
+    let (sender, tries) = mpsc::channel();
+    server.io.on_connection(move |socket| {
+        let sender = sender.clone();
+        let last = Mutex::new(Value::Null);
+        socket.on("number", move |event| {
+            let again = std::mem::replace(&mut *last.lock().unwrap(), event.args[0].clone());
+            _ = sender.send(event.args[0].as_f64().unwrap());
+            if again == event.args[0] {
+                event.ack(&event.args); // the second try
+            }
+        });
+    });
+    for transports in TRANSPORTS {
+        let client = retrying(&server.url(), transports, u32::MAX, Duration::from_millis(20));
+        (0..5).for_each(|n| client.emit("number", n));
+        let answer = emit_with_ack(&client, "number", &[json!(5)], Duration::from_millis(20));
+        client.open();
+        assert_eq!(next(&answer), Ok(Args(vec![json!(5)])));
+        let mut tries: Vec<f64> = tries.try_iter().collect();
+        assert!(tries.len() >= 12 && tries.is_sorted(), "{tries:?}");
+        tries.dedup();
+        assert_eq!(tries, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    }
+}
+
+#[test]
+fn after_the_last_retry_an_event_is_given_up_and_the_next_is_emitted() {
+    let server = TestServer::new(Options::default());
+    let lines = server.lines();
+    let client = retrying(&server.url(), &["websocket"], 2, LIMIT);
+    let short = Duration::from_millis(20);
+    let silence = emit_with_ack(&client, "silence", &[], short);
+    client.emit("echo", 1);
+    client.emit_volatile("volatile", ()); // it is not connected
+    client.open();
+    assert_eq!(next(&silence), Err(AckError::Timeout));
+    let tries = [(); 4].map(|()| next(&lines));
+    assert_eq!(tries, ["silence", "silence", "silence", "echo 1"]);
+    // The time of an event is that of one try, while it is connected.
+    settle(&client);
+    client.emit_volatile("volatile", ());
+    skip_to(&lines, "volatile");
+    drop(client);
+    skip_to(&lines, "left: ");
+}
+
+#[test]
+fn with_retries_no_event_is_lost_when_the_connection_is() {
+    for transports in TRANSPORTS {
+        let server = TestServer::new(Options::default());
+        let lines = server.lines();
+        let network = Network::before(server.address);
+        let client = retrying(&network.url(), transports, u32::MAX, LIMIT);
+        client.open();
+        for n in 0..200 {
+            client.emit("echo", n);
+            if n % 20 == 10 {
+                network.cut();
+            }
+        }
+        network.0.credit.store(3_000, Relaxed); // and once in the middle of a packet
+        settle(&client);
+        let arrived = lines.try_iter().filter_map(|line| line.strip_prefix("echo ")?.parse().ok());
+        let mut arrived: Vec<usize> = arrived.collect();
+        let mut seen = BTreeSet::new();
+        arrived.retain(|n| seen.insert(*n));
+        assert!(arrived.iter().copied().eq(0..200), "{arrived:?}");
+    }
+}
+
+#[test]
+fn drop_resolves_the_acks_of_queued_events() {
+    let server = TestServer::new(Options::default());
+    let lines = server.lines();
+    let client = retrying(&server.url(), &["websocket"], 1, LIMIT);
+    client.open();
+    let answers = ["silence", "never sent"].map(|name| emit_with_ack(&client, name, &[], LIMIT));
+    skip_to(&lines, "silence");
+    drop(client);
+    for answer in answers {
+        assert_eq!(next(&answer), Err(AckError::Disconnected));
     }
 }
 

@@ -19,12 +19,16 @@ fn server(arguments: &[&str]) -> (Peer, String) {
     (server, port)
 }
 
-fn client(port: &str, transports: &[&'static str]) -> Client {
+fn options(transports: &[&'static str]) -> Options {
     let (min, max) = (Duration::from_millis(20), Duration::from_millis(100));
     let backoff = Backoff { min, max, ..Backoff::default() };
     let mut options = Options { backoff, ..Options::default() };
     options.engine.transports = transports.to_vec();
-    Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap()
+    options
+}
+
+fn client(port: &str, transports: &[&'static str]) -> Client {
+    Client::new(&format!("http://127.0.0.1:{port}"), options(transports)).unwrap()
 }
 
 /// Receives a line for each event about the connection of a socket.
@@ -221,6 +225,28 @@ fn npms_server_is_killed_and_no_event_is_lost_without_an_error() {
             }
         }
         assert!(sent || arrived == Vec::from_iter(0..30), "{end}: {arrived:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs npm socket.io; .ci/run runs it"]
+fn with_retries_npms_server_receives_each_event_though_it_is_killed() {
+    for transports in TRANSPORTS {
+        let (server, port) = server(&["0", "binary"]);
+        let retries = Options { retries: 100, ack_timeout: Some(LIMIT), ..options(transports) };
+        let client = Client::connect_with(&format!("http://127.0.0.1:{port}"), retries).unwrap();
+        let events = events(&client);
+        (0..5).for_each(|n| client.emit("echo", n));
+        let answer = emit_with_ack(&client, "echo", &[json!(5), Value::Binary(vec![7])]);
+        (6..10).for_each(|n| client.emit("echo", n));
+        client.emit("end", ());
+        while !next(&events).starts_with("disconnect") {} // at the binary value
+        assert_eq!(server.line(), "in /");
+        (0..5).for_each(|n| assert_eq!(server.line(), format!("echo {n}")));
+        drop(server);
+        let (server, _) = self::server(&[&port]);
+        assert_eq!(in_order(&server), [5, 6, 7, 8, 9]);
+        assert_eq!(next(&answer).unwrap()[0], json!(5));
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
+use super::retries::Retries;
 use super::socket::Socket;
 use super::{Auth, Options};
 use crate::engineio::client::{self as engine, Endpoint, Error, Sender};
@@ -162,12 +163,13 @@ impl Manager {
 
     /// The socket of a namespace. With two in one namespace, the server would end the session.
     pub(super) fn socket(self: &Arc<Manager>, namespace: &str, auth: Auth) -> Socket {
+        let retries = Retries::new(&lock(&self.connection).options);
         let mut sockets = lock(&self.sockets);
         if let Some(socket) = sockets.iter().find(|socket| socket.namespace() == namespace) {
             socket.set_auth(auth);
             return socket.clone();
         }
-        let socket = Socket::new(self, namespace, auth);
+        let socket = Socket::new(self, namespace, auth, retries);
         sockets.push(socket.clone());
         socket
     }

@@ -9,6 +9,7 @@
 //! | `mod` | [`Client`] and its options |
 //! | `manager` | the session, and the thread that keeps it |
 //! | `socket` | [`Socket`]: a namespace |
+//! | `retries` | the events that are emitted until they are acknowledged |
 //! | `auth` | what a socket sends when it connects |
 //!
 //! `manager` and `socket` are two halves of one: the manager holds all sockets, each socket a weak
@@ -18,11 +19,13 @@
 
 mod auth;
 mod manager;
+mod retries;
 mod socket;
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lock;
 use crate::engineio::client::{self as engine, Endpoint};
@@ -46,6 +49,13 @@ pub struct Options {
     pub reconnection_attempts: u32,
     /// The pauses between two attempts. 1 s, doubled up to 5 s, ±50 %.
     pub backoff: Backoff,
+    /// How often an event is sent again that has not been acknowledged. With more than 0, each event
+    /// but the volatile ones is sent at least once, and in order: the next one when the last has been
+    /// acknowledged or given up. The server must acknowledge every event. 0.
+    pub retries: u32,
+    /// How long a try waits for an acknowledgement, if the event has no timeout of its own. Without
+    /// it, a try ends with the session. None.
+    pub ack_timeout: Option<Duration>,
 }
 
 impl Default for Options {
@@ -56,6 +66,8 @@ impl Default for Options {
             reconnection: true,
             reconnection_attempts: u32::MAX,
             backoff: Backoff::default(),
+            retries: 0,
+            ack_timeout: None,
         }
     }
 }
@@ -158,6 +170,7 @@ impl Drop for Client {
         for socket in &sockets {
             socket.disconnect();
             socket.0.acks.disconnected();
+            socket.fail_queued();
             socket.remove_all();
         }
         sockets.iter().for_each(Socket::disconnect); // a listener may have opened one again

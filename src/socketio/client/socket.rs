@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::auth::Auth;
 use super::manager::Manager;
+use super::retries::Retries;
 use crate::engineio::{Outgoing, client::Sender};
 use crate::json;
 use crate::json::Value;
@@ -32,11 +33,12 @@ pub struct Inner {
     manager: Weak<Manager>,
     listeners: Listeners<Socket>,
     pub(super) acks: Acks,
+    pub(super) retries: Retries,
     auth: Mutex<Auth>,
     /// The events that were emitted while it was not connected, with the ids of their
     /// acknowledgements. The lock is held whenever the socket becomes connected or disconnected, so
     /// that events stay in order.
-    buffer: Mutex<VecDeque<(Option<u64>, Outgoing)>>,
+    pub(super) buffer: Mutex<VecDeque<(Option<u64>, Outgoing)>>,
     /// (No other lock is taken under this one.)
     phase: Mutex<Phase>,
 }
@@ -67,12 +69,18 @@ struct Early {
 }
 
 impl Socket {
-    pub(super) fn new(manager: &Arc<Manager>, namespace: &str, auth: Auth) -> Socket {
+    pub(super) fn new(
+        manager: &Arc<Manager>,
+        namespace: &str,
+        auth: Auth,
+        retries: Retries,
+    ) -> Socket {
         Socket(Arc::new(Inner {
             namespace: namespace.to_string(),
             manager: Arc::downgrade(manager),
             listeners: Listeners::default(),
             acks: Acks::default(),
+            retries,
             auth: Mutex::new(auth),
             buffer: Mutex::default(),
             phase: Mutex::new(Phase::Closed),
@@ -151,17 +159,19 @@ impl Socket {
         *lock(&self.0.auth) = auth.into();
     }
 
-    /// Emits an event to the server: now, or as soon as it is connected.
+    /// Emits an event to the server: now, or as soon as it is connected. With
+    /// [`Options::retries`](super::Options::retries), until it is acknowledged.
     ///
     /// # Panics
     /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
     /// than ten binary values, at which the server would end the session.
     pub fn emit(&self, name: &str, values: impl IntoArgs) {
-        self.send(
-            None,
-            encode_event(&self.0.namespace, None, name, values.into_args().as_ref()),
-            false,
-        );
+        let ack = self.0.retries.is_enabled().then(|| self.0.acks.next_id());
+        let outgoing = encode_event(&self.0.namespace, ack, name, values.into_args().as_ref());
+        match ack {
+            Some(ack) => self.emit_until_acknowledged(ack, outgoing, None, None),
+            None => self.send(None, outgoing, false),
+        }
     }
 
     /// Emits an event only if it can be written at once (`socket.volatile.emit`).
@@ -178,7 +188,8 @@ impl Socket {
 
     /// Emits an event and awaits its acknowledgement for `timeout`. `callback` is called with that,
     /// or with the reason why there is none: later, and never within this call. (On the thread that
-    /// reads, on one that calls [`disconnect`](Socket::disconnect), or on another.)
+    /// reads, on one that calls [`disconnect`](Socket::disconnect), or on another.) With
+    /// [`Options::retries`](super::Options::retries), each try has that time.
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit); then no acknowledgement is awaited.
@@ -192,10 +203,13 @@ impl Socket {
         let id = self.0.acks.next_id();
         // First, because it may panic: then no acknowledgement is awaited.
         let outgoing = encode_event(&self.0.namespace, Some(id), name, values.into_args().as_ref());
-        self.0.acks.expect(id, timeout, Box::new(callback));
         if self.0.manager.strong_count() == 0 {
+            self.0.acks.expect(id, timeout, Box::new(callback));
             self.0.acks.fail(id, AckError::Disconnected);
+        } else if self.0.retries.is_enabled() {
+            self.emit_until_acknowledged(id, outgoing, Some(timeout), Some(Box::new(callback)));
         } else {
+            self.0.acks.expect(id, timeout, Box::new(callback));
             self.send(Some(id), outgoing, false);
         }
     }
@@ -213,7 +227,7 @@ impl Socket {
         }
     }
 
-    fn sender(&self) -> Option<Sender> {
+    pub(super) fn sender(&self) -> Option<Sender> {
         lock(&self.0.manager.upgrade()?.connection).sender()
     }
 
@@ -332,6 +346,7 @@ impl Socket {
             }
         }
         drop(buffer);
+        self.send_queued();
         self.emit_reserved("connect", Vec::new());
     }
 
@@ -364,6 +379,7 @@ impl Socket {
     /// The acknowledgements that will not arrive any more: not those of events that are still
     /// buffered.
     fn take_unresolved(&self, buffer: &VecDeque<(Option<u64>, Outgoing)>) -> Vec<Callback> {
+        self.0.retries.disconnected();
         let unsent: Vec<u64> = buffer.iter().filter_map(|(ack, _)| *ack).collect();
         self.0.acks.take(&unsent)
     }

@@ -44,7 +44,7 @@ fn a_host_and_a_port_connect_over_tcp() {
 #[cfg(unix)]
 #[test]
 fn a_path_connects_to_a_unix_socket() {
-    let path = std::env::temp_dir().join(format!("c05-1-{}.sock", std::process::id()));
+    let path = std::env::temp_dir().join(format!("c06-1-{}.sock", std::process::id()));
     let server = Server::bind_path(&path, Options::default()).unwrap();
     assert_eq!(answer_at(path.to_str().unwrap(), server), "Hello from server");
     assert!(!path.exists(), "the server has removed its file");

@@ -45,7 +45,7 @@ fn bytes_and_ends_pass_in_both_directions() {
             stream.write_all(&question)
         });
     });
-    let path = std::env::temp_dir().join(format!("c05-3-{}.sock", std::process::id()));
+    let path = std::env::temp_dir().join(format!("c06-3-{}.sock", std::process::id()));
     let front = Server::bind_path(&path, Options::default()).unwrap();
     let front_handle = front.handle();
     let tunneling = thread::spawn(move || tunnel(front, address));

@@ -3,9 +3,8 @@
 //! So each server makes up an id for itself, puts it first in all that it sends, and ignores what begins
 //! with its own. (Not its address: behind a proxy or in containers, two servers may have the same.)
 
-use std::hash::{BuildHasher, RandomState};
-
 use sockets_by_hand::socketio::{Io, Value};
+use sockets_by_hand::ws::random::random_id;
 
 struct Adapter {
     id: String,
@@ -14,8 +13,7 @@ struct Adapter {
 
 impl Adapter {
     fn new(io: &Io) -> Adapter {
-        let id = format!("{:016x}", RandomState::new().hash_one(())); // new with every start
-        Adapter { id, io: io.clone() }
+        Adapter { id: random_id(), io: io.clone() } // a new one at every start
     }
 
     /// Emits here, and returns what is to be sent to the hub.

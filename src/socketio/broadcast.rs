@@ -8,6 +8,7 @@ use super::args::IntoArgs;
 use super::codec::encode_event;
 use super::lock;
 use super::namespace::Inner;
+use super::rooms::IntoRooms;
 use super::socket::Socket;
 
 /// A broadcast: a choice of sockets, and then what to do with them (`BroadcastOperator`).
@@ -26,23 +27,29 @@ impl Broadcast {
         Broadcast { namespace, rooms: Vec::new(), except: Vec::new(), volatile: false }
     }
 
-    /// To the sockets in this room too (only to those, if it is the first room).
-    pub fn to(&self, room: &str) -> Broadcast {
+    /// To the sockets in this room too, or in any of these rooms (only to those, if they are the
+    /// first). An empty list changes nothing.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
         let mut chosen = self.clone();
-        chosen.rooms.push(room.to_string());
+        chosen.rooms.extend(rooms.into_rooms());
         chosen
     }
 
     /// The same as [`to`](Broadcast::to).
-    pub fn r#in(&self, room: &str) -> Broadcast {
-        self.to(room)
+    pub fn r#in(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.to(rooms)
     }
 
-    /// Not to the sockets in this room.
-    pub fn except(&self, room: &str) -> Broadcast {
+    /// Not to the sockets in this room, or in any of these rooms.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
         let mut chosen = self.clone();
-        chosen.except.push(room.to_string());
+        chosen.except.extend(rooms.into_rooms());
         chosen
+    }
+
+    /// Only to the sockets of this server. Without an adapter there is no other.
+    pub fn local(&self) -> Broadcast {
+        self.clone()
     }
 
     /// Only to the sockets to which it can be written at once.
@@ -65,16 +72,17 @@ impl Broadcast {
         }
     }
 
-    /// The sockets. One that has been disconnected is not among them, even if its listeners have
-    /// not been called yet.
+    /// The sockets, in the order in which they have connected (with rooms: room after room, and in
+    /// each in the order of joining). One that has been disconnected is not among them, even if its
+    /// listeners have not been called yet.
     pub fn fetch_sockets(&self) -> Vec<Socket> {
         let members = lock(&self.namespace.members);
         let everyone = self.rooms.is_empty() && self.except.is_empty();
         let mut sockets: Vec<Socket> = match everyone {
-            true => members.sockets.values().cloned().collect(),
+            true => members.all(),
             false => {
                 let ids = members.rooms.members(&self.rooms, &self.except);
-                ids.iter().filter_map(|id| members.sockets.get(id)).cloned().collect()
+                ids.iter().filter_map(|id| members.get(id)).collect()
             }
         };
         drop(members);
@@ -82,14 +90,16 @@ impl Broadcast {
         sockets
     }
 
-    /// Adds the sockets to a room.
-    pub fn sockets_join(&self, room: &str) {
-        self.fetch_sockets().iter().for_each(|socket| socket.join(room));
+    /// Adds the sockets to a room, or to a list of rooms.
+    pub fn sockets_join(&self, rooms: impl IntoRooms) {
+        let rooms: Vec<String> = rooms.into_rooms().collect();
+        self.fetch_sockets().iter().for_each(|socket| socket.join(&rooms));
     }
 
-    /// Removes the sockets from a room.
-    pub fn sockets_leave(&self, room: &str) {
-        self.fetch_sockets().iter().for_each(|socket| socket.leave(room));
+    /// Removes the sockets from a room, or from a list of rooms.
+    pub fn sockets_leave(&self, rooms: impl IntoRooms) {
+        let rooms: Vec<String> = rooms.into_rooms().collect();
+        self.fetch_sockets().iter().for_each(|socket| socket.leave(&rooms));
     }
 
     /// Disconnects the sockets; see [`Socket::disconnect`], also for the thread of their listeners.

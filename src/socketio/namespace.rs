@@ -2,14 +2,14 @@
 //!
 //! Chapter 20 of the book.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use super::broadcast::Broadcast;
 use super::lock;
 use super::packet::Kind;
-use super::rooms::Rooms;
+use super::rooms::{IntoRooms, Rooms};
 use super::socket::Socket;
 use crate::json::Value;
 
@@ -48,8 +48,22 @@ pub(super) struct Inner {
 
 #[derive(Default)]
 pub(super) struct Members {
-    pub(super) sockets: HashMap<String, Socket>,
+    /// By id. Each has the number of its first join, for the order.
+    sockets: HashMap<String, (u64, Socket)>,
     pub(super) rooms: Rooms,
+}
+
+impl Members {
+    /// All sockets, in the order in which they have connected.
+    pub(super) fn all(&self) -> Vec<Socket> {
+        let mut sockets: Vec<_> = self.sockets.values().collect();
+        sockets.sort_unstable_by_key(|(number, _)| *number);
+        sockets.into_iter().map(|(_, socket)| socket.clone()).collect()
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<Socket> {
+        self.sockets.get(id).map(|(_, socket)| socket.clone())
+    }
 }
 
 impl Namespace {
@@ -88,6 +102,23 @@ impl Namespace {
         (**self).clone()
     }
 
+    /// All sockets, in the order in which they have connected (`namespace.sockets`).
+    pub fn sockets(&self) -> Vec<Socket> {
+        self.fetch_sockets()
+    }
+
+    /// The socket of that id (`namespace.sockets.get(id)`), unless it has been disconnected.
+    pub fn socket(&self, id: &str) -> Option<Socket> {
+        let socket = lock(&self.namespace.members).get(id);
+        socket.filter(Socket::is_listed)
+    }
+
+    /// All rooms, each with the ids of its sockets in the order of joining
+    /// (`namespace.adapter.rooms`). Each socket is in the room of its id too.
+    pub fn all_rooms(&self) -> BTreeMap<String, Vec<String>> {
+        lock(&self.namespace.members).rooms.all()
+    }
+
     /// Runs all middleware, one after the other, until one refuses.
     pub(super) fn run_middleware(&self, socket: &Socket) -> Result<(), ConnectError> {
         let middleware = lock(&self.namespace.middleware).clone(); // to call it without the lock
@@ -102,7 +133,8 @@ impl Namespace {
             return; // it has been disconnected meanwhile
         }
         members.rooms.join(socket.id(), socket.id());
-        members.sockets.insert(socket.id().to_string(), socket.clone());
+        let number = members.rooms.number(socket.id()).unwrap_or_default();
+        members.sockets.insert(socket.id().to_string(), (number, socket.clone()));
         socket.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"}}"#, socket.id()));
     }
 
@@ -122,15 +154,16 @@ impl Namespace {
         lock(&self.namespace.members).sockets.contains_key(socket.id())
     }
 
-    pub(super) fn join(&self, socket: &Socket, room: &str) {
+    pub(super) fn join(&self, socket: &Socket, rooms: impl IntoRooms) {
         let mut members = lock(&self.namespace.members);
         if members.sockets.contains_key(socket.id()) || !socket.has_ended() {
-            members.rooms.join(socket.id(), room);
+            rooms.into_rooms().for_each(|room| members.rooms.join(socket.id(), &room));
         }
     }
 
-    pub(super) fn leave(&self, socket: &Socket, room: &str) {
-        lock(&self.namespace.members).rooms.leave(socket.id(), room);
+    pub(super) fn leave(&self, socket: &Socket, rooms: impl IntoRooms) {
+        let mut members = lock(&self.namespace.members);
+        rooms.into_rooms().for_each(|room| members.rooms.leave(socket.id(), &room));
     }
 
     pub(super) fn rooms(&self, socket: &Socket) -> Vec<String> {

@@ -5,20 +5,35 @@
 //!
 //! Chapter 20 of the book.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 /// Which ids are in which rooms. It knows nothing of sockets.
 #[derive(Debug, Default)]
 pub struct Rooms {
-    of_room: HashMap<String, HashSet<String>>,
-    of_id: HashMap<String, HashSet<String>>,
+    of_room: HashMap<Arc<str>, Names>,
+    of_id: HashMap<Arc<str>, Names>,
+    /// How often somebody has joined a room.
+    joins: u64,
+}
+
+/// The members of a room, or the rooms of a member. Each has the number of its join. A `Set` of
+/// JavaScript keeps the order in which it was filled; here the numbers do.
+#[derive(Debug, Default)]
+struct Names {
+    created: u64,
+    joined: HashMap<Arc<str>, u64>,
 }
 
 impl Rooms {
     /// Adds `id` to `room`.
     pub fn join(&mut self, id: &str, room: &str) {
-        self.of_room.entry(room.to_string()).or_default().insert(id.to_string());
-        self.of_id.entry(id.to_string()).or_default().insert(room.to_string());
+        self.joins += 1;
+        let (id, room) = (key(&self.of_id, id), key(&self.of_room, room));
+        let empty = || Names { created: self.joins, joined: HashMap::new() };
+        let members = self.of_room.entry(room.clone()).or_insert_with(empty);
+        members.joined.entry(id.clone()).or_insert(self.joins);
+        self.of_id.entry(id).or_insert_with(empty).joined.entry(room).or_insert(self.joins);
     }
 
     /// Removes `id` from `room`.
@@ -29,18 +44,30 @@ impl Rooms {
 
     /// Removes `id` from all its rooms.
     pub fn leave_all(&mut self, id: &str) {
-        for room in self.of_id.remove(id).unwrap_or_default() {
+        for room in self.of_id.remove(id).unwrap_or_default().in_order() {
             remove(&mut self.of_room, &room, id);
         }
     }
 
-    /// The rooms of `id`.
+    /// The rooms of `id`, in the order of joining.
     pub fn rooms(&self, id: &str) -> Vec<String> {
-        self.of_id.get(id).into_iter().flatten().cloned().collect()
+        let rooms = self.of_id.get(id).map(Names::in_order).unwrap_or_default();
+        rooms.iter().map(|room| room.to_string()).collect()
+    }
+
+    /// All rooms, with the ids in each, in the order of joining.
+    pub fn all(&self) -> BTreeMap<String, Vec<String>> {
+        let ids = |room: &Names| room.in_order().iter().map(|id| id.to_string()).collect();
+        self.of_room.iter().map(|(name, room)| (name.to_string(), ids(room))).collect()
+    }
+
+    /// The number of the first join of `id`: sorted by it, ids are in the order of joining.
+    pub fn number(&self, id: &str) -> Option<u64> {
+        self.of_id.get(id).map(|rooms| rooms.created)
     }
 
     /// The ids in any of the rooms `to` (in any room at all, if that is empty) and in none of
-    /// `except`, each once.
+    /// `except`, each once: room after room, and in each in the order of joining.
     ///
     /// ```
     /// use sockets_by_hand::socketio::rooms::Rooms;
@@ -49,26 +76,96 @@ impl Rooms {
     /// rooms.join("ann", "tea");
     /// rooms.join("bob", "tea");
     /// rooms.join("bob", "news");
-    /// assert_eq!(rooms.members(&["tea".into()], &["news".into()]), ["ann"]);
+    /// assert_eq!(rooms.members(&["tea".into()], &["news".into()]), ["ann".into()]);
     /// ```
-    pub fn members(&self, to: &[String], except: &[String]) -> Vec<String> {
-        let excepted = |id: &&String| {
-            except.iter().any(|room| self.of_room.get(room).is_some_and(|ids| ids.contains(*id)))
+    pub fn members(&self, to: &[String], except: &[String]) -> Vec<Arc<str>> {
+        let room = |room: &String| self.of_room.get(&**room);
+        let mut members = match to {
+            [] => in_order(self.of_id.iter().map(|(id, rooms)| (rooms.created, id))),
+            rooms => rooms.iter().filter_map(room).flat_map(Names::in_order).collect(),
         };
-        let members: HashSet<&String> = match to {
-            [] => self.of_id.keys().collect(),
-            rooms => rooms.iter().filter_map(|room| self.of_room.get(room)).flatten().collect(),
-        };
-        members.into_iter().filter(|id| !excepted(id)).cloned().collect()
+        if to.len() > 1 {
+            let mut seen = HashSet::new();
+            members.retain(|id| seen.insert(id.clone()));
+        }
+        let except: Vec<_> = except.iter().filter_map(room).collect();
+        members.retain(|id| !except.iter().any(|room| room.joined.contains_key(id)));
+        members
     }
 }
 
-/// Removes `value` from the set of `key`, and the set if that leaves it empty.
-fn remove(sets: &mut HashMap<String, HashSet<String>>, key: &str, value: &str) {
+impl Names {
+    fn in_order(&self) -> Vec<Arc<str>> {
+        in_order(self.joined.iter().map(|(name, number)| (*number, name)))
+    }
+}
+
+/// The names, sorted by their numbers.
+fn in_order<'a>(names: impl Iterator<Item = (u64, &'a Arc<str>)>) -> Vec<Arc<str>> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable_by_key(|(number, _)| *number);
+    names.into_iter().map(|(_, name)| name.clone()).collect()
+}
+
+/// The key of that name: a map and the sets of the other map share its text.
+fn key(map: &HashMap<Arc<str>, Names>, name: &str) -> Arc<str> {
+    map.get_key_value(name).map_or_else(|| name.into(), |(key, _)| key.clone())
+}
+
+/// Removes `name` from the set of `key`, and the set if that leaves it empty.
+fn remove(sets: &mut HashMap<Arc<str>, Names>, key: &str, name: &str) {
     if let Some(set) = sets.get_mut(key) {
-        set.remove(value);
-        if set.is_empty() {
+        set.joined.remove(name);
+        if set.joined.is_empty() {
             sets.remove(key);
         }
+    }
+}
+
+/// The names of rooms that [`join`](super::Socket::join), [`to`](super::Broadcast::to) and the like
+/// take: one name (`"tea"`) or a list (`["tea", "news"]`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the name of a room or a list of names",
+    note = "as in `to(\"tea\")`, `to([\"tea\", \"news\"])` or `to(&names)`"
+)]
+pub trait IntoRooms {
+    /// The names.
+    fn into_rooms(self) -> impl Iterator<Item = String>;
+}
+
+/// Implements it for one name.
+macro_rules! one_name {
+    ($($name:ty),*) => {$(
+        impl IntoRooms for $name {
+            fn into_rooms(self) -> impl Iterator<Item = String> {
+                std::iter::once(self.to_string())
+            }
+        }
+    )*};
+}
+
+one_name!(&str, String, &String);
+
+impl<T: AsRef<str>> IntoRooms for &[T] {
+    fn into_rooms(self) -> impl Iterator<Item = String> {
+        self.iter().map(|name| name.as_ref().to_string())
+    }
+}
+
+impl<T: AsRef<str>, const N: usize> IntoRooms for [T; N] {
+    fn into_rooms(self) -> impl Iterator<Item = String> {
+        self.into_iter().map(|name| name.as_ref().to_string())
+    }
+}
+
+impl<T: AsRef<str>> IntoRooms for Vec<T> {
+    fn into_rooms(self) -> impl Iterator<Item = String> {
+        self.into_iter().map(|name| name.as_ref().to_string())
+    }
+}
+
+impl<T: AsRef<str>> IntoRooms for &Vec<T> {
+    fn into_rooms(self) -> impl Iterator<Item = String> {
+        self.iter().map(|name| name.as_ref().to_string())
     }
 }

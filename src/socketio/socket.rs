@@ -21,6 +21,7 @@ use super::listeners::Listeners;
 use super::lock;
 use super::namespace::Namespace;
 use super::packet::Kind;
+use super::rooms::IntoRooms;
 use crate::engineio::{Outgoing, Session};
 use crate::http::Request;
 use crate::json::Value;
@@ -153,17 +154,17 @@ impl Socket {
         }
     }
 
-    /// Adds it to a room. It leaves all rooms when it is disconnected.
-    pub fn join(&self, room: &str) {
-        self.0.namespace.join(self, room);
+    /// Adds it to a room, or to a list of rooms. It leaves all rooms when it is disconnected.
+    pub fn join(&self, rooms: impl IntoRooms) {
+        self.0.namespace.join(self, rooms);
     }
 
-    /// Removes it from a room.
-    pub fn leave(&self, room: &str) {
-        self.0.namespace.leave(self, room);
+    /// Removes it from a room, or from a list of rooms.
+    pub fn leave(&self, rooms: impl IntoRooms) {
+        self.0.namespace.leave(self, rooms);
     }
 
-    /// The rooms that it is in, among them the room of its id.
+    /// The rooms that it is in, in the order of joining, among them the room of its id.
     pub fn rooms(&self) -> Vec<String> {
         self.0.namespace.rooms(self)
     }
@@ -173,14 +174,14 @@ impl Socket {
         self.0.namespace.except(&self.0.id)
     }
 
-    /// A broadcast to the sockets in a room but this one.
-    pub fn to(&self, room: &str) -> Broadcast {
-        self.broadcast().to(room)
+    /// A broadcast to the sockets in a room, or in any of a list of rooms, but this one.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().to(rooms)
     }
 
-    /// A broadcast to all sockets but this one and those in a room.
-    pub fn except(&self, room: &str) -> Broadcast {
-        self.broadcast().except(room)
+    /// A broadcast to all sockets but this one and those in a room, or in any of a list of rooms.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().except(rooms)
     }
 
     /// Disconnects it from the namespace. If `close`, disconnects the client from all namespaces,

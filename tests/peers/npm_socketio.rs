@@ -161,7 +161,7 @@ fn add_listeners(socket: &Socket, print: impl Fn(String) + Clone + Send + Sync +
     });
     socket.on("join", |event| {
         let id = event.socket.id();
-        texts(&event.args).iter().for_each(|room| event.socket.join(room));
+        event.socket.join(texts(&event.args));
         let mut rooms = event.socket.rooms();
         let own = rooms.iter().any(|room| room == id);
         rooms.retain(|room| room != id);
@@ -169,7 +169,7 @@ fn add_listeners(socket: &Socket, print: impl Fn(String) + Clone + Send + Sync +
         event.ack([rooms.into(), own.into()]);
     });
     socket.on("leave", |event| {
-        texts(&event.args).iter().for_each(|room| event.socket.leave(room));
+        event.socket.leave(texts(&event.args));
         event.ack([]);
     });
     socket.on("tell", |event| {

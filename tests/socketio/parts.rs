@@ -406,9 +406,15 @@ mod encoding {
 mod rooms_by_id {
     use super::*;
 
-    fn sorted(mut names: Vec<String>) -> Vec<String> {
-        names.sort();
-        names
+    /// The names, in the order of the alphabet.
+    fn sorted(names: impl IntoIterator<Item = impl ToString>) -> Vec<String> {
+        let names: BTreeSet<String> = names.into_iter().map(|name| name.to_string()).collect();
+        names.into_iter().collect()
+    }
+
+    fn members(rooms: &Rooms, to: &[&str], except: &[&str]) -> Vec<String> {
+        let members = rooms.members(&names(to), &names(except));
+        members.iter().map(|id| id.to_string()).collect()
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -421,18 +427,18 @@ mod rooms_by_id {
         rooms.join("ann", "tea");
         rooms.join("ann", "tea");
         rooms.join("bob", "tea");
-        assert_eq!(sorted(rooms.members(&names(&["tea"]), &[])), ["ann", "bob"]);
+        assert_eq!(members(&rooms, &["tea"], &[]), ["ann", "bob"]);
         rooms.leave("ann", "tea");
         rooms.leave("ann", "tea");
         rooms.leave("eve", "tea");
         rooms.leave("bob", "no such room");
-        assert_eq!(rooms.members(&names(&["tea"]), &[]), ["bob"]);
+        assert_eq!(members(&rooms, &["tea"], &[]), ["bob"]);
         assert_eq!(rooms.rooms("ann"), names(&[]));
         rooms.leave_all("bob");
         rooms.leave_all("bob");
-        assert_eq!(rooms.members(&names(&["tea"]), &[]), names(&[]));
-        assert_eq!(rooms.members(&[], &[]), names(&[]));
-        assert_eq!(format!("{rooms:?}"), format!("{:?}", Rooms::default()));
+        assert_eq!(members(&rooms, &["tea"], &[]), names(&[]));
+        assert_eq!(members(&rooms, &[], &[]), names(&[]));
+        assert!(rooms.all().is_empty());
     }
 
     #[test]
@@ -454,9 +460,29 @@ mod rooms_by_id {
             (&[], &[], &["a", "b", "c", "d"]),
             (&[], &["x", "d"], &["c"]),
         ] {
-            let chosen = rooms.members(&names(to), &names(except));
-            assert_eq!(sorted(chosen), expected, "{to:?} but {except:?}");
+            assert_eq!(members(&rooms, to, except), expected, "{to:?} but {except:?}");
         }
+    }
+
+    #[test]
+    fn members_are_in_the_order_of_joining_room_after_room() {
+        let mut rooms = Rooms::default();
+        let ids: Vec<String> = (0..50).map(|n| format!("id {}", n * 37 % 50)).collect();
+        ids.iter().for_each(|id| rooms.join(id, id));
+        ids.iter().rev().for_each(|id| rooms.join(id, "x"));
+        ids[10..20].iter().for_each(|id| rooms.join(id, "y"));
+        rooms.join(&ids[30], "x"); // it keeps its place
+        assert_eq!(members(&rooms, &[], &[]), ids);
+        assert_eq!(members(&rooms, &["x"], &[]), ids.iter().rev().cloned().collect::<Vec<_>>());
+        let (y, x) = (ids[10..20].iter(), ids[20..].iter().rev().chain(ids[..10].iter().rev()));
+        assert_eq!(members(&rooms, &["y", "x"], &[]), y.chain(x).cloned().collect::<Vec<_>>());
+        rooms.leave(&ids[0], &ids[0]); // it is still in x
+        assert_eq!(members(&rooms, &[], &["y"]), [&ids[..10], &ids[20..]].concat());
+        assert_eq!(rooms.rooms(&ids[12]), [&ids[12], "x", "y"]);
+        assert_eq!(rooms.all()["y"], ids[10..20]);
+        rooms.leave(&ids[10], "y");
+        rooms.join(&ids[10], "y"); // it is the last now
+        assert_eq!(rooms.all()["y"], [&ids[11..20], &ids[10..11]].concat());
     }
 
     #[test]
@@ -485,7 +511,7 @@ mod rooms_by_id {
             let of_name = pairs.iter().filter(|pair| pair.0 == name).map(|pair| pair.1);
             assert_eq!(sorted(rooms.rooms(name)), of_name.collect::<Vec<_>>());
             let of_room = pairs.iter().filter(|pair| pair.1 == room).map(|pair| pair.0);
-            let members = rooms.members(&names(&[room]), &[]);
+            let members = members(&rooms, &[room], &[]);
             assert_eq!(sorted(members), of_room.collect::<Vec<_>>());
         }
     }

@@ -10,7 +10,7 @@ fn clients<const N: usize>(server: &TestServer, rooms: [&str; N]) -> [(WebSocket
     rooms.map(|rooms| {
         let client = connected(server.address);
         let socket = next(&server.sockets);
-        rooms.chars().for_each(|room| socket.join(&room.to_string()));
+        rooms.chars().for_each(|room| socket.join(room.to_string()));
         (client, socket)
     })
 }
@@ -47,6 +47,11 @@ fn a_broadcast_reaches_each_chosen_socket_once() {
         (io.except("x").to("y"), &[2]),
         (io.to("nowhere"), &[]),
         (io.except("nowhere"), &[0, 1, 2, 3, 4]),
+        (io.local(), &[0, 1, 2, 3, 4]),
+        (io.to(["x", "y"]), &[0, 1, 2]),
+        (io.to(vec!["y", "z"]).except(["x", "nowhere"]), &[2, 3]),
+        (io.except(&["x".to_string(), "z".to_string()][..]), &[2, 4]),
+        (io.to(Vec::<String>::new()), &[0, 1, 2, 3, 4]),
         (io.to(clients[3].1.id()), &[3]),
         (io.everyone().except(clients[4].1.id()), &[0, 1, 2, 3]),
     ] {
@@ -68,6 +73,8 @@ fn socket_to_reaches_the_others_only() {
         (socket.to("x"), &[1]),
         (socket.to("x").to("y"), &[1, 2]),
         (socket.to("x").except("y"), &[]),
+        (socket.to(["x", "y"]), &[1, 2]),
+        (socket.except(["y", "z"]), &[4]),
         (socket.except("y"), &[3, 4]),
         (socket.to(clients[4].1.id()), &[4]),
         (socket.to(socket.id()), &[]),
@@ -181,4 +188,47 @@ fn a_handler_may_broadcast() {
         clients[0].0.send(&format!(r#"42["{event}",1]"#));
         assert_received(&mut clients, expected);
     }
+}
+
+#[test]
+fn sockets_are_in_the_order_of_connecting_and_members_in_that_of_joining() {
+    let server = server(|_| {});
+    let io = &server.io;
+    let clients = clients(&server, [""; 20]);
+    let ids: Vec<&str> = clients.iter().map(|(_, socket)| socket.id()).collect();
+    let all = |sockets: Vec<Socket>| sockets.iter().map(|s| s.id().to_string()).collect::<Vec<_>>();
+    clients.iter().rev().for_each(|(_, socket)| socket.join("x"));
+    let reversed: Vec<&str> = ids.iter().rev().copied().collect();
+    assert_eq!(all(io.sockets()), ids);
+    assert_eq!(all(io.fetch_sockets()), ids);
+    assert_eq!(all(io.except("y").fetch_sockets()), ids);
+    assert_eq!(all(io.to("x").fetch_sockets()), reversed);
+    assert_eq!(io.all_rooms()["x"], reversed);
+    assert_eq!(io.all_rooms()[ids[3]], [ids[3]]);
+    assert_eq!(io.all_rooms().len(), 21);
+}
+
+#[test]
+fn a_socket_is_found_by_its_id_until_it_is_disconnected() {
+    let server = server(|_| {});
+    let [(mut client, socket)] = clients(&server, [""]);
+    assert!(server.io.socket(socket.id()).unwrap() == socket);
+    assert!(server.io.socket("nobody").is_none());
+    assert!(server.io.of("/admin").socket(socket.id()).is_none(), "of another namespace");
+    socket.disconnect(false);
+    assert!(server.io.socket(socket.id()).is_none());
+    assert_eq!(client.text(), "41");
+}
+
+#[test]
+fn join_and_leave_take_one_room_or_a_list() {
+    let server = server(|_| {});
+    let [(_client, socket)] = clients(&server, [""]);
+    socket.join(["z", "y", "x"]);
+    socket.join(String::from("w"));
+    assert_eq!(socket.rooms(), [socket.id(), "z", "y", "x", "w"]);
+    socket.leave(vec!["y", "w", "nowhere"]);
+    server.io.sockets_join(["a", "b"]);
+    server.io.sockets_leave(["z"]);
+    assert_eq!(socket.rooms(), [socket.id(), "x", "a", "b"]);
 }

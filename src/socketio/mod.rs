@@ -45,6 +45,6 @@ pub use event::Event;
 pub use io::Io;
 pub use listeners::Listeners;
 pub use namespace::{ConnectError, Namespace};
-pub use rooms::IntoRooms;
+pub use rooms::{IntoRooms, RoomEvent};
 pub use server::{Options, Server};
 pub use socket::Socket;

@@ -6,12 +6,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
+use super::args::IntoArgs;
 use super::broadcast::Broadcast;
 use super::lock;
 use super::packet::Kind;
-use super::rooms::{IntoRooms, Rooms};
+use super::rooms::{IntoRooms, RoomEvent, Rooms};
 use super::socket::Socket;
 use crate::json::Value;
+use crate::net::Emitter;
+use crate::net::report::report;
 
 /// Why a client may not connect to a namespace: the data of its `connect_error`.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +45,7 @@ pub(super) struct Inner {
     middleware: Mutex<Vec<Arc<Middleware>>>,
     on_connection: Mutex<Vec<Arc<OnConnection>>>,
     pub(super) members: Mutex<Members>,
+    room_events: Emitter<RoomEvent>,
     /// Is locked during a broadcast: all sockets receive two broadcasts in the same order.
     pub(super) broadcast_order: Mutex<()>,
 }
@@ -73,6 +77,7 @@ impl Namespace {
             middleware: Mutex::default(),
             on_connection: Mutex::default(),
             members: Mutex::default(),
+            room_events: Emitter::new(),
             broadcast_order: Mutex::default(),
         });
         Namespace(Arc::new(Broadcast::to_all(namespace)))
@@ -119,6 +124,33 @@ impl Namespace {
         lock(&self.namespace.members).rooms.all()
     }
 
+    /// Emits `create-room`, `join-room`, `leave-room` and `delete-room` (`namespace.adapter.on(…)`)
+    /// for what happens after this is called: on the thread that joins or leaves, before `join` or
+    /// `leave` returns. (So the events of two threads may overlap.)
+    ///
+    /// ```
+    /// # let server = sockets_by_hand::socketio::Server::bind("127.0.0.1:0", Default::default())?;
+    /// server.io().room_events().on("join-room", |event| {
+    ///     println!("{:?} has joined {}", event.id, event.room);
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn room_events(&self) -> &Emitter<RoomEvent> {
+        lock(&self.namespace.members).rooms.record_events();
+        &self.namespace.room_events
+    }
+
+    /// Emits an event to the other servers (`serverSideEmit`). That needs an adapter that knows
+    /// them: without one this writes a warning to stderr, as npm's server does.
+    ///
+    /// # Panics
+    /// The name is `connect`, `connection` or `new_namespace`.
+    pub fn server_side_emit(&self, name: &str, _values: impl IntoArgs) {
+        let reserved = ["connect", "connection", "new_namespace"].contains(&name);
+        assert!(!reserved, "\"{name}\" is a reserved event name");
+        report("this adapter does not support the serverSideEmit() functionality");
+    }
+
     /// Runs all middleware, one after the other, until one refuses.
     pub(super) fn run_middleware(&self, socket: &Socket) -> Result<(), ConnectError> {
         let middleware = lock(&self.namespace.middleware).clone(); // to call it without the lock
@@ -128,14 +160,15 @@ impl Namespace {
     /// Connects a socket, and adds it to the room of its id. From its CONNECT packet on, it
     /// receives every broadcast.
     pub(super) fn add(&self, socket: &Socket) {
-        let mut members = lock(&self.namespace.members);
-        if socket.has_ended() {
-            return; // it has been disconnected meanwhile
-        }
-        members.rooms.join(socket.id(), socket.id());
-        let number = members.rooms.number(socket.id()).unwrap_or_default();
-        members.sockets.insert(socket.id().to_string(), (number, socket.clone()));
-        socket.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"}}"#, socket.id()));
+        self.change(|members| {
+            if socket.has_ended() {
+                return; // it has been disconnected meanwhile
+            }
+            members.rooms.join(socket.id(), socket.id());
+            let number = members.rooms.number(socket.id()).unwrap_or_default();
+            members.sockets.insert(socket.id().to_string(), (number, socket.clone()));
+            socket.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"}}"#, socket.id()));
+        });
     }
 
     pub(super) fn emit_connection(&self, socket: &Socket) {
@@ -144,10 +177,21 @@ impl Namespace {
     }
 
     pub(super) fn remove(&self, socket: &Socket) {
+        let removed = self.change(|members| {
+            members.rooms.leave_all(socket.id());
+            members.sockets.remove(socket.id())
+        });
+        drop(removed); // not under the lock
+    }
+
+    /// Changes the members, and then emits the events of the rooms: not under the lock.
+    fn change<T>(&self, change: impl FnOnce(&mut Members) -> T) -> T {
         let mut members = lock(&self.namespace.members);
-        members.rooms.leave_all(socket.id());
-        let removed = members.sockets.remove(socket.id());
-        drop((members, removed)); // the lock is released first
+        let result = change(&mut members);
+        let events = members.rooms.take_events();
+        drop(members);
+        events.iter().for_each(|event| self.namespace.room_events.emit_to_each(event.name, event));
+        result
     }
 
     pub(super) fn has(&self, socket: &Socket) -> bool {
@@ -155,15 +199,17 @@ impl Namespace {
     }
 
     pub(super) fn join(&self, socket: &Socket, rooms: impl IntoRooms) {
-        let mut members = lock(&self.namespace.members);
-        if members.sockets.contains_key(socket.id()) || !socket.has_ended() {
-            rooms.into_rooms().for_each(|room| members.rooms.join(socket.id(), &room));
-        }
+        self.change(|members| {
+            if members.sockets.contains_key(socket.id()) || !socket.has_ended() {
+                rooms.into_rooms().for_each(|room| members.rooms.join(socket.id(), &room));
+            }
+        });
     }
 
     pub(super) fn leave(&self, socket: &Socket, rooms: impl IntoRooms) {
-        let mut members = lock(&self.namespace.members);
-        rooms.into_rooms().for_each(|room| members.rooms.leave(socket.id(), &room));
+        self.change(|members| {
+            rooms.into_rooms().for_each(|room| members.rooms.leave(socket.id(), &room));
+        });
     }
 
     pub(super) fn rooms(&self, socket: &Socket) -> Vec<String> {

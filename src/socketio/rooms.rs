@@ -6,6 +6,7 @@
 //! Chapter 20 of the book.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem;
 use std::sync::Arc;
 
 /// Which ids are in which rooms. It knows nothing of sockets.
@@ -15,6 +16,19 @@ pub struct Rooms {
     of_id: HashMap<Arc<str>, Names>,
     /// How often somebody has joined a room.
     joins: u64,
+    /// What has changed since the last [`take_events`](Rooms::take_events), if that is recorded.
+    events: Option<Vec<RoomEvent>>,
+}
+
+/// A change of the rooms. Its name is `create-room`, `join-room`, `leave-room` or `delete-room`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomEvent {
+    /// What has happened.
+    pub name: &'static str,
+    /// The room.
+    pub room: String,
+    /// Who has joined or left it. `None` if it was created or deleted.
+    pub id: Option<String>,
 }
 
 /// The members of a room, or the rooms of a member. Each has the number of its join. A `Set` of
@@ -32,20 +46,54 @@ impl Rooms {
         let (id, room) = (key(&self.of_id, id), key(&self.of_room, room));
         let empty = || Names { created: self.joins, joined: HashMap::new() };
         let members = self.of_room.entry(room.clone()).or_insert_with(empty);
-        members.joined.entry(id.clone()).or_insert(self.joins);
-        self.of_id.entry(id).or_insert_with(empty).joined.entry(room).or_insert(self.joins);
+        if members.joined.contains_key(&id) {
+            return;
+        }
+        let created = members.joined.is_empty();
+        members.joined.insert(id.clone(), self.joins);
+        let rooms = self.of_id.entry(id.clone()).or_insert_with(empty);
+        rooms.joined.insert(room.clone(), self.joins);
+        if created {
+            self.record("create-room", &room, None);
+        }
+        self.record("join-room", &room, Some(&id));
     }
 
     /// Removes `id` from `room`.
     pub fn leave(&mut self, id: &str, room: &str) {
-        remove(&mut self.of_room, room, id);
         remove(&mut self.of_id, id, room);
+        self.remove_member(room, id);
     }
 
     /// Removes `id` from all its rooms.
     pub fn leave_all(&mut self, id: &str) {
         for room in self.of_id.remove(id).unwrap_or_default().in_order() {
-            remove(&mut self.of_room, &room, id);
+            self.remove_member(&room, id);
+        }
+    }
+
+    fn remove_member(&mut self, room: &str, id: &str) {
+        if remove(&mut self.of_room, room, id) {
+            self.record("leave-room", room, Some(id));
+            if !self.of_room.contains_key(room) {
+                self.record("delete-room", room, None);
+            }
+        }
+    }
+
+    /// Records what changes from now on, for [`take_events`](Rooms::take_events).
+    pub fn record_events(&mut self) {
+        self.events.get_or_insert_default();
+    }
+
+    /// What has changed since this was called the last time; nothing if it is not recorded.
+    pub fn take_events(&mut self) -> Vec<RoomEvent> {
+        self.events.as_mut().map(mem::take).unwrap_or_default()
+    }
+
+    fn record(&mut self, name: &'static str, room: &str, id: Option<&str>) {
+        if let Some(events) = &mut self.events {
+            events.push(RoomEvent { name, room: room.to_string(), id: id.map(str::to_string) });
         }
     }
 
@@ -112,14 +160,15 @@ fn key(map: &HashMap<Arc<str>, Names>, name: &str) -> Arc<str> {
     map.get_key_value(name).map_or_else(|| name.into(), |(key, _)| key.clone())
 }
 
-/// Removes `name` from the set of `key`, and the set if that leaves it empty.
-fn remove(sets: &mut HashMap<Arc<str>, Names>, key: &str, name: &str) {
-    if let Some(set) = sets.get_mut(key) {
-        set.joined.remove(name);
-        if set.joined.is_empty() {
-            sets.remove(key);
-        }
+/// Removes `name` from the set of `key`, and the set if that leaves it empty. Returns whether it
+/// was in it.
+fn remove(sets: &mut HashMap<Arc<str>, Names>, key: &str, name: &str) -> bool {
+    let Some(set) = sets.get_mut(key) else { return false };
+    let removed = set.joined.remove(name).is_some();
+    if set.joined.is_empty() {
+        sets.remove(key);
     }
+    removed
 }
 
 /// The names of rooms that [`join`](super::Socket::join), [`to`](super::Broadcast::to) and the like

@@ -1,5 +1,7 @@
 //! Rooms, broadcasts, and operations on many sockets at once.
 
+use std::sync::{Arc, Mutex, mpsc};
+
 use sockets_by_hand::socketio::{Socket, Value};
 
 use super::{TestServer, assert_receives_nothing_else, connect_to, connected, server};
@@ -231,4 +233,59 @@ fn join_and_leave_take_one_room_or_a_list() {
     server.io.sockets_join(["a", "b"]);
     server.io.sockets_leave(["z"]);
     assert_eq!(socket.rooms(), [socket.id(), "x", "a", "b"]);
+}
+
+#[test]
+fn rooms_emit_when_they_are_created_joined_left_and_deleted() {
+    let server = server(|_| {});
+    let [(mut client, socket), (_other, other)] = clients(&server, ["", ""]);
+    let log = Arc::new(Mutex::new(Vec::new()));
+    for name in ["create-room", "join-room", "leave-room", "delete-room"] {
+        let (log, io) = (log.clone(), server.io.clone());
+        server.io.room_events().on(name, move |event| {
+            io.all_rooms(); // no lock is held
+            let id = event.id.clone().unwrap_or_default();
+            log.lock().unwrap().push(format!("{} {} {id}", event.name, event.room));
+        });
+    }
+    let events = || std::mem::take(&mut *log.lock().unwrap());
+    let (a, b) = (socket.id(), other.id());
+    socket.join(["x", "x", "y"]);
+    let expected = ["create-room x ", "join-room x a", "create-room y ", "join-room y a"];
+    assert_eq!(events(), expected.map(|line| line.replace(" a", &format!(" {a}"))));
+    other.join("x");
+    assert_eq!(events(), [format!("join-room x {b}")]);
+    socket.leave(["x", "nowhere", "x"]);
+    assert_eq!(events(), [format!("leave-room x {a}")]);
+    other.leave("x");
+    assert_eq!(events(), [format!("leave-room x {b}"), "delete-room x ".to_string()]);
+    socket.disconnect(false);
+    assert_eq!(client.text(), "41");
+    until(|| log.lock().unwrap().len() == 4);
+    let expected = ["leave-room A a", "delete-room A ", "leave-room y a", "delete-room y "];
+    let ids = |line: &str| line.replace('A', a).replace(" a", &format!(" {a}"));
+    assert_eq!(events(), expected.map(ids));
+    assert_eq!(next(&server.ends).1, "server namespace disconnect");
+    connect_to(&mut client, "");
+    let id = next(&server.sockets).id().to_string();
+    assert_eq!(events(), [format!("create-room {id} "), format!("join-room {id} {id}")]);
+}
+
+#[test]
+fn a_listener_of_room_events_that_panics_disturbs_nobody() {
+    let server = server(|_| {});
+    let (seen, events) = mpsc::channel();
+    server.io.room_events().on("join-room", |_| panic!("on purpose"));
+    server.io.room_events().on("join-room", move |event| _ = seen.send(event.room.clone()));
+    let [(_client, socket)] = clients(&server, ["x"]);
+    assert_eq!([next(&events), next(&events)], [socket.id(), "x"]);
+    assert_eq!(socket.rooms(), [socket.id(), "x"]);
+}
+
+#[test]
+#[should_panic(expected = "\"connection\" is a reserved event name")]
+fn server_side_emit_refuses_reserved_names() {
+    let server = server(|_| {});
+    server.io.server_side_emit("hello", 1); // nobody is there
+    server.io.server_side_emit("connection", 1);
 }

@@ -182,7 +182,7 @@ impl Server {
 
     /// Accepts clients until [`Handle::close`], runs `handler` for each on a thread of its own, and
     /// returns when the last handler has returned. ([`Options::close_timeout`] after the close,
-    /// every `read` and `write` of theirs fails.)
+    /// every `read` of theirs returns 0, and every `write` fails.)
     ///
     /// The connection ends when `handler` has returned and no clone of its [`Stream`] is left. If
     /// the handler returns an error or panics, only that connection ends, and the error is written

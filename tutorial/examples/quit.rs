@@ -16,7 +16,8 @@ fn main() -> io::Result<()> {
             println!("No new clients; still connected: {}", handle.connections());
         }
     });
-    println!("Server listening on port {}", server.address().map_or(0, |address| address.port()));
+    let port = server.address().map_or(0, |address| address.port());
+    println!("Server listening on port {port}");
     server.serve(echo);
     println!("Closed, and the last client has left");
     Ok(())

@@ -549,6 +549,119 @@ mod options {
     }
 }
 
+mod events {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Records the events of a session, as `name value`.
+    fn record(session: &Session) -> mpsc::Receiver<String> {
+        let (sender, events) = mpsc::channel();
+        for name in [
+            "packet",
+            "packetCreate",
+            "flush",
+            "drain",
+            "heartbeat",
+            "upgrading",
+            "upgrade",
+            "close",
+        ] {
+            let sender = sender.clone();
+            session.events().on(name, move |value| _ = sender.send(format!("{name} {value}")));
+        }
+        events
+    }
+
+    #[track_caller]
+    fn assert_next(events: &mpsc::Receiver<String>, expected: &[&str]) {
+        for expected in expected {
+            assert_eq!(next(events), *expected);
+        }
+    }
+
+    #[test]
+    fn are_emitted_in_order_over_a_websocket() {
+        let server = server(Options::default());
+        let (mut client, session) = websocket_session(&server);
+        let events = record(&session);
+        client.send("4hello");
+        assert_eq!(client.text(), "4hello");
+        let packet = r#"{"type":"message","data":"hello"}"#;
+        assert_next(
+            &events,
+            &[
+                &format!("packet {packet}"),
+                &format!("packetCreate {packet}"),
+                &format!("flush [{packet}]"),
+                "drain null",
+            ],
+        );
+        client.send("3");
+        assert_next(&events, &[r#"packet {"type":"pong"}"#, "heartbeat null"]);
+        client.send("x");
+        assert_next(
+            &events,
+            &[r#"packet {"type":"error","data":"parser error"}"#, r#"close "parse error""#],
+        );
+        assert!(events.recv().is_err(), "the listeners are removed after the last event");
+    }
+
+    #[test]
+    fn are_emitted_in_order_over_polling_and_in_the_upgrade() {
+        let server = server(Options::default());
+        let mut client = Polling::open(server.address);
+        let session = next(&server.sessions);
+        let events = record(&session);
+        client.post("4a\x1e4b");
+        let [a, b] = ["a", "b"].map(|data| format!(r#"{{"type":"message","data":"{data}"}}"#));
+        for packet in [&a, &b] {
+            assert_next(&events, &[&format!("packet {packet}"), &format!("packetCreate {packet}")]);
+        }
+        assert_eq!(client.poll(), "4a\x1e4b");
+        assert_next(&events, &[&format!("flush [{a},{b}]"), "drain null"]);
+        client.post("4a");
+        assert_next(&events, &[&format!("packet {a}"), &format!("packetCreate {a}")]);
+        let mut socket = client.upgrade();
+        assert_eq!(socket.text(), "4a");
+        let upgrade = [r#"upgrading "websocket""#, r#"upgrade "websocket""#];
+        assert_next(&events, &upgrade);
+        assert_next(&events, &[&format!("flush [{a}]"), "drain null"]);
+        socket.close();
+        assert_next(&events, &[r#"close "transport close""#]);
+    }
+
+    #[test]
+    fn of_a_session_that_has_ended_keep_no_listener() {
+        let server = server(Options::default());
+        let (_client, session) = websocket_session(&server);
+        let held = Arc::new(());
+        let listener = held.clone();
+        session.events().on("close", move |_| _ = &listener);
+        session.close("forced close");
+        assert_eq!(next(&server.ends), "forced close");
+        until(|| Arc::strong_count(&held) == 1);
+        let listener = held.clone();
+        session.events().once("packet", move |_| _ = &listener);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[test]
+    fn are_emitted_under_no_lock() {
+        let server = server(Options::default());
+        let (mut client, session) = websocket_session(&server);
+        let (sender, seen) = mpsc::channel();
+        let other = session.clone();
+        session.events().once("packetCreate", move |_| {
+            send(&other, text("sent by the listener"));
+            sender.send((other.transport(), other.is_writable())).unwrap();
+        });
+        send(&session, text("hello"));
+        assert_eq!([client.text(), client.text()], ["4hello", "4sent by the listener"]);
+        assert_eq!(next(&seen).0, "websocket");
+    }
+}
+
 mod the_limit_on_sessions {
     use super::*;
 

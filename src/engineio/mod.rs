@@ -10,6 +10,7 @@
 //! | [`packet`] | packets, as text for HTTP and as frames for a WebSocket | 16 |
 //! | `polling` | a `GET` that is held, and the queue for the next one | 16 |
 //! | [`session`] | a session: sending, receiving, its end | 16, 17 |
+//! | `events` | the events of sessions: `packet`, `upgrade`, … | 21 |
 //! | `serial` | a serial queue, for the calls of a session's listener | 17 |
 //! | `sessions` | the sessions of a server, and which one a request belongs to | 16 |
 //! | `connection` | one connection of a client: requests, and the upgrade | 16, 17 |
@@ -23,6 +24,7 @@
 pub mod client;
 mod connection;
 mod cookie;
+mod events;
 pub mod packet;
 mod polling;
 mod refusal;
@@ -39,6 +41,7 @@ use crate::ws::random::random_id;
 
 pub use client::{Client, Options as ClientOptions};
 pub use cookie::Cookie;
+pub use events::Events;
 pub use packet::{Outgoing, Packet};
 pub use refusal::ConnectionError;
 use refusal::Refusal;

@@ -45,14 +45,17 @@ impl Polling {
 
     pub(super) fn push(&mut self, packet: Packet) {
         self.add(Outgoing::from(packet).payload());
+        self.flush();
     }
 
-    /// Queues packets, and returns how many bytes wait then: without the first message, as in an
-    /// outbox.
-    pub(super) fn add(&mut self, payload: Arc<str>) -> usize {
+    /// Queues packets.
+    pub(super) fn add(&mut self, payload: Arc<str>) {
         self.queued.set(self.queued.0 + payload.len() + PER_MESSAGE_OVERHEAD);
         self.queue.push(payload);
-        self.flush();
+    }
+
+    /// How many bytes wait: without the first message, as in an outbox.
+    pub(super) fn waiting(&self) -> usize {
         self.queue.first().map_or(0, |first| self.queued.0 - first.len() - PER_MESSAGE_OVERHEAD)
     }
 
@@ -75,13 +78,14 @@ impl Polling {
         self.push(Packet::Close);
     }
 
-    /// Answers the held `GET` with all packets that wait, if there are both.
-    pub(super) fn flush(&mut self) {
+    /// Answers the held `GET` with all packets that wait, if there are both, and returns these.
+    pub(super) fn flush(&mut self) -> Vec<Arc<str>> {
         if self.queue.is_empty() {
-            return;
+            return Vec::new();
         }
-        let Some(get) = self.get.take() else { return };
-        let body = self.take().join(SEPARATOR).into_bytes();
+        let Some(get) = self.get.take() else { return Vec::new() };
+        let queue = self.take();
+        let body = queue.join(SEPARATOR).into_bytes();
         self.idle_since = Instant::now();
         let last = get.headers.has("connection", "close");
         let response = Response { status: 200, headers: get.headers, body };
@@ -89,5 +93,6 @@ impl Polling {
         if last {
             get.outbox.end();
         }
+        queue
     }
 }

@@ -19,11 +19,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::{mem, net::SocketAddr};
 
+use super::events::{Events, describe, describe_all, describe_malformed};
+use super::packet::SEPARATOR;
 use super::polling::Polling;
 use super::serial::Serial;
 use super::sessions::Sessions;
 use super::{Outgoing, Packet};
 use crate::http::Request;
+use crate::json::Value;
 use crate::net::clock::{self, Timer};
 use crate::net::outbox::{Answers, Dropped, MAX_ANSWERS, queue_limit};
 use crate::net::report::report;
@@ -60,6 +63,8 @@ struct Inner {
     returned: AtomicBool,
     /// Whether a `POST` has come, and its packets have not all been received yet.
     receiving: AtomicBool,
+    /// The events, once somebody has asked for them.
+    events: OnceLock<Arc<Events>>,
     /// More about the reason of the end.
     details: OnceLock<String>,
     state: Mutex<State>,
@@ -130,6 +135,7 @@ impl Session {
             calls: Serial::default(),
             returned: AtomicBool::new(false),
             receiving: AtomicBool::new(false),
+            events: OnceLock::new(),
             details: OnceLock::new(),
             state: Mutex::new(state),
         }))
@@ -155,27 +161,72 @@ impl Session {
         self.lock().transport.name()
     }
 
+    /// The events of the session besides those of its listener, such as `upgrade` and `packet`.
+    /// Their listeners are called in turn with that one, and `close` after it. Then all of them are
+    /// removed.
+    ///
+    /// ```
+    /// use sockets_by_hand::engineio::{Options, Server};
+    ///
+    /// let server = Server::bind("127.0.0.1:0", Options::default())?;
+    /// # server.handle().close();
+    /// server.serve(|session| {
+    ///     session.events().on("upgrade", |transport| println!("upgraded to {transport}"));
+    ///     Box::new(|event| println!("{event:?}"))
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn events(&self) -> &Events {
+        self.0.events.get_or_init(|| Arc::new(Events::new(self.0.calls.clone())))
+    }
+
     /// Sends packets after all that were sent before. If the session has ended, they are ignored.
     pub fn send(&self, outgoing: &Arc<Outgoing>) {
         let mut state = self.lock();
         if state.closed.is_some() {
             return;
         }
+        let events = self.0.events.get();
+        if let Some(events) = events {
+            events.emit_created(outgoing);
+        }
         match &mut state.transport {
             Transport::Websocket(sender) => {
                 let sender = sender.clone();
                 drop(state);
                 _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread ends the session
+                if let Some(events) = events {
+                    events.defer("flush", || describe_all(outgoing.packets()));
+                    events.emit_drain(&sender);
+                }
             }
             Transport::Polling(polling) => {
                 let max_queued = queue_limit(self.0.sessions.options.max_queued);
-                let waiting = polling.add(outgoing.payload());
+                polling.add(outgoing.payload());
+                self.emit_flushed(&polling.flush());
+                let waiting = polling.waiting();
                 drop(state);
                 if waiting > max_queued {
                     self.drop_client(Dropped::TooSlow(max_queued));
                 }
             }
             Transport::Closed(_) => {}
+        }
+    }
+
+    /// Emits `flush` and `drain` for payloads that have answered a `GET`.
+    fn emit_flushed(&self, payloads: &[Arc<str>]) {
+        let Some(events) = self.0.events.get().filter(|_| !payloads.is_empty()) else { return };
+        events.defer("flush", || {
+            describe_all(&Packet::parse_payload(&payloads.join(SEPARATOR)).unwrap_or_default())
+        });
+        events.defer("drain", || Value::Null);
+    }
+
+    /// Emits an event on a thread that reads, and waits until its listeners have returned.
+    fn emit(&self, name: &'static str, value: impl FnOnce() -> Value) {
+        if let Some(events) = self.0.events.get() {
+            events.emit(name, value);
         }
     }
 
@@ -311,9 +362,13 @@ impl Session {
     /// Receives a packet from either transport; `None` stands for a malformed one. Returns `false`
     /// if it has ended the session.
     pub(super) fn receive(&self, packet: Option<Packet>) -> bool {
+        self.emit("packet", || packet.as_ref().map_or_else(describe_malformed, describe));
         match packet {
             Some(Packet::Message(message)) => self.emit_message(message),
-            Some(Packet::Pong(_)) => self.schedule_ping(&mut self.lock()),
+            Some(Packet::Pong(_)) => {
+                self.schedule_ping(&mut self.lock());
+                self.emit("heartbeat", || Value::Null);
+            }
             Some(Packet::Close) => self.on_close("transport close"),
             _ => {
                 self.on_close("parse error");
@@ -345,6 +400,7 @@ impl Session {
     fn emit_close(&self, reason: &'static str) {
         let Some(listener) = lock(&self.0.listener).take() else { return };
         catch_panic(|| listener(Event::Close(reason)));
+        self.events().end(reason);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

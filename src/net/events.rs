@@ -73,6 +73,19 @@ impl<T> Emitter<T> {
         drop(entries); // not under the lock: what they hold may use this emitter
     }
 
+    /// Whether `event` has a listener: only then is it worth making its value.
+    ///
+    /// ```
+    /// use sockets_by_hand::net::Emitter;
+    ///
+    /// let emitter: Emitter<String> = Emitter::new();
+    /// emitter.once("message", |text| println!("received: {text}"));
+    /// assert!(emitter.has_listeners("message") && !emitter.has_listeners("close"));
+    /// ```
+    pub fn has_listeners(&self, event: &str) -> bool {
+        self.lock().iter().any(|entry| entry.event == event)
+    }
+
     /// Calls every listener of `event` with `value`, one after the other, on this thread. Returns
     /// whether there was any.
     ///

@@ -54,7 +54,9 @@ pub struct Socket {
 }
 
 /// Receives the payloads of pings or pongs.
-struct Listener(Box<dyn FnMut(&[u8]) + Send + Sync>);
+struct Listener(Box<Call>);
+
+type Call = dyn FnMut(&[u8]) + Send + Sync;
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {

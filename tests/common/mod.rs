@@ -178,8 +178,14 @@ pub struct Polling {
 
 impl Polling {
     pub fn open(address: SocketAddr) -> Polling {
+        Polling::open_with(address, "")
+    }
+
+    /// Opens a session with these lines in the head of the first request.
+    pub fn open_with(address: SocketAddr, lines: &str) -> Polling {
         let (mut get, post) = (Connection::open(address), Connection::open(address));
-        let sid = sid(&get.get(POLLING).body).to_string();
+        get.request("GET", POLLING, lines, "");
+        let sid = sid(&get.response().body).to_string();
         Polling { address, sid, get, post }
     }
 
@@ -263,6 +269,11 @@ pub enum Frame {
     End,
 }
 
+/// The lines of a head that ask for a WebSocket.
+pub const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
+                           Sec-WebSocket-Version: 13\r\n\
+                           Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
 /// The masking key of all frames.
 const KEY: [u8; 4] = [1, 2, 3, 4];
 
@@ -275,10 +286,17 @@ impl WebSocket {
 
     /// Opens a WebSocket; `Err` is the response that refuses the handshake.
     pub fn try_open(address: SocketAddr, target: &str) -> Result<WebSocket, Response> {
+        WebSocket::open_with(address, target, "")
+    }
+
+    /// The same with these lines in the head of the request.
+    pub fn open_with(
+        address: SocketAddr,
+        target: &str,
+        lines: &str,
+    ) -> Result<WebSocket, Response> {
         let mut connection = Connection::open(address);
-        let lines = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-        connection.request("GET", target, lines, "");
+        connection.request("GET", target, &format!("{UPGRADE}{lines}"), "");
         let response = connection.response();
         if response.status == 101 { Ok(WebSocket(connection)) } else { Err(response) }
     }

@@ -31,8 +31,17 @@ engine.on("headers", (headers, request) => {
 engine.on("connection_error", ({ req, code, message, context }) => {
   say("connection_error", code, message, JSON.stringify(context), req.method, req.url);
 });
+const show = ({ type, data }) => JSON.stringify({ type, data });
 engine.on("connection", (session) => {
   say("connection");
+  if ("x-events" in session.request.headers) {
+    for (const name of ["packet", "packetCreate"]) session.on(name, (packet) => say(name, show(packet)));
+    session.on("flush", (packets) => say(`flush [${packets.map(show)}]`));
+    for (const name of ["upgrading", "upgrade"]) session.on(name, (transport) => say(name, transport.name));
+    for (const name of ["heartbeat", "drain"]) session.on(name, () => say(name));
+    session.on("message", (data) => say("message", data));
+    session.on("close", (reason) => say("close", reason));
+  }
   session.on("message", (data) => (data === "close" ? session.close() : session.send(data)));
 });
 

@@ -11,7 +11,9 @@ use sockets_by_hand::http::Response;
 use sockets_by_hand::json::Value;
 use sockets_by_hand::ws::{self, Message};
 
-use super::common::{self, Connection, Frame, POLLING, Polling, WEBSOCKET, WebSocket, next, sid};
+use super::common::{
+    self, Connection, Frame, POLLING, Polling, UPGRADE, WEBSOCKET, WebSocket, next, sid,
+};
 use super::node::Peer;
 
 /// A server of ours, or npm's `eio-host.js`.
@@ -94,6 +96,9 @@ fn translate(npms: &str, say: &Say) -> Options {
     let npms = Value::parse(npms).unwrap();
     let mut options = Options::default();
     options.allow_upgrades = npms["allowUpgrades"].as_bool().unwrap_or(options.allow_upgrades);
+    if let Some(ms) = npms["pingInterval"].as_u64() {
+        options.ping_interval = Duration::from_millis(ms);
+    }
     let max_payload = npms["maxHttpBufferSize"].as_u64();
     options.max_payload = max_payload.map_or(options.max_payload, |max| max as usize);
     options.cookie = npms.get("cookie").map(|npms| {
@@ -137,8 +142,26 @@ fn translate(npms: &str, say: &Say) -> Options {
 /// The listener of a session with what `eio-host.js` does for each.
 fn listener(session: Session, say: &Say) -> Box<dyn Fn(Event) + Send + Sync> {
     say.say("connection");
+    let shown = session.request().headers.get("x-events").is_some();
+    if shown {
+        for name in ["packet", "packetCreate", "flush", "upgrading", "upgrade", "close"] {
+            let printed = say.clone();
+            session.events().on(name, move |value| match value.as_str() {
+                Some(text) => printed.say(&format!("{name} {text}")),
+                None => printed.say(&format!("{name} {value}")),
+            });
+        }
+        for name in ["heartbeat", "drain"] {
+            let printed = say.clone();
+            session.events().on(name, move |_| printed.say(name));
+        }
+    }
+    let printed = say.clone();
     Box::new(move |event| {
         if let Event::Message(message) = event {
+            if shown {
+                printed.say(&format!("message {message}"));
+            }
             if message == Message::from("close") {
                 return session.close("forced close");
             }
@@ -146,10 +169,6 @@ fn listener(session: Session, say: &Say) -> Box<dyn Fn(Event) + Send + Sync> {
         }
     })
 }
-
-/// The lines of a head that ask for a WebSocket.
-const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 #[test]
 #[ignore = "needs Node.js; .ci/run runs it"]
@@ -312,4 +331,82 @@ fn close_frames_and_a_413_are_npms() {
         let mut client = Polling::open(host.address);
         assert_eq!(client.try_post("4eight 88").status_and_body(), (413, ""));
     }
+}
+
+/// Asserts that both servers print the same lines, up to `last`, about what `client` does.
+#[track_caller]
+fn assert_same_events(options: &str, last: &str, client: impl Fn(&Host)) {
+    let lines = Host::both(options).map(|host| {
+        client(&host);
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line| line != last) {
+            let line = host.line();
+            if !line.contains("headers") && line != "connection" {
+                lines.push(line);
+            }
+        }
+        lines
+    });
+    assert_eq!(lines[0], lines[1]);
+}
+
+/// The lines of a head whose session prints its events.
+const EVENTS: &str = "X-Events: yes\r\n";
+
+#[test]
+#[ignore = "needs Node.js; .ci/run runs it"]
+fn events_over_a_websocket_are_npms() {
+    assert_same_events("{}", "close transport close", |host| {
+        let mut socket = WebSocket::open_with(host.address, WEBSOCKET, EVENTS).ok().unwrap();
+        socket.text();
+        for _ in 0..2 {
+            socket.send("4hello");
+            assert_eq!(socket.text(), "4hello");
+        }
+        socket.close();
+        assert_eq!(socket.read(), Frame::Close(1000));
+    });
+    assert_same_events("{}", "close parse error", |host| {
+        let mut socket = WebSocket::open_with(host.address, WEBSOCKET, EVENTS).ok().unwrap();
+        socket.text();
+        socket.send("x");
+        assert_eq!(socket.read(), Frame::Close(1005));
+    });
+    assert_same_events("{}", "close forced close", |host| {
+        let mut socket = WebSocket::open_with(host.address, WEBSOCKET, EVENTS).ok().unwrap();
+        socket.text();
+        socket.send("4close");
+        assert_eq!(socket.read(), Frame::Close(1005));
+    });
+}
+
+#[test]
+#[ignore = "needs Node.js; .ci/run runs it"]
+fn a_heartbeat_emits_npms_events() {
+    assert_same_events(r#"{"pingInterval": 300}"#, "heartbeat", |host| {
+        let mut socket = WebSocket::open_with(host.address, WEBSOCKET, EVENTS).ok().unwrap();
+        socket.text();
+        assert_eq!(socket.text(), "2");
+        socket.send("3");
+    });
+}
+
+#[test]
+#[ignore = "needs Node.js; .ci/run runs it"]
+fn events_over_polling_and_of_the_upgrade_are_npms() {
+    assert_same_events("{}", "close transport close", |host| {
+        let mut client = Polling::open_with(host.address, EVENTS);
+        client.post("4a\x1e4b");
+        assert_eq!(client.poll(), "4a\x1e4b");
+        client.send_get();
+        client.post("4c");
+        assert_eq!(client.received(), "4c");
+        client.post("4waits for the upgrade");
+        let mut socket = client.upgrade();
+        assert_eq!(socket.text(), "4waits for the upgrade");
+        socket.send("4d");
+        assert_eq!(socket.text(), "4d");
+        socket.close();
+        assert_eq!(socket.read(), Frame::Close(1000));
+    });
 }

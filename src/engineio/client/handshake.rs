@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::events::{Events, describe};
 use super::{Error, is_unreserved};
 use crate::engineio::Packet;
+use crate::engineio::events::{Events, describe};
 use crate::json::Value;
 
 /// The data of the handshake, the first packet of a session.

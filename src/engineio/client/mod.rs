@@ -11,11 +11,9 @@
 //! | `sender` | [`Sender`]: the WebSocket, or the queue of a client that polls and the thread that posts it |
 //! | `probe` | the upgrade |
 //! | `handshake` | the first packet of a session |
-//! | `events` | `open`, `packet`, `upgrade`, … |
 //!
 //! Chapter 21 of the book.
 
-mod events;
 mod handshake;
 mod probe;
 mod sender;
@@ -30,7 +28,7 @@ use crate::http::{self, ClientConnection, Headers, Url, escape};
 use crate::net::{Stream, clock::FOREVER};
 use crate::ws;
 
-pub use events::Events;
+pub use super::events::Events;
 pub use sender::Sender;
 pub use session::Client;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use super::events::Events;
 use super::sender::{Purpose, Sender};
 use super::{Endpoint, Error};
 use crate::engineio::Packet;
+use crate::engineio::events::Events;
 use crate::net::Stream;
 use crate::ws;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, mem, thread};
 
-use super::events::Events;
 use super::{CLOSE_TIMEOUT, Endpoint, Error};
+use crate::engineio::events::Events;
 use crate::engineio::packet::SEPARATOR;
 use crate::engineio::{Outgoing, Packet};
 use crate::json::Value;

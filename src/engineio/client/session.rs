@@ -7,11 +7,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::events::{Events, describe};
 use super::handshake::Handshake;
 use super::sender::{Purpose, Sender};
 use super::{Endpoint, Error, Options, parse_url, probe};
 use crate::engineio::Packet;
+use crate::engineio::events::{Events, describe};
 use crate::json::Value;
 use crate::net::{Stream, outbox::Answers};
 use crate::ws::{self, Message};

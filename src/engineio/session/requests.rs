@@ -67,7 +67,7 @@ impl Session {
         match closed {
             Some(reason) if nothing_waits => polling.push_close(reason),
             None if nothing_waits && upgrading => polling.push(Packet::Noop),
-            _ => polling.flush(),
+            _ => self.emit_flushed(&polling.flush()),
         }
         drop(state);
         if closed.is_some() && nothing_waits {
@@ -107,7 +107,12 @@ impl Session {
         if polling.get.is_some() {
             polling.push(Packet::Noop);
         }
-        !mem::replace(&mut state.upgrading, true)
+        let first = !mem::replace(&mut state.upgrading, true);
+        drop(state);
+        if first {
+            self.emit("upgrading", || "websocket".into());
+        }
+        first
     }
 
     /// The upgrade has failed: the session stays with polling.
@@ -125,8 +130,8 @@ impl Session {
         if polling.get.is_some() {
             polling.push(Packet::Noop);
         }
-        for payload in queue {
-            let outgoing = Outgoing::new(Packet::parse_payload(&payload).unwrap_or_default());
+        for payload in &queue {
+            let outgoing = Outgoing::new(Packet::parse_payload(payload).unwrap_or_default());
             _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread ends the session
         }
         if closed {
@@ -135,6 +140,11 @@ impl Session {
             return false;
         }
         state.transport = Transport::Websocket(sender);
+        if let Some(events) = self.0.events.get() {
+            // Under the lock: before the events of what is sent over the WebSocket.
+            events.defer("upgrade", || "websocket".into());
+            self.emit_flushed(&queue);
+        }
         true
     }
 }

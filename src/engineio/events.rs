@@ -1,11 +1,12 @@
-//! The events of a client's session: what npm's `engine.io-client` emits.
+//! The events of sessions, on the server and on the client: what npm's `engine.io` and
+//! `engine.io-client` emit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 
-use crate::engineio::serial::Serial;
-use crate::engineio::{Outgoing, Packet};
+use super::serial::Serial;
+use super::{Outgoing, Packet};
 use crate::json;
 use crate::json::Value;
 use crate::net::Emitter;
@@ -14,37 +15,45 @@ use crate::ws::{self, Message};
 
 /// The events of sessions, with npm's names. Each listener gets one value.
 ///
-/// | event | when | value |
-/// | --- | --- | --- |
-/// | `open` | a session has been opened | the name of the transport |
-/// | `packet` | a packet has been received | an object with its `type`, and `data` if it has any |
-/// | `packetCreate` | a packet is about to be sent | the same |
-/// | `ping` | the server has pinged, and the pong has been sent | `null` |
-/// | `drain` | all that was sent has been posted, or written to the WebSocket | `null` |
-/// | `upgrading` | the probe has succeeded | the name of the transport |
-/// | `upgrade` | the session has been upgraded | the name of the transport |
-/// | `upgradeError` | it cannot be upgraded | the message |
-/// | `error` | a session has failed, or cannot be opened | the message |
-/// | `close` | a session has ended | the reason, such as `transport close` |
+/// | event | of | when | value |
+/// | --- | --- | --- | --- |
+/// | `open` | the client | a session has been opened | the name of the transport |
+/// | `packet` | both | a packet has been received | an object with its `type`, and `data` if it has any |
+/// | `packetCreate` | both | a packet is about to be sent | the same |
+/// | `ping` | the client | the server has pinged, and the pong has been sent | `null` |
+/// | `heartbeat` | the server | the client has answered a ping | `null` |
+/// | `flush` | the server | packets are sent over the WebSocket, or answer a `GET` | an array of such objects |
+/// | `drain` | both | all that was sent is written to the WebSocket, has been posted, or has answered a `GET` | `null` |
+/// | `upgrading` | both | the probe has succeeded | the name of the transport |
+/// | `upgrade` | both | the session has been upgraded | the name of the transport |
+/// | `upgradeError` | the client | it cannot be upgraded | the message |
+/// | `error` | the client | a session has failed, or cannot be opened | the message |
+/// | `close` | both | a session has ended | the reason, such as `transport close` |
 ///
 /// The listeners are called one at a time, in the order of the events, and under no lock. For what
-/// the thread that reads emits, it waits until they have returned; `packetCreate` and `drain` have
-/// a thread of their own. As long as there has been no listener, an event costs nothing.
+/// the thread that reads emits, it waits until they have returned; what a thread that sends emits
+/// is for another thread. As long as there has been no listener, an event costs nothing.
 #[derive(Default)]
 pub struct Events {
     emitter: Arc<Emitter<Value>>,
     /// Whether there has been a listener.
     used: AtomicBool,
+    /// Whether there will be no more events.
+    ended: AtomicBool,
     calls: Serial,
     /// Whether a thread waits until all is written.
     draining: AtomicBool,
 }
 
 impl Events {
+    /// Events whose listeners are called by `calls`.
+    pub(super) fn new(calls: Serial) -> Events {
+        Events { calls, ..Events::default() }
+    }
+
     /// Calls `listener` for each event of that name.
     pub fn on(&self, name: &str, listener: impl Fn(&Value) + Send + Sync + 'static) -> ListenerId {
-        self.used.store(true, Relaxed);
-        self.emitter.on(name, listener)
+        self.added(self.emitter.on(name, listener))
     }
 
     /// Calls `listener` for the next event of that name only.
@@ -53,8 +62,20 @@ impl Events {
         name: &str,
         listener: impl Fn(&Value) + Send + Sync + 'static,
     ) -> ListenerId {
+        self.added(self.emitter.once(name, listener))
+    }
+
+    /// A listener has been added. A session that has ended keeps none: it may hold the session.
+    fn added(&self, id: ListenerId) -> ListenerId {
         self.used.store(true, Relaxed);
-        self.emitter.once(name, listener)
+        if self.ended.load(Relaxed) {
+            self.remove_all();
+        }
+        id
+    }
+
+    fn has_listeners(&self, name: &str) -> bool {
+        self.used.load(Relaxed) && self.emitter.has_listeners(name)
     }
 
     /// Removes a listener.
@@ -69,14 +90,14 @@ impl Events {
 
     /// Emits an event, and waits until its listeners have returned.
     pub(super) fn emit(&self, name: &'static str, value: impl FnOnce() -> Value) {
-        if self.used.load(Relaxed) {
+        if self.has_listeners(name) {
             self.calls.run(|| self.emitter.emit_to_each(name, &value()));
         }
     }
 
     /// Emits an event on another thread: the caller may hold a lock.
     pub(super) fn defer(&self, name: &'static str, value: impl FnOnce() -> Value) {
-        if self.used.load(Relaxed) {
+        if self.has_listeners(name) {
             let (emitter, value) = (self.emitter.clone(), value());
             self.calls.defer(move || emitter.emit_to_each(name, &value));
         }
@@ -84,16 +105,20 @@ impl Events {
 
     /// Emits `packetCreate` for each packet.
     pub(super) fn emit_created(&self, outgoing: &Outgoing) {
-        if self.used.load(Relaxed) {
-            for packet in outgoing.packets() {
-                self.defer("packetCreate", || describe(packet));
-            }
+        for packet in outgoing.packets() {
+            self.defer("packetCreate", || describe(packet));
         }
+    }
+
+    /// Emits `close`, the last event, on a thread that `calls` has called.
+    pub(super) fn end(&self, reason: &str) {
+        self.ended.store(true, Relaxed);
+        self.emitter.emit_last("close", &reason.into());
     }
 
     /// Emits `drain` as soon as a WebSocket has written all that was sent.
     pub(super) fn emit_drain(self: &Arc<Events>, websocket: &ws::Sender) {
-        if !self.used.load(Relaxed) || self.draining.swap(true, Relaxed) {
+        if !self.has_listeners("drain") || self.draining.swap(true, Relaxed) {
             return;
         }
         if websocket.is_writable() {
@@ -116,7 +141,7 @@ impl Events {
     }
 }
 
-/// A packet, as npm's client shows it.
+/// A packet, as npm's packages show it.
 pub(super) fn describe(packet: &Packet) -> Value {
     let text = |data: &String| (!data.is_empty()).then(|| Value::from(data.as_str()));
     let (kind, data) = match packet {
@@ -133,4 +158,14 @@ pub(super) fn describe(packet: &Packet) -> Value {
         Some(data) => json!({"type": kind, "data": data}),
         None => json!({"type": kind}),
     }
+}
+
+/// The same of several packets.
+pub(super) fn describe_all(packets: &[Packet]) -> Value {
+    packets.iter().map(describe).collect::<Vec<_>>().into()
+}
+
+/// What npm's packages show for a malformed packet.
+pub(super) fn describe_malformed() -> Value {
+    json!({"type": "error", "data": "parser error"})
 }

@@ -148,6 +148,16 @@ impl Outgoing {
         &self.packets
     }
 
+    /// How many bytes the messages among the packets have, before they are encoded.
+    pub(crate) fn size(&self) -> usize {
+        let size = |packet: &Packet| match packet {
+            Packet::Message(Message::Text(text)) => text.len(),
+            Packet::Message(Message::Binary(bytes)) => bytes.len(),
+            _ => 0,
+        };
+        self.packets.iter().map(size).sum()
+    }
+
     /// The packets as frames of a WebSocket server.
     pub fn frames(&self) -> Arc<[u8]> {
         let frames = self.frames.get_or_init(|| {

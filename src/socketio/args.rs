@@ -173,3 +173,18 @@ tuple! {
     5: A 0, B 1, C 2, D 3, E 4;
     6: A 0, B 1, C 2, D 3, E 4, F 5;
 }
+
+/// How much memory a value takes: much more than its text, if it has many small parts.
+pub(super) fn size_in_memory(value: &Value) -> usize {
+    let held = match value {
+        Value::String(text) => text.len(),
+        Value::Binary(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(size_in_memory).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| size_of::<String>() + name.len() + size_in_memory(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + held
+}

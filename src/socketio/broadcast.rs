@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use super::args::IntoArgs;
-use super::codec::encode_event;
+use super::codec::encode_with_offset;
 use super::lock;
 use super::namespace::Inner;
+use super::recovery::{Store, Target};
 use super::rooms::IntoRooms;
 use super::socket::Socket;
 
@@ -63,8 +64,15 @@ impl Broadcast {
     /// As for [`Socket::emit`].
     pub fn emit(&self, name: &str, values: impl IntoArgs) {
         let values = values.into_args();
-        let outgoing = Arc::new(encode_event(&self.namespace.name, None, name, values.as_ref()));
+        let store = self.namespace.store.as_ref().filter(|_| !self.volatile);
+        let offset = store.map(|_| Store::offset());
+        let (namespace, values) = (&self.namespace.name, values.as_ref());
+        let outgoing = Arc::new(encode_with_offset(namespace, name, values, offset.as_ref()));
         let _in_order = lock(&self.namespace.broadcast_order);
+        if let Some((store, offset)) = store.zip(offset) {
+            let (to, except) = (self.rooms.clone(), self.except.clone());
+            store.keep(offset, Target::Rooms { to, except }, &outgoing);
+        }
         for socket in self.fetch_sockets().iter().filter(|socket| !socket.has_ended()) {
             if !self.volatile || socket.session().is_writable() {
                 socket.session().send(&outgoing);

@@ -63,6 +63,22 @@ pub fn encode_event(namespace: &str, id: Option<u64>, name: &str, values: &[Valu
     encode(Kind::Event, namespace, id, once(&name).chain(values))
 }
 
+/// Encodes an event with its offset, if it has one, as the last argument; see
+/// [`recovery`](super::recovery).
+///
+/// # Panics
+/// As for [`encode_event`].
+pub fn encode_with_offset(
+    namespace: &str,
+    name: &str,
+    values: &[Value],
+    offset: Option<&Value>,
+) -> Outgoing {
+    assert!(!RESERVED.contains(&name), "\"{name}\" is a reserved event name");
+    let name = Value::from(name);
+    encode(Kind::Event, namespace, None, once(&name).chain(values).chain(offset))
+}
+
 /// Encodes a packet that is neither an event nor an acknowledgement; `data` is JSON, or empty.
 pub fn encode_control(kind: Kind, namespace: &str, data: &str) -> Outgoing {
     let text = Packet::new(kind, namespace, data).encode();

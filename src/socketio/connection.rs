@@ -146,7 +146,8 @@ impl Connection {
         };
         let Some(namespace) = self.io.find(name) else { return refuse("Invalid namespace".into()) };
         let auth = auth.unwrap_or(Value::Object(Vec::new()));
-        let socket = Socket::new(namespace.clone(), self.clone(), auth);
+        let restored = namespace.store().and_then(|store| store.restore(&auth));
+        let socket = Socket::new(namespace.clone(), self.clone(), auth, restored.as_ref());
         let _removed_unless_connected = PendingSocket(&socket);
         if let Err(error) = namespace.run_middleware(&socket) {
             return refuse(error);
@@ -155,7 +156,7 @@ impl Connection {
             return;
         }
         lock(&self.sockets).push(socket.clone());
-        namespace.add(&socket);
+        namespace.add(&socket, restored.as_ref());
         if let Some(reason) = self.session.closed() {
             return socket.end(reason); // the session has ended while the middleware ran
         }

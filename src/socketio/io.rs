@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::lock;
 use super::namespace::Namespace;
+use super::recovery::Recovery;
 
 /// All namespaces of a server. It dereferences to the namespace `/`, because in Socket.IO every
 /// method of that is one of `io` too: `io.emit(…)`. A clone is the same list; any thread may use
@@ -16,19 +17,21 @@ use super::namespace::Namespace;
 pub struct Io {
     main: Namespace,
     all: Arc<Mutex<HashMap<String, Namespace>>>,
+    recovery: Option<Recovery>,
 }
 
 impl Io {
-    pub(super) fn new() -> Io {
-        let main = Namespace::new("/");
+    pub(super) fn new(recovery: Option<Recovery>) -> Io {
+        let main = Namespace::new("/", recovery.clone());
         let all = HashMap::from([("/".to_string(), main.clone())]);
-        Io { main, all: Arc::new(Mutex::new(all)) }
+        Io { main, all: Arc::new(Mutex::new(all)), recovery }
     }
 
     /// The namespace of that name (with or without its `/`). It is created if it does not exist.
     pub fn of(&self, name: &str) -> Namespace {
         let name = format!("/{}", name.trim_start_matches('/'));
-        lock(&self.all).entry(name.clone()).or_insert_with(|| Namespace::new(&name)).clone()
+        let new = || Namespace::new(&name, self.recovery.clone());
+        lock(&self.all).entry(name.clone()).or_insert_with(new).clone()
     }
 
     pub(super) fn find(&self, name: &str) -> Option<Namespace> {

@@ -11,6 +11,7 @@
 //! | [`acks`] | acknowledgements | 18 |
 //! | [`socket`] | a client in a namespace, on the server | 18 |
 //! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts | 19 |
+//! | [`recovery`] | what a client gets back that was away for a while | 19 |
 //! | `connection` | a session with its sockets | 19 |
 //! | [`io`] | the namespaces of a server | 19 |
 //! | [`server`] | binds and serves | 19 |
@@ -30,6 +31,7 @@ pub mod io;
 pub mod listeners;
 pub mod namespace;
 pub mod packet;
+pub mod recovery;
 pub mod rooms;
 pub mod server;
 pub mod socket;
@@ -45,6 +47,7 @@ pub use event::Event;
 pub use io::Io;
 pub use listeners::Listeners;
 pub use namespace::{ConnectError, Namespace};
+pub use recovery::Recovery;
 pub use rooms::{IntoRooms, RoomEvent};
 pub use server::{Options, Server};
 pub use socket::Socket;

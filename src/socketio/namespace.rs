@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::args::IntoArgs;
 use super::broadcast::Broadcast;
 use super::lock;
-use super::packet::Kind;
+use super::recovery::{Recovery, Session, Store};
 use super::rooms::{IntoRooms, RoomEvent, Rooms};
 use super::socket::Socket;
 use crate::json::Value;
@@ -48,6 +48,8 @@ pub(super) struct Inner {
     room_events: Emitter<RoomEvent>,
     /// Is locked during a broadcast: all sockets receive two broadcasts in the same order.
     pub(super) broadcast_order: Mutex<()>,
+    /// What is kept for clients that were away for a while, if anything is.
+    pub(super) store: Option<Store>,
 }
 
 #[derive(Default)]
@@ -71,7 +73,7 @@ impl Members {
 }
 
 impl Namespace {
-    pub(super) fn new(name: &str) -> Namespace {
+    pub(super) fn new(name: &str, recovery: Option<Recovery>) -> Namespace {
         let namespace = Arc::new(Inner {
             name: name.to_string(),
             middleware: Mutex::default(),
@@ -79,6 +81,7 @@ impl Namespace {
             members: Mutex::default(),
             room_events: Emitter::new(),
             broadcast_order: Mutex::default(),
+            store: recovery.map(Store::new),
         });
         Namespace(Arc::new(Broadcast::to_all(namespace)))
     }
@@ -153,22 +156,38 @@ impl Namespace {
 
     /// Runs all middleware, one after the other, until one refuses.
     pub(super) fn run_middleware(&self, socket: &Socket) -> Result<(), ConnectError> {
+        if socket.recovered() && self.store().is_some_and(Store::skips_middleware) {
+            return Ok(());
+        }
         let middleware = lock(&self.namespace.middleware).clone(); // to call it without the lock
         middleware.iter().try_for_each(|middleware| middleware(socket))
     }
 
     /// Connects a socket, and adds it to the room of its id. From its CONNECT packet on, it
-    /// receives every broadcast.
-    pub(super) fn add(&self, socket: &Socket) {
+    /// receives every broadcast. Before that packet it gets what it has missed, if it is recovered.
+    pub(super) fn add(&self, socket: &Socket, restored: Option<&Session>) {
+        // No event may come between those that it has missed and its CONNECT packet.
+        let in_order = restored.map(|_| lock(&self.namespace.broadcast_order));
         self.change(|members| {
+            let _in_order = in_order; // for this closure only
             if socket.has_ended() {
                 return; // it has been disconnected meanwhile
+            }
+            if let Some((store, session)) = self.store().zip(restored) {
+                match store.missed(session) {
+                    Some(missed) => missed.iter().for_each(|event| socket.session().send(event)),
+                    None => return socket.session().close("transport error"), // too late now
+                }
             }
             members.rooms.join(socket.id(), socket.id());
             let number = members.rooms.number(socket.id()).unwrap_or_default();
             members.sockets.insert(socket.id().to_string(), (number, socket.clone()));
-            socket.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"}}"#, socket.id()));
+            socket.send_connect();
         });
+    }
+
+    pub(super) fn store(&self) -> Option<&Store> {
+        self.namespace.store.as_ref()
     }
 
     pub(super) fn emit_connection(&self, socket: &Socket) {
@@ -195,12 +214,12 @@ impl Namespace {
     }
 
     pub(super) fn has(&self, socket: &Socket) -> bool {
-        lock(&self.namespace.members).sockets.contains_key(socket.id())
+        lock(&self.namespace.members).get(socket.id()).as_ref() == Some(socket)
     }
 
     pub(super) fn join(&self, socket: &Socket, rooms: impl IntoRooms) {
         self.change(|members| {
-            if members.sockets.contains_key(socket.id()) || !socket.has_ended() {
+            if members.get(socket.id()).as_ref() == Some(socket) || !socket.has_ended() {
                 rooms.into_rooms().for_each(|room| members.rooms.join(socket.id(), &room));
             }
         });

@@ -7,6 +7,7 @@ use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::connection::Connection;
 use super::io::Io;
+use super::recovery::Recovery;
 use crate::engineio::{self, Handle};
 use crate::http::{Request, Response};
 use crate::ws::{self, server::Clients};
@@ -19,12 +20,20 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// How long each attachment of a client may take to arrive. 45 s.
     pub attachment_timeout: Duration,
+    /// Whether a client that was away for a while gets its session and all missed events back, and
+    /// what is kept for that. No.
+    pub connection_state_recovery: Option<Recovery>,
 }
 
 impl Default for Options {
     fn default() -> Options {
         let [connect_timeout, attachment_timeout] = [Duration::from_secs(45); 2];
-        Options { engine: engineio::Options::default(), connect_timeout, attachment_timeout }
+        Options {
+            engine: engineio::Options::default(),
+            connect_timeout,
+            attachment_timeout,
+            connection_state_recovery: None,
+        }
     }
 }
 
@@ -56,9 +65,11 @@ impl Server {
     /// # Errors
     /// As for [`net::Server::bind`](crate::net::Server::bind).
     pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
-        let Options { engine, connect_timeout, attachment_timeout } = options;
+        let Options { engine, connect_timeout, attachment_timeout, connection_state_recovery } =
+            options;
         let engine = engineio::Server::bind(address, engine)?;
-        Ok(Server { engine, io: Io::new(), connect_timeout, attachment_timeout })
+        let io = Io::new(connection_state_recovery);
+        Ok(Server { engine, io, connect_timeout, attachment_timeout })
     }
 
     /// The address on which the server listens.

@@ -21,8 +21,9 @@ use super::listeners::Listeners;
 use super::lock;
 use super::namespace::Namespace;
 use super::packet::Kind;
+use super::recovery::{self, Session};
 use super::rooms::IntoRooms;
-use crate::engineio::{Outgoing, Session};
+use crate::engineio::{self, Outgoing};
 use crate::http::Request;
 use crate::json::Value;
 use crate::ws::random::random_id;
@@ -36,6 +37,9 @@ pub struct Socket(Arc<Inner>);
 
 struct Inner {
     id: String,
+    /// The private id, known to its client alone; empty without connection state recovery.
+    pid: String,
+    recovered: bool,
     namespace: Namespace,
     /// It keeps this socket in turn, until the socket is disconnected.
     connection: Arc<Connection>,
@@ -61,23 +65,52 @@ pub struct Handshake<'a> {
 }
 
 impl Socket {
-    pub(super) fn new(namespace: Namespace, connection: Arc<Connection>, auth: Value) -> Socket {
-        Socket(Arc::new(Inner {
-            id: random_id(),
+    pub(super) fn new(
+        namespace: Namespace,
+        connection: Arc<Connection>,
+        auth: Value,
+        restored: Option<&Session>,
+    ) -> Socket {
+        let (id, pid, data) = match restored {
+            Some(session) => (session.id.clone(), session.pid.clone(), session.data.clone()),
+            None => {
+                let pid = namespace.store().map(|_| random_id());
+                (random_id(), pid.unwrap_or_default(), Value::Object(Vec::new()))
+            }
+        };
+        let socket = Socket(Arc::new(Inner {
+            id,
+            pid,
+            recovered: restored.is_some(),
             namespace,
             connection,
             auth,
-            data: Mutex::new(Value::Object(Vec::new())),
+            data: Mutex::new(data),
             listeners: Listeners::default(),
             acks: Acks::default(),
             ended: OnceLock::new(),
             leaving: Mutex::default(),
-        }))
+        }));
+        if let Some(session) = restored {
+            socket.join(&session.rooms);
+        }
+        socket
     }
 
-    /// The id: 20 characters, another for each namespace and each connection.
+    /// The id: 20 characters, another for each namespace and each connection (but the same as
+    /// before if it is [`recovered`](Socket::recovered)).
     pub fn id(&self) -> &str {
         &self.0.id
+    }
+
+    pub(super) fn pid(&self) -> &str {
+        &self.0.pid
+    }
+
+    /// Whether its client was away for a while and has got its id, rooms and data back, and all
+    /// events that it has missed: see [`Recovery`](super::Recovery).
+    pub fn recovered(&self) -> bool {
+        self.0.recovered
     }
 
     /// The namespace (`socket.nsp`).
@@ -118,7 +151,12 @@ impl Socket {
     /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
     /// than ten binary values, at which the client would end the session.
     pub fn emit(&self, name: &str, values: impl IntoArgs) {
-        self.send(encode_event(self.0.namespace.name(), None, name, values.into_args().as_ref()));
+        let values = values.into_args();
+        // (While the middleware runs, it has not connected: its client knows no offset yet.)
+        match self.0.namespace.store().filter(|_| self.0.namespace.has(self) || self.has_ended()) {
+            Some(store) => store.emit(self, name, values.as_ref()),
+            None => self.send(encode_event(self.0.namespace.name(), None, name, values.as_ref())),
+        }
     }
 
     /// Emits an event only if it can be written at once (`socket.volatile.emit`).
@@ -127,7 +165,8 @@ impl Socket {
     /// As for [`emit`](Socket::emit).
     pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) {
         if self.session().is_writable() {
-            self.emit(name, values);
+            let values = values.into_args();
+            self.send(encode_event(self.0.namespace.name(), None, name, values.as_ref()));
         }
     }
 
@@ -198,8 +237,17 @@ impl Socket {
         }
     }
 
-    pub(super) fn session(&self) -> &Session {
+    pub(super) fn session(&self) -> &engineio::Session {
         &self.0.connection.session
+    }
+
+    /// Accepts it: tells the client its id, and its private id if it has one.
+    pub(super) fn send_connect(&self) {
+        let pid = match &*self.0.pid {
+            "" => String::new(),
+            pid => format!(r#","pid":"{pid}""#),
+        };
+        self.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"{pid}}}"#, self.id()));
     }
 
     pub(super) fn send_packet(&self, kind: Kind, data: &str) {
@@ -268,7 +316,7 @@ impl Socket {
             self.0.listeners.emit_reserved(&self.end_event("disconnecting", reason));
             *lock(&self.0.leaving) = None;
         }
-        self.0.namespace.remove(self);
+        recovery::leave(self, reason, connected);
         self.0.acks.disconnected();
         match connected {
             true => self.0.listeners.emit_last(&self.end_event("disconnect", reason)),

@@ -7,6 +7,7 @@ mod common;
 mod conversations;
 mod many_clients;
 mod parts;
+mod recovery;
 mod rooms;
 
 use std::net::SocketAddr;

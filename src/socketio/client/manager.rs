@@ -385,16 +385,16 @@ impl Manager {
         let matches = |socket: &&Socket| socket.namespace() == packet.namespace;
         let Some(socket) = lock(&self.sockets).iter().find(matches).cloned() else { return };
         match (packet.kind, packet.id) {
-            (Kind::Connect, _) => match packet.values.pop().as_ref().map(|data| &data["sid"]) {
-                Some(Value::String(id)) => socket.on_connect(id),
-                _ => {
-                    if socket.refused() {
-                        self.close_if_unused(&mut lock(&self.connection));
-                        let expected = "the server does not speak Socket.IO 5: a sid was expected";
-                        socket.emit_connect_error(expected);
-                    }
+            (Kind::Connect, _) => {
+                let data = packet.values.pop().unwrap_or(Value::Null);
+                if let Some(id) = data["sid"].as_str() {
+                    socket.on_connect(id, data["pid"].as_str());
+                } else if socket.refused() {
+                    self.close_if_unused(&mut lock(&self.connection));
+                    let expected = "the server does not speak Socket.IO 5: a sid was expected";
+                    socket.emit_connect_error(expected);
                 }
-            },
+            }
             (Kind::ConnectError, _) => {
                 if socket.refused() {
                     self.close_if_unused(&mut lock(&self.connection));

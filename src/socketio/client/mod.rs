@@ -11,6 +11,7 @@
 //! | `socket` | [`Socket`]: a namespace |
 //! | `retries` | the events that are emitted until they are acknowledged |
 //! | `auth` | what a socket sends when it connects |
+//! | `recovery` | what it sends to get back what it has missed |
 //!
 //! `manager` and `socket` are two halves of one: the manager holds all sockets, each socket a weak
 //! reference to it.
@@ -19,6 +20,7 @@
 
 mod auth;
 mod manager;
+mod recovery;
 mod retries;
 mod socket;
 

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use super::auth::Auth;
 use super::manager::Manager;
+use super::recovery::Recovery;
 use super::retries::Retries;
 use crate::engineio::{Outgoing, client::Sender};
 use crate::json;
 use crate::json::Value;
 use crate::socketio::acks::{AckError, Acks, Callback, resolve_disconnected};
+use crate::socketio::args::size_in_memory;
 use crate::socketio::codec::{encode, encode_control, encode_event};
 use crate::socketio::packet::Kind;
 use crate::socketio::{Args, Event, IntoArgs, Listeners, catch_panic, lock};
@@ -35,11 +37,12 @@ pub struct Inner {
     pub(super) acks: Acks,
     pub(super) retries: Retries,
     auth: Mutex<Auth>,
+    recovery: Recovery,
     /// The events that were emitted while it was not connected, with the ids of their
     /// acknowledgements. The lock is held whenever the socket becomes connected or disconnected, so
     /// that events stay in order.
     pub(super) buffer: Mutex<VecDeque<(Option<u64>, Outgoing)>>,
-    /// (No other lock is taken under this one.)
+    /// (No other lock is taken under this one, but that of `recovery`.)
     phase: Mutex<Phase>,
 }
 
@@ -82,6 +85,7 @@ impl Socket {
             acks: Acks::default(),
             retries,
             auth: Mutex::new(auth),
+            recovery: Recovery::default(),
             buffer: Mutex::default(),
             phase: Mutex::new(Phase::Closed),
         }))
@@ -100,6 +104,14 @@ impl Socket {
     /// Whether it is connected now.
     pub fn is_connected(&self) -> bool {
         matches!(*lock(&self.0.phase), Phase::Connected(_))
+    }
+
+    /// Whether it has recovered its connection state when it connected: it has its old id and
+    /// rooms, and before `connect` it receives all events that it has missed. The server must offer
+    /// that, and then its events have one more argument; see
+    /// [`recovery`](crate::socketio::recovery).
+    pub fn recovered(&self) -> bool {
+        self.0.recovery.recovered()
     }
 
     /// Whether it connects by itself: it is connected, or will be in the next session (npm's
@@ -270,9 +282,13 @@ impl Socket {
         if !catch_panic(|| value = auth.value()) {
             return sender.abort();
         }
-        let auth = match &value {
-            Value::Object(members) if !members.is_empty() => value.to_string(),
-            _ => String::new(), // the protocol allows nothing but objects
+        let value = match value {
+            Value::Object(_) => value,
+            _ => Value::Object(Vec::new()), // the protocol allows nothing but objects
+        };
+        let auth = match self.0.recovery.add_to(value) {
+            Value::Object(members) if members.is_empty() => String::new(),
+            value => value.to_string(),
         };
         sender.send_outgoing(&encode_control(Kind::Connect, &self.0.namespace, &auth));
     }
@@ -316,7 +332,7 @@ impl Socket {
 
     /// The server has accepted it: receives the events that have arrived before, sends those that
     /// were buffered, in order, before any new one, and emits `connect`.
-    pub(super) fn on_connect(&self, id: &str) {
+    pub(super) fn on_connect(&self, id: &str, pid: Option<&str>) {
         let buffer = lock(&self.0.buffer);
         let Some(sender) = self.sender() else { return };
         let mut phase = lock(&self.0.phase);
@@ -330,6 +346,7 @@ impl Socket {
         };
         let early = mem::take(&mut early.events);
         *phase = Phase::Connected(id.to_string());
+        self.0.recovery.connected(pid);
         drop((phase, buffer));
         for (values, ack) in early.into_iter().take_while(|_| self.is_connected()) {
             self.receive(values, ack);
@@ -407,6 +424,8 @@ impl Socket {
                 if early.size + size <= MAX_EARLY {
                     early.size += size;
                     early.events.push((values, ack));
+                } else {
+                    self.0.recovery.forget();
                 }
                 return;
             }
@@ -419,6 +438,9 @@ impl Socket {
             event = event.with_ack(move |values| socket.acknowledge(ack, &id, values));
         }
         self.0.listeners.emit_incoming(&event);
+        if !event.wants_ack() {
+            self.0.recovery.received(&event.args);
+        }
     }
 
     /// Sends an acknowledgement, if the socket still has the `id` that it had when the event
@@ -439,21 +461,6 @@ impl Deref for Socket {
     fn deref(&self) -> &Listeners<Socket> {
         &self.0.listeners
     }
-}
-
-/// How much memory a value takes: much more than its text, if it has many small parts.
-fn size_in_memory(value: &Value) -> usize {
-    let held = match value {
-        Value::String(text) => text.len(),
-        Value::Binary(bytes) => bytes.len(),
-        Value::Array(items) => items.iter().map(size_in_memory).sum(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, value)| size_of::<String>() + name.len() + size_in_memory(value))
-            .sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    };
-    size_of::<Value>() + held
 }
 
 /// Two sockets are equal if they are the same.

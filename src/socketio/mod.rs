@@ -11,7 +11,7 @@
 //! | [`acks`] | acknowledgements | 18 |
 //! | [`socket`] | a client in a namespace, on the server | 18 |
 //! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts | 19 |
-//! | [`recovery`] | what a client gets back that was away for a while | 19 |
+//! | [`recovery`] | what a client gets back that was away for a while | 20 |
 //! | `connection` | a session with its sockets | 19 |
 //! | [`io`] | the namespaces of a server | 19 |
 //! | [`server`] | binds and serves | 19 |

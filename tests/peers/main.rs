@@ -10,6 +10,7 @@ mod npm_client;
 mod npm_engineio;
 mod npm_socketio;
 mod npm_ws;
+mod recovery;
 
 use node::Peer;
 

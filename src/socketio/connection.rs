@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::codec::{Decoded, Decoder, encode_control};
 use super::io::Io;
 use super::lock;
-use super::namespace::ConnectError;
+use super::namespace::{ConnectError, Namespace};
 use super::packet::Kind;
 use super::socket::Socket;
 use crate::engineio::{Session, session};
@@ -17,15 +17,23 @@ use crate::json::Value;
 use crate::net::clock::{self, Timer};
 use crate::ws::Message;
 
+/// What a client may do; see [`Options`](super::Options).
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub connect_timeout: Duration,
+    pub attachment_timeout: Duration,
+    pub max_namespaces: usize,
+}
+
 /// A session with its sockets.
 pub(super) struct Connection {
     pub(super) session: Session,
     io: Io,
+    limits: Limits,
     /// One for each namespace. They are few.
     sockets: Mutex<Vec<Socket>>,
     decoder: Mutex<Decoder>,
     first_connect: Mutex<FirstConnect>,
-    attachment_timeout: Duration,
     /// Ends the session if the next attachment does not arrive.
     attachment_timer: Mutex<Option<Timer>>,
 }
@@ -41,24 +49,19 @@ enum FirstConnect {
 }
 
 impl Connection {
-    pub fn new(
-        session: Session,
-        io: Io,
-        connect_timeout: Duration,
-        attachment_timeout: Duration,
-    ) -> Arc<Connection> {
+    pub fn new(session: Session, io: Io, limits: Limits) -> Arc<Connection> {
         let connection = Arc::new(Connection {
             session,
             io,
+            limits,
             sockets: Mutex::default(),
             decoder: Mutex::default(),
             first_connect: Mutex::new(FirstConnect::Done),
-            attachment_timeout,
             attachment_timer: Mutex::default(),
         });
         let late = Arc::downgrade(&connection);
         let mut first_connect = lock(&connection.first_connect); // the timer waits until it is set
-        let _timer = clock::after(connect_timeout, move || {
+        let _timer = clock::after(limits.connect_timeout, move || {
             let Some(connection) = late.upgrade() else { return };
             if connection.connects_too_late() {
                 connection.session.close("forced server close");
@@ -92,7 +95,7 @@ impl Connection {
     /// An attachment is to arrive. If it does not arrive in time, the session ends.
     fn expect_attachment(self: &Arc<Connection>) {
         let late = Arc::downgrade(self);
-        let timer = clock::after(self.attachment_timeout, move || {
+        let timer = clock::after(self.limits.attachment_timeout, move || {
             _ = late.upgrade().map(|connection| connection.session.close("parse error"));
         });
         *lock(&self.attachment_timer) = Some(timer);
@@ -144,8 +147,13 @@ impl Connection {
             let reason = Value::Object(reason).to_string();
             self.session.answer(&Arc::new(encode_control(Kind::ConnectError, name, &reason)));
         };
-        let Some(namespace) = self.io.find(name) else { return refuse("Invalid namespace".into()) };
+        if lock(&self.sockets).len() >= self.limits.max_namespaces {
+            return refuse("Too many namespaces".into());
+        }
         let auth = auth.unwrap_or(Value::Object(Vec::new()));
+        let Some(namespace) = self.io.enter(name, &auth) else {
+            return refuse("Invalid namespace".into());
+        };
         let restored = namespace.store().and_then(|store| store.restore(&auth));
         let socket = Socket::new(namespace.clone(), self.clone(), auth, restored.as_ref());
         let _removed_unless_connected = PendingSocket(&socket);
@@ -167,6 +175,11 @@ impl Connection {
     pub(super) fn disconnect(&self) {
         self.sockets().iter().for_each(|socket| socket.disconnect(false));
         self.session.close("forced close");
+    }
+
+    /// The socket has left its namespace.
+    pub(super) fn left(&self, namespace: &Namespace) {
+        self.io.leave(namespace);
     }
 
     pub(super) fn remove(&self, socket: &Socket) {

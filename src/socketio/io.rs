@@ -1,14 +1,19 @@
-//! The namespaces of a server, by name.
+//! The namespaces of a server, by name: fixed ones, and those that appear with their first client.
 //!
 //! Chapter 20 of the book.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
+use super::args::IntoArgs;
 use super::lock;
-use super::namespace::Namespace;
+use super::namespace::{ConnectError, Namespace};
 use super::recovery::Recovery;
+use super::socket::Socket;
+use crate::engineio::Handle;
+use crate::json::Value;
+use crate::net::Emitter;
 
 /// All namespaces of a server. It dereferences to the namespace `/`, because in Socket.IO every
 /// method of that is one of `io` too: `io.emit(…)`. A clone is the same list; any thread may use
@@ -16,26 +21,167 @@ use super::recovery::Recovery;
 #[derive(Clone)]
 pub struct Io {
     main: Namespace,
-    all: Arc<Mutex<HashMap<String, Namespace>>>,
-    recovery: Option<Recovery>,
+    shared: Arc<Shared>,
 }
 
+struct Shared {
+    namespaces: Mutex<BTreeMap<String, Entry>>,
+    parents: Mutex<Vec<Parent>>,
+    /// Emits `new_namespace`.
+    events: Emitter<Namespace>,
+    /// Stops the server.
+    handle: Handle,
+    recovery: Option<Recovery>,
+    /// Whether a child is removed when its last client has left.
+    cleanup: bool,
+}
+
+struct Entry {
+    namespace: Namespace,
+    /// The index of its parent, if it is a child.
+    parent: Option<usize>,
+    /// How many clients are connected to it, or run its middleware. It is counted for children.
+    clients: usize,
+}
+
+#[derive(Clone)]
+struct Parent {
+    matches: Arc<Matches>,
+    /// Has the middleware and the listeners, and never a client.
+    namespace: Namespace,
+}
+
+type Matches = dyn Fn(&str, &Value) -> bool + Send + Sync;
+
 impl Io {
-    pub(super) fn new(recovery: Option<Recovery>) -> Io {
+    pub(super) fn new(handle: Handle, recovery: Option<Recovery>, cleanup: bool) -> Io {
         let main = Namespace::new("/", recovery.clone());
-        let all = HashMap::from([("/".to_string(), main.clone())]);
-        Io { main, all: Arc::new(Mutex::new(all)), recovery }
+        let entry = Entry { namespace: main.clone(), parent: None, clients: 0 };
+        let shared = Shared {
+            namespaces: Mutex::new(BTreeMap::from([("/".to_string(), entry)])),
+            parents: Mutex::default(),
+            events: Emitter::new(),
+            handle,
+            recovery,
+            cleanup,
+        };
+        Io { main, shared: Arc::new(shared) }
     }
 
-    /// The namespace of that name (with or without its `/`). It is created if it does not exist.
+    /// The namespace of that name (with or without its `/`). It is created if it does not exist: as
+    /// a child, if a matcher of [`of_matching`](Io::of_matching) accepts it with [`Value::Null`] as
+    /// the auth data.
     pub fn of(&self, name: &str) -> Namespace {
         let name = format!("/{}", name.trim_start_matches('/'));
-        let new = || Namespace::new(&name, self.recovery.clone());
-        lock(&self.all).entry(name.clone()).or_insert_with(new).clone()
+        self.find(&name, |_| ()).unwrap_or_else(|| {
+            let parent = self.parent_of(&name, &Value::Null);
+            self.find_or_create(&name, parent, |_| ())
+        })
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<Namespace> {
-        lock(&self.all).get(name).cloned()
+    /// Creates namespaces for clients: a client that asks for a namespace that does not exist gets
+    /// it if `matches` accepts its name (such as `/room-1`) and its auth data. (`io.of` with a
+    /// regular expression or a function.) The first matcher that accepts is the parent of the new
+    /// namespace.
+    ///
+    /// Each name that a matcher accepts takes memory, so accept no name that a client can invent;
+    /// or set [`Options::cleanup_empty_child_namespaces`](super::Options), and a child is removed
+    /// with its last client. `matches` is called on the thread of the client, and may block it.
+    ///
+    /// ```
+    /// # let server = sockets_by_hand::socketio::Server::bind("127.0.0.1:0", Default::default())?;
+    /// let floors = server.io().of_matching(|name, _auth| {
+    ///     name.strip_prefix("/floor-").is_some_and(|floor| floor.parse::<u8>().is_ok())
+    /// });
+    /// floors.on_connection(|socket| socket.emit("welcome", socket.namespace().name()));
+    /// floors.emit("news", "to all clients of all floors");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn of_matching(
+        &self,
+        matches: impl Fn(&str, &Value) -> bool + Send + Sync + 'static,
+    ) -> ParentNamespace {
+        let mut parents = lock(&self.shared.parents);
+        let index = parents.len();
+        let namespace = Namespace::new(&format!("/_{index}"), None);
+        parents.push(Parent { matches: Arc::new(matches), namespace: namespace.clone() });
+        ParentNamespace { io: self.clone(), index, namespace }
+    }
+
+    /// Calls `listener` for each namespace that is created from now on (`io.on("new_namespace",
+    /// …)`), on the thread that creates it.
+    pub fn on_new_namespace(&self, listener: impl Fn(Namespace) + Send + Sync + 'static) {
+        self.shared.events.on("new_namespace", move |namespace| listener(namespace.clone()));
+    }
+
+    /// Stops the server: see [`Handle::close`]. Each socket is disconnected with the reason
+    /// `server shutting down`.
+    pub fn close(&self) {
+        self.shared.handle.close();
+    }
+
+    /// The namespace for a client, which asks for it with this auth data. It is created if a
+    /// matcher accepts that. [`leave`](Io::leave) has to be called for each client.
+    pub(super) fn enter(&self, name: &str, auth: &Value) -> Option<Namespace> {
+        let count = |entry: &mut Entry| entry.clients += 1;
+        self.find(name, count).or_else(|| {
+            let parent = self.parent_of(name, auth)?;
+            Some(self.find_or_create(name, Some(parent), count))
+        })
+    }
+
+    /// A client has left the namespace, or was refused. The last one removes a child.
+    pub(super) fn leave(&self, namespace: &Namespace) {
+        if !self.shared.cleanup {
+            return;
+        }
+        let mut namespaces = lock(&self.shared.namespaces);
+        let Some(entry) = namespaces.get_mut(namespace.name()) else { return };
+        entry.clients -= 1;
+        if entry.clients == 0 && entry.parent.is_some() {
+            let removed = namespaces.remove(namespace.name());
+            drop((namespaces, removed)); // the lock is released first
+        }
+    }
+
+    /// The namespace of that name, if it exists. `count` counts its clients.
+    fn find(&self, name: &str, count: impl FnOnce(&mut Entry)) -> Option<Namespace> {
+        let mut namespaces = lock(&self.shared.namespaces);
+        let entry = namespaces.get_mut(name)?;
+        count(entry);
+        Some(entry.namespace.clone())
+    }
+
+    /// The first parent whose matcher accepts. No lock is held while matchers run.
+    fn parent_of(&self, name: &str, auth: &Value) -> Option<usize> {
+        let parents = lock(&self.shared.parents).clone();
+        parents.iter().position(|parent| (parent.matches)(name, auth))
+    }
+
+    /// The namespace of that name. (Another thread may have created it meanwhile.)
+    fn find_or_create(
+        &self,
+        name: &str,
+        parent: Option<usize>,
+        count: impl FnOnce(&mut Entry),
+    ) -> Namespace {
+        let namespace = Namespace::new(name, self.shared.recovery.clone());
+        if let Some(index) = parent {
+            namespace.inherit(&lock(&self.shared.parents)[index].namespace);
+        }
+        let mut namespaces = lock(&self.shared.namespaces);
+        let mut created = false;
+        let entry = namespaces.entry(name.to_string()).or_insert_with(|| {
+            created = true;
+            Entry { namespace, parent, clients: 0 }
+        });
+        count(entry);
+        let namespace = entry.namespace.clone();
+        drop(namespaces);
+        if created {
+            self.shared.events.emit_to_each("new_namespace", &namespace);
+        }
+        namespace
     }
 }
 
@@ -44,5 +190,48 @@ impl Deref for Io {
 
     fn deref(&self) -> &Namespace {
         &self.main
+    }
+}
+
+/// The parent of all namespaces that one matcher of [`Io::of_matching`] has accepted. A child gets
+/// the middleware and the listeners that its parent has when the child is created. A clone is the
+/// same parent.
+#[derive(Clone)]
+pub struct ParentNamespace {
+    io: Io,
+    index: usize,
+    namespace: Namespace,
+}
+
+impl ParentNamespace {
+    /// Adds a middleware to each child that is created from now on: see
+    /// [`Namespace::use_middleware`].
+    pub fn use_middleware(
+        &self,
+        middleware: impl Fn(&Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
+    ) {
+        self.namespace.use_middleware(middleware);
+    }
+
+    /// Calls `listener` for each client that has connected to a child that is created from now on.
+    pub fn on_connection(&self, listener: impl Fn(Socket) + Send + Sync + 'static) {
+        self.namespace.on_connection(listener);
+    }
+
+    /// Its children, sorted by name (`parent.children`).
+    pub fn children(&self) -> Vec<Namespace> {
+        let namespaces = lock(&self.io.shared.namespaces);
+        let children = namespaces.values().filter(|entry| entry.parent == Some(self.index));
+        children.map(|entry| entry.namespace.clone()).collect()
+    }
+
+    /// Emits an event to all sockets of all children. (To those in a room: loop over the
+    /// [`children`](ParentNamespace::children).)
+    ///
+    /// # Panics
+    /// As for [`Socket::emit`].
+    pub fn emit(&self, name: &str, values: impl IntoArgs) {
+        let values = values.into_args();
+        self.children().iter().for_each(|child| child.emit(name, values.as_ref()));
     }
 }

@@ -44,7 +44,7 @@ pub use args::{Args, IntoArgs};
 pub use broadcast::Broadcast;
 pub use client::{Auth, Client, Options as ClientOptions, Socket as ClientSocket};
 pub use event::Event;
-pub use io::Io;
+pub use io::{Io, ParentNamespace};
 pub use listeners::Listeners;
 pub use namespace::{ConnectError, Namespace};
 pub use recovery::Recovery;

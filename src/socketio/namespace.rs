@@ -86,6 +86,12 @@ impl Namespace {
         Namespace(Arc::new(Broadcast::to_all(namespace)))
     }
 
+    /// Takes over the middleware and the listeners that its parent has now.
+    pub(super) fn inherit(&self, parent: &Namespace) {
+        lock(&self.namespace.middleware).clone_from(&lock(&parent.namespace.middleware));
+        lock(&self.namespace.on_connection).clone_from(&lock(&parent.namespace.on_connection));
+    }
+
     /// The name, such as `/admin`.
     pub fn name(&self) -> &str {
         &self.namespace.name

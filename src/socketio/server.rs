@@ -5,7 +5,7 @@
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
-use super::connection::Connection;
+use super::connection::{Connection, Limits};
 use super::io::Io;
 use super::recovery::Recovery;
 use crate::engineio::{self, Handle};
@@ -23,16 +23,24 @@ pub struct Options {
     /// Whether a client that was away for a while gets its session and all missed events back, and
     /// what is kept for that. No.
     pub connection_state_recovery: Option<Recovery>,
+    /// Whether a namespace that [`Io::of_matching`] has created is removed when its last client has
+    /// left it, or its only client was refused, with all that it keeps for recovery
+    /// (`cleanupEmptyChildNamespaces`). No.
+    pub cleanup_empty_child_namespaces: bool,
+    /// To how many namespaces one client may be connected at a time. 100. (npm's server has no such
+    /// limit.)
+    pub max_namespaces: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        let [connect_timeout, attachment_timeout] = [Duration::from_secs(45); 2];
         Options {
             engine: engineio::Options::default(),
-            connect_timeout,
-            attachment_timeout,
+            connect_timeout: Duration::from_secs(45),
+            attachment_timeout: Duration::from_secs(45),
             connection_state_recovery: None,
+            cleanup_empty_child_namespaces: false,
+            max_namespaces: 100,
         }
     }
 }
@@ -55,8 +63,7 @@ impl Default for Options {
 pub struct Server {
     engine: engineio::Server,
     io: Io,
-    connect_timeout: Duration,
-    attachment_timeout: Duration,
+    limits: Limits,
 }
 
 impl Server {
@@ -65,11 +72,13 @@ impl Server {
     /// # Errors
     /// As for [`net::Server::bind`](crate::net::Server::bind).
     pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
-        let Options { engine, connect_timeout, attachment_timeout, connection_state_recovery } =
-            options;
-        let engine = engineio::Server::bind(address, engine)?;
-        let io = Io::new(connection_state_recovery);
-        Ok(Server { engine, io, connect_timeout, attachment_timeout })
+        let Options { connect_timeout, attachment_timeout, max_namespaces, .. } = options;
+        let limits = Limits { connect_timeout, attachment_timeout, max_namespaces };
+        let engine = engineio::Server::bind(address, options.engine)?;
+        let recovery = options.connection_state_recovery;
+        let cleanup = options.cleanup_empty_child_namespaces;
+        let io = Io::new(engine.handle(), recovery, cleanup);
+        Ok(Server { engine, io, limits })
     }
 
     /// The address on which the server listens.
@@ -130,10 +139,9 @@ impl Server {
 
     /// Accepts clients until [`Handle::close`], and returns when the last connection has ended.
     pub fn serve(self) {
-        let Server { engine, io, connect_timeout, attachment_timeout } = self;
+        let Server { engine, io, limits } = self;
         engine.serve(move |session| {
-            let (session, io) = (session.clone(), io.clone());
-            let connection = Connection::new(session, io, connect_timeout, attachment_timeout);
+            let connection = Connection::new(session.clone(), io.clone(), limits);
             Box::new(move |event| connection.receive(event))
         });
     }

@@ -317,6 +317,7 @@ impl Socket {
             *lock(&self.0.leaving) = None;
         }
         recovery::leave(self, reason, connected);
+        self.0.connection.left(&self.0.namespace);
         self.0.acks.disconnected();
         match connected {
             true => self.0.listeners.emit_last(&self.end_event("disconnect", reason)),

@@ -343,7 +343,7 @@ fn the_oldest_sessions_are_forgotten_when_their_data_is_too_much() {
     let clients = [(); 2].map(|()| {
         let (mut client, socket) = TestClient::new(&server);
         socket.set_data("x".repeat(3000));
-        socket.join(&"room".repeat(750));
+        socket.join("room".repeat(750));
         socket.emit("first", ());
         client.event();
         client.lose(&server);

@@ -15,7 +15,7 @@ fn serve(io: &Io) {
     });
     io.on_connection(|socket| {
         let name = socket.data();
-        socket.join(&format!("user:{}", name.as_str().unwrap_or_default()));
+        socket.join(format!("user:{}", name.as_str().unwrap_or_default()));
         socket.on("join", |event| {
             let [Value::String(room)] = &event.args[..] else { return };
             let allowed = !room.contains(':');

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use super::args::IntoArgs;
-use super::codec::encode_with_offset;
 use super::lock;
 use super::namespace::Inner;
 use super::recovery::{Store, Target};
@@ -66,8 +65,9 @@ impl Broadcast {
         let values = values.into_args();
         let store = self.namespace.store.as_ref().filter(|_| !self.volatile);
         let offset = store.map(|_| Store::offset());
-        let (namespace, values) = (&self.namespace.name, values.as_ref());
-        let outgoing = Arc::new(encode_with_offset(namespace, name, values, offset.as_ref()));
+        let Inner { name: namespace, parser, .. } = &*self.namespace;
+        let values = values.as_ref().iter().chain(&offset);
+        let outgoing = Arc::new(parser.encode_event(namespace, None, name, values));
         let _in_order = lock(&self.namespace.broadcast_order);
         if let Some((store, offset)) = store.zip(offset) {
             let (to, except) = (self.rooms.clone(), self.except.clone());

@@ -7,7 +7,6 @@
 //! Chapters 19 and 22 of the book.
 
 use std::fmt::Write;
-use std::iter::once;
 
 use super::packet::{Kind, Packet, RESERVED};
 use crate::engineio::{self, Outgoing};
@@ -53,35 +52,10 @@ pub fn encode<'a>(
     Outgoing::new(messages)
 }
 
-/// Encodes an event, with the id of its acknowledgement if it wants one.
-///
-/// # Panics
-/// The name is [`RESERVED`]; or as for [`encode`].
-pub fn encode_event(namespace: &str, id: Option<u64>, name: &str, values: &[Value]) -> Outgoing {
-    assert!(!RESERVED.contains(&name), "\"{name}\" is a reserved event name");
-    let name = Value::from(name);
-    encode(Kind::Event, namespace, id, once(&name).chain(values))
-}
-
-/// Encodes an event with its offset, if it has one, as the last argument; see
-/// [`recovery`](super::recovery).
-///
-/// # Panics
-/// As for [`encode_event`].
-pub fn encode_with_offset(
-    namespace: &str,
-    name: &str,
-    values: &[Value],
-    offset: Option<&Value>,
-) -> Outgoing {
-    assert!(!RESERVED.contains(&name), "\"{name}\" is a reserved event name");
-    let name = Value::from(name);
-    encode(Kind::Event, namespace, None, once(&name).chain(values).chain(offset))
-}
-
-/// Encodes a packet that is neither an event nor an acknowledgement; `data` is JSON, or empty.
-pub fn encode_control(kind: Kind, namespace: &str, data: &str) -> Outgoing {
-    let text = Packet::new(kind, namespace, data).encode();
+/// Encodes a packet that is neither an event nor an acknowledgement.
+pub fn encode_control(kind: Kind, namespace: &str, data: Option<&Value>) -> Outgoing {
+    let data = data.map(Value::to_string).unwrap_or_default();
+    let text = Packet::new(kind, namespace, &data).encode();
     engineio::Packet::Message(Message::Text(text)).into()
 }
 
@@ -154,7 +128,17 @@ fn decode(packet: &Packet) -> Result<Decoded, DecodeError> {
         "" => None,
         data => Some(Value::parse(data).map_err(|_| DecodeError)?),
     };
-    let (kind, values) = match (packet.kind, value) {
+    validate(packet.kind, packet.namespace.to_string(), packet.id, value)
+}
+
+/// Checks that the data of a packet is what its type demands.
+pub(super) fn validate(
+    kind: Kind,
+    namespace: String,
+    id: Option<u64>,
+    data: Option<Value>,
+) -> Result<Decoded, DecodeError> {
+    let (kind, values) = match (kind, data) {
         (Kind::Event | Kind::BinaryEvent, Some(Value::Array(mut values))) => {
             match values.first_mut().ok_or(DecodeError)? {
                 Value::String(name) if !RESERVED.contains(&&**name) => {}
@@ -175,7 +159,7 @@ fn decode(packet: &Packet) -> Result<Decoded, DecodeError> {
         (Kind::Disconnect, None) => (Kind::Disconnect, Vec::new()),
         _ => return Err(DecodeError),
     };
-    Ok(Decoded { kind, namespace: packet.namespace.to_string(), id: packet.id, values })
+    Ok(Decoded { kind, namespace, id, values })
 }
 
 /// How many binary values are in `value`.

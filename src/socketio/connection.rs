@@ -6,11 +6,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::codec::{Decoded, Decoder, encode_control};
+use super::codec::Decoded;
 use super::io::Io;
 use super::lock;
 use super::namespace::{ConnectError, Namespace};
 use super::packet::Kind;
+use super::parser::Decoder;
 use super::socket::Socket;
 use crate::engineio::{Session, session};
 use crate::json::Value;
@@ -52,10 +53,10 @@ impl Connection {
     pub fn new(session: Session, io: Io, limits: Limits) -> Arc<Connection> {
         let connection = Arc::new(Connection {
             session,
-            io,
             limits,
             sockets: Mutex::default(),
-            decoder: Mutex::default(),
+            decoder: Mutex::new(io.parser().decoder()),
+            io,
             first_connect: Mutex::new(FirstConnect::Done),
             attachment_timer: Mutex::default(),
         });
@@ -144,8 +145,10 @@ impl Connection {
         let refuse = |error: ConnectError| {
             let mut reason = vec![("message".to_string(), Value::from(error.message))];
             reason.extend(error.data.map(|data| ("data".to_string(), data)));
-            let reason = Value::Object(reason).to_string();
-            self.session.answer(&Arc::new(encode_control(Kind::ConnectError, name, &reason)));
+            let reason = Value::Object(reason);
+            let parser = self.io.parser();
+            let refusal = parser.encode_control(Kind::ConnectError, name, Some(&reason));
+            self.session.answer(&Arc::new(refusal));
         };
         if lock(&self.sockets).len() >= self.limits.max_namespaces {
             return refuse("Too many namespaces".into());

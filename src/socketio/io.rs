@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::args::IntoArgs;
 use super::lock;
 use super::namespace::{ConnectError, Namespace};
+use super::parser::Parser;
 use super::recovery::Recovery;
 use super::socket::Socket;
 use crate::engineio::Handle;
@@ -54,8 +55,13 @@ struct Parent {
 type Matches = dyn Fn(&str, &Value) -> bool + Send + Sync;
 
 impl Io {
-    pub(super) fn new(handle: Handle, recovery: Option<Recovery>, cleanup: bool) -> Io {
-        let main = Namespace::new("/", recovery.clone());
+    pub(super) fn new(
+        handle: Handle,
+        parser: Parser,
+        recovery: Option<Recovery>,
+        cleanup: bool,
+    ) -> Io {
+        let main = Namespace::new("/", parser, recovery.clone());
         let entry = Entry { namespace: main.clone(), parent: None, clients: 0 };
         let shared = Shared {
             namespaces: Mutex::new(BTreeMap::from([("/".to_string(), entry)])),
@@ -103,7 +109,7 @@ impl Io {
     ) -> ParentNamespace {
         let mut parents = lock(&self.shared.parents);
         let index = parents.len();
-        let namespace = Namespace::new(&format!("/_{index}"), None);
+        let namespace = Namespace::new(&format!("/_{index}"), self.parser(), None);
         parents.push(Parent { matches: Arc::new(matches), namespace: namespace.clone() });
         ParentNamespace { io: self.clone(), index, namespace }
     }
@@ -165,7 +171,7 @@ impl Io {
         parent: Option<usize>,
         count: impl FnOnce(&mut Entry),
     ) -> Namespace {
-        let namespace = Namespace::new(name, self.shared.recovery.clone());
+        let namespace = Namespace::new(name, self.parser(), self.shared.recovery.clone());
         if let Some(index) = parent {
             namespace.inherit(&lock(&self.shared.parents)[index].namespace);
         }

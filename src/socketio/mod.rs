@@ -7,6 +7,7 @@
 //! | file | what is in it | chapter |
 //! | --- | --- | --- |
 //! | [`packet`], [`codec`] | packets as text, and binary attachments | 18, 21 |
+//! | [`parser`] | either that, or MessagePack | 22 |
 //! | [`event`], [`args`], [`listeners`] | an event, its arguments, who receives it | 18 |
 //! | [`acks`] | acknowledgements | 18 |
 //! | [`socket`] | a client in a namespace, on the server | 18 |
@@ -31,6 +32,7 @@ pub mod io;
 pub mod listeners;
 pub mod namespace;
 pub mod packet;
+pub mod parser;
 pub mod recovery;
 pub mod rooms;
 pub mod server;
@@ -47,6 +49,7 @@ pub use event::Event;
 pub use io::{Io, ParentNamespace};
 pub use listeners::Listeners;
 pub use namespace::{ConnectError, Namespace};
+pub use parser::Parser;
 pub use recovery::Recovery;
 pub use rooms::{IntoRooms, RoomEvent};
 pub use server::{Options, Server};

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::args::IntoArgs;
 use super::broadcast::Broadcast;
 use super::lock;
+use super::parser::Parser;
 use super::recovery::{Recovery, Session, Store};
 use super::rooms::{IntoRooms, RoomEvent, Rooms};
 use super::socket::Socket;
@@ -42,6 +43,7 @@ pub struct Namespace(Arc<Broadcast>);
 
 pub(super) struct Inner {
     pub(super) name: String,
+    pub(super) parser: Parser,
     middleware: Mutex<Vec<Arc<Middleware>>>,
     on_connection: Mutex<Vec<Arc<OnConnection>>>,
     pub(super) members: Mutex<Members>,
@@ -73,9 +75,10 @@ impl Members {
 }
 
 impl Namespace {
-    pub(super) fn new(name: &str, recovery: Option<Recovery>) -> Namespace {
+    pub(super) fn new(name: &str, parser: Parser, recovery: Option<Recovery>) -> Namespace {
         let namespace = Arc::new(Inner {
             name: name.to_string(),
+            parser,
             middleware: Mutex::default(),
             on_connection: Mutex::default(),
             members: Mutex::default(),
@@ -95,6 +98,10 @@ impl Namespace {
     /// The name, such as `/admin`.
     pub fn name(&self) -> &str {
         &self.namespace.name
+    }
+
+    pub(super) fn parser(&self) -> Parser {
+        self.namespace.parser
     }
 
     /// Adds a middleware, which accepts or refuses each client that connects (`io.use`). They run

@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::args::size_in_memory;
-use super::codec::encode_with_offset;
 use super::lock;
 use super::socket::Socket;
 use crate::engineio::Outgoing;
@@ -161,7 +160,9 @@ impl Store {
     pub fn emit(&self, socket: &Socket, name: &str, values: &[Value]) {
         let (namespace, id) = (socket.namespace(), socket.id());
         let offset = Store::offset();
-        let outgoing = Arc::new(encode_with_offset(namespace.name(), name, values, Some(&offset)));
+        let parser = namespace.parser();
+        let values = values.iter().chain([&offset]);
+        let outgoing = Arc::new(parser.encode_event(namespace.name(), None, name, values));
         let _in_order = lock(&namespace.namespace.broadcast_order);
         self.keep(offset, Target::Socket(id.to_string()), &outgoing);
         let socket = lock(&namespace.namespace.members).get(id);

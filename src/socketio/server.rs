@@ -7,6 +7,7 @@ use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
 use super::connection::{Connection, Limits};
 use super::io::Io;
+use super::parser::Parser;
 use super::recovery::Recovery;
 use crate::engineio::{self, Handle};
 use crate::http::{Request, Response};
@@ -30,6 +31,8 @@ pub struct Options {
     /// To how many namespaces one client may be connected at a time. 100. (npm's server has no such
     /// limit.)
     pub max_namespaces: usize,
+    /// How packets are encoded. [`Parser::Json`]; all clients must have the same.
+    pub parser: Parser,
 }
 
 impl Default for Options {
@@ -41,6 +44,7 @@ impl Default for Options {
             connection_state_recovery: None,
             cleanup_empty_child_namespaces: false,
             max_namespaces: 100,
+            parser: Parser::default(),
         }
     }
 }
@@ -77,7 +81,7 @@ impl Server {
         let engine = engineio::Server::bind(address, options.engine)?;
         let recovery = options.connection_state_recovery;
         let cleanup = options.cleanup_empty_child_namespaces;
-        let io = Io::new(engine.handle(), recovery, cleanup);
+        let io = Io::new(engine.handle(), options.parser, recovery, cleanup);
         Ok(Server { engine, io, limits })
     }
 

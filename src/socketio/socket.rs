@@ -14,7 +14,6 @@ use std::time::Duration;
 use super::acks::{AckError, Acks};
 use super::args::{Args, IntoArgs};
 use super::broadcast::Broadcast;
-use super::codec::{encode, encode_control, encode_event};
 use super::connection::Connection;
 use super::event::Event;
 use super::listeners::Listeners;
@@ -25,6 +24,7 @@ use super::recovery::{self, Session};
 use super::rooms::IntoRooms;
 use crate::engineio::{self, Outgoing};
 use crate::http::Request;
+use crate::json;
 use crate::json::Value;
 use crate::ws::random::random_id;
 
@@ -151,11 +151,10 @@ impl Socket {
     /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
     /// than ten binary values, at which the client would end the session.
     pub fn emit(&self, name: &str, values: impl IntoArgs) {
-        let values = values.into_args();
         // (While the middleware runs, it has not connected: its client knows no offset yet.)
         match self.0.namespace.store().filter(|_| self.0.namespace.has(self) || self.has_ended()) {
-            Some(store) => store.emit(self, name, values.as_ref()),
-            None => self.send(encode_event(self.0.namespace.name(), None, name, values.as_ref())),
+            Some(store) => store.emit(self, name, values.into_args().as_ref()),
+            None => self.send(self.encode_event(None, name, values)),
         }
     }
 
@@ -165,8 +164,7 @@ impl Socket {
     /// As for [`emit`](Socket::emit).
     pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) {
         if self.session().is_writable() {
-            let values = values.into_args();
-            self.send(encode_event(self.0.namespace.name(), None, name, values.as_ref()));
+            self.send(self.encode_event(None, name, values));
         }
     }
 
@@ -184,8 +182,7 @@ impl Socket {
     ) {
         let id = self.0.acks.next_id();
         // First, because it may panic: then no acknowledgement is awaited.
-        let outgoing =
-            encode_event(self.0.namespace.name(), Some(id), name, values.into_args().as_ref());
+        let outgoing = self.encode_event(Some(id), name, values);
         self.0.acks.expect(id, timeout, Box::new(callback));
         self.send(outgoing);
         if self.has_ended() {
@@ -243,15 +240,21 @@ impl Socket {
 
     /// Accepts it: tells the client its id, and its private id if it has one.
     pub(super) fn send_connect(&self) {
-        let pid = match &*self.0.pid {
-            "" => String::new(),
-            pid => format!(r#","pid":"{pid}""#),
-        };
-        self.send_packet(Kind::Connect, &format!(r#"{{"sid":"{}"{pid}}}"#, self.id()));
+        let mut data = json!({sid: self.id()});
+        if !self.0.pid.is_empty() {
+            data["pid"] = (&*self.0.pid).into();
+        }
+        self.send_packet(Kind::Connect, Some(&data));
     }
 
-    pub(super) fn send_packet(&self, kind: Kind, data: &str) {
-        self.send(encode_control(kind, self.0.namespace.name(), data));
+    pub(super) fn send_packet(&self, kind: Kind, data: Option<&Value>) {
+        let namespace = &self.0.namespace;
+        self.send(namespace.parser().encode_control(kind, namespace.name(), data));
+    }
+
+    fn encode_event(&self, id: Option<u64>, name: &str, values: impl IntoArgs) -> Outgoing {
+        let (namespace, values) = (&self.0.namespace, values.into_args());
+        namespace.parser().encode_event(namespace.name(), id, name, values.as_ref())
     }
 
     fn send(&self, outgoing: Outgoing) {
@@ -264,12 +267,14 @@ impl Socket {
         let mut event = Event::new(name, values, self.clone());
         if let Some(id) = ack {
             let socket = self.clone();
-            event = event.with_ack(move |values| {
-                let namespace = socket.namespace().name();
-                socket.send(encode(Kind::Ack, namespace, Some(id), values));
-            });
+            event = event.with_ack(move |values| socket.acknowledge(id, values));
         }
         self.0.listeners.emit_incoming(&event);
+    }
+
+    fn acknowledge(&self, id: u64, values: &[Value]) {
+        let namespace = &self.0.namespace;
+        self.send(namespace.parser().encode(Kind::Ack, namespace.name(), Some(id), values));
     }
 
     /// Receives an acknowledgement.
@@ -295,7 +300,7 @@ impl Socket {
         }
         self.0.connection.remove(self);
         if reason == "server namespace disconnect" {
-            self.send_packet(Kind::Disconnect, ""); // after it has been removed: the client may connect again at once
+            self.send_packet(Kind::Disconnect, None); // after it has been removed: the client may connect again at once
         }
         let socket = self.clone();
         self.session().defer(move || socket.leave_all(reason));

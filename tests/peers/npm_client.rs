@@ -6,7 +6,7 @@ use std::time::Duration;
 use sockets_by_hand::json;
 use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{Client, Options, Socket};
-use sockets_by_hand::socketio::{AckError, Args, Value};
+use sockets_by_hand::socketio::{AckError, Args, Parser, Value};
 
 use super::common::{LIMIT, next};
 use super::node::Peer;
@@ -110,6 +110,42 @@ fn our_client_uses_npms_server_over_each_transport() {
         assert!(messages.try_recv().is_err());
         client.disconnect();
         while server.line() != "left: client namespace disconnect" {}
+    }
+}
+
+#[test]
+#[ignore = "needs npm socket.io; .ci/run runs it"]
+fn our_client_and_npms_server_use_the_message_pack_parser() {
+    let (mut server, port) = server(&["0", "msgpack"]);
+    for transports in TRANSPORTS {
+        let options = Options { parser: Parser::MessagePack, ..options(transports) };
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), options).unwrap();
+        let admin = client.of("admin", json!({token: "wrong"}));
+        let (main, admin_events) = (events(&client), events(&admin));
+        client.on("who?", |event| event.ack(event.args[0].clone()));
+        client.open();
+        assert_eq!(next(&main), "connect");
+        assert_eq!(server.line(), "in /");
+        admin.open();
+        assert_eq!(next(&admin_events), r#"connect_error {"message":"Not you","data":{"code":7}}"#);
+        let bytes = Value::Binary(vec![1, 2, 255]);
+        let values = [
+            json!("안녕"),
+            bytes.clone(),
+            json!({deep: [bytes, null, -1.5, 0.1]}),
+            json!(1_u64 << 40),
+        ];
+        assert_eq!(next(&emit_with_ack(&client, "echo", &values)), Ok(Args(values.to_vec())));
+        assert!(server.line().starts_with("echo"));
+        let (sender, back) = mpsc::channel();
+        client.on("back", move |event| _ = sender.send(event.args.clone()));
+        client.emit("back", &values);
+        assert_eq!(next(&back), values);
+        assert!(server.line().starts_with("back"));
+        server.say("ask");
+        assert_eq!(server.line(), r#"answers: [{"type":"Buffer","data":[1]}]"#);
+        client.disconnect();
+        assert_eq!(server.line(), "left: client namespace disconnect");
     }
 }
 

@@ -8,12 +8,17 @@ use std::time::Duration;
 use sockets_by_hand::engineio::Cors;
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::json;
-use sockets_by_hand::socketio::{ConnectError, Event, Namespace, Options, Server, Socket, Value};
+use sockets_by_hand::socketio::{
+    ConnectError, Event, Namespace, Options, Parser, Server, Socket, Value,
+};
 
 use super::node::{LIMIT, Peer};
 
 const NEW: &str = "socket.io-client";
 const OLD: &str = "socket.io-client-4.0";
+/// With that parser.
+const NEW_MSGPACK: &str = "socket.io-client+socket.io-msgpack-parser";
+const OLD_MSGPACK: &str = "socket.io-client-4.0+socket.io-msgpack-parser";
 
 const UPGRADE: &str = "polling,websocket";
 const TRANSPORTS: [&str; 3] = ["polling", "websocket", UPGRADE];
@@ -112,6 +117,9 @@ fn translate(npms: &str) -> Options {
     engine.ping_interval = time("pingInterval").unwrap_or(engine.ping_interval);
     engine.ping_timeout = time("pingTimeout").unwrap_or(engine.ping_timeout);
     options.connect_timeout = time("connectTimeout").unwrap_or(options.connect_timeout);
+    if npms["parser"] == "socket.io-msgpack-parser" {
+        options.parser = Parser::MessagePack;
+    }
     if let Some(size) = npms["maxHttpBufferSize"].as_f64() {
         engine.max_payload = size as usize;
     }
@@ -422,6 +430,27 @@ fn both_sides_get_the_disconnect_reasons_of_npms() {
     let seen = ours.run_client(NEW, "polling", &["sees the server close"]);
     assert_eq!(seen, ["transport close true"]);
     assert_eq!([ours.line(), ours.line()], ["/ still in 1 rooms", "/ server shutting down"]);
+}
+
+#[test]
+#[ignore = "needs npm socket.io-client; .ci/run runs it"]
+fn npms_client_uses_the_message_pack_parser_as_with_npms_server() {
+    let parser = r#"{"parser": "socket.io-msgpack-parser"}"#;
+    for what in ["values of MessagePack", "namespaces", "rooms", "any", "acks"] {
+        alike(NEW_MSGPACK, parser, &[what]);
+    }
+    alike(OLD_MSGPACK, parser, &["values of MessagePack"]);
+    for transports in TRANSPORTS {
+        end_alike(parser, NEW_MSGPACK, transports, &["receives the last events"]);
+    }
+    // (npm's server names this reason `forced close`.)
+    let [ours, npms] = Host::both(parser);
+    for malformed in ["text", "bytes", "type", "namespace", "data", "id"] {
+        let what = ["sends a malformed packet", malformed];
+        let seen = ours.run_client(NEW_MSGPACK, "websocket", &what);
+        assert_eq!(seen, npms.run_client(NEW_MSGPACK, "websocket", &what), "{malformed}");
+        assert_eq!([ours.line(), ours.line()], ["/ still in 1 rooms", "/ parse error"]);
+    }
 }
 
 #[test]

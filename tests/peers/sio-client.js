@@ -1,9 +1,11 @@
 // npm's socket.io-client, which does one thing and prints what it observes.
-//   node sio-client.js URL LIBRARY TRANSPORTS WHAT …     (TRANSPORTS: polling, websocket, or both with a comma)
+//   node sio-client.js URL LIBRARY TRANSPORTS WHAT …     (TRANSPORTS: polling, websocket, or both with a comma;
+//                                                        LIBRARY may have a parser: socket.io-client+PARSER)
 const { connect, createServer } = require("node:net");
 const { inspect } = require("node:util");
 const [url, library, transports, what, ...more] = process.argv.slice(2);
-const { io } = require(library);
+const [client, parser] = library.split("+");
+const { io } = require(client);
 
 const show = (value) =>
   typeof value === "string" ? value : inspect(value, { depth: 9, breakLength: Infinity, compact: 99, maxArrayLength: null });
@@ -13,6 +15,7 @@ const sockets = [];
 // A socket with a connection of its own, which does not reconnect.
 function create(path = "", options = {}, address = url) {
   const defaults = { transports: transports.split(","), reconnection: false, forceNew: true };
+  if (parser) defaults.parser = require(parser);
   const socket = io(address + path, { ...defaults, ...options });
   sockets.push(socket);
   return socket;
@@ -114,6 +117,33 @@ const things = {
     socket.emit("echo", [...ten, Buffer.from("one too many")]);
     await end(socket);
     say("one too many: disconnected");
+  },
+
+  // What MessagePack carries both ways. (Our server has no `undefined` and sends any bytes as `Buffer`, and that
+  // parser encodes larger integers wrongly.)
+  async "values of MessagePack"() {
+    const socket = await settle();
+    const buffers = [0, 1, 300, 70_000].map((length) => Buffer.alloc(length, 7));
+    const values = [...VALUES.filter((value) => value !== undefined && !(value > 2 ** 53 && value % 1 === 0)), ...buffers, { deep: [buffers] }, -1, -33, 200, 2 ** 40];
+    for (const some of [[], values, ...values.map((value) => [value])]) {
+      const received = next(socket, "echoed");
+      say(await ask(socket, "echo", ...some), await received);
+    }
+    const eleven = Array.from({ length: 11 }, (_, i) => Buffer.alloc(i, i));
+    say(await ask(socket, "echo", eleven));
+    say((await ask(socket, "echo", Buffer.alloc(500_000, 7)))[0].length);
+  },
+
+  async "sends a malformed packet"() {
+    const socket = await idle();
+    const { encode } = require("notepack.io");
+    const malformed = {
+      text: "text", bytes: Buffer.from([0xc1]), type: encode({ type: 9, nsp: "/" }), namespace: encode({ type: 2, data: ["a"] }),
+      data: encode({ type: 2, nsp: "/", data: {} }), id: encode({ type: 2, nsp: "/", data: ["a"], id: "b" }),
+    };
+    const reason = end(socket);
+    socket.io.engine.send(malformed[more[0]]);
+    say(await reason);
   },
 
   async acks() {

@@ -15,7 +15,8 @@ const http = createServer((request, response) => {
   response.statusCode = request.url === "/client.js" ? 200 : 404;
   response.end(request.url === "/client.js" ? readFileSync(bundle) : "");
 });
-const io = new Server(http, { ...JSON.parse(options ?? "{}"), serveClient: false });
+const { parser, ...others } = JSON.parse(options ?? "{}");
+const io = new Server(http, { ...others, ...(parser && { parser: require(parser) }), serveClient: false });
 
 function addListeners(socket) {
   socket.on("echo", (...values) => {

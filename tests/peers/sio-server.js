@@ -1,5 +1,5 @@
 // npm's socket.io as a server for our client: a chat that obeys commands on its standard input, or kills
-// itself at an event.   node sio-server.js [PORT] [upgrade|poll|binary]
+// itself at an event.   node sio-server.js [PORT] [upgrade|poll|binary|msgpack]
 const { createServer } = require("node:http");
 const { createInterface } = require("node:readline");
 const { Server } = require("socket.io");
@@ -8,7 +8,7 @@ const say = (...words) => console.log(words.join(" ").trim());
 const [port = "0", end] = process.argv.slice(2);
 const die = () => process.kill(process.pid, "SIGKILL");
 const server = createServer();
-const io = new Server(server);
+const io = new Server(server, end === "msgpack" ? { parser: require("socket.io-msgpack-parser") } : {});
 
 if (end === "poll") server.on("request", (request) => request.url.includes("sid=") && die());
 io.engine.on("connection", (connection) => {

@@ -6,6 +6,7 @@ mod common;
 
 mod conversations;
 mod many_clients;
+mod msgpack;
 mod namespaces;
 mod parts;
 mod recovery;

@@ -13,9 +13,9 @@ use super::{Auth, Options};
 use crate::engineio::client::{self as engine, Endpoint, Error, Sender};
 use crate::json::Value;
 use crate::net::{Backoff, Emitter};
-use crate::socketio::codec::{Decoded, Decoder};
+use crate::socketio::codec::Decoded;
 use crate::socketio::packet::Kind;
-use crate::socketio::{Args, catch_panic, lock};
+use crate::socketio::{Args, Parser, catch_panic, lock};
 
 /// How long the end of a session may take: its last packets, and then the end of its connection.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -35,6 +35,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 /// What is changed while it runs counts from the next attempt on.
 pub struct Manager {
     endpoint: Endpoint,
+    pub(super) parser: Parser,
     pub(super) events: Emitter<Value>,
     engine: Arc<engine::Events>,
     /// All sockets that there have been, one for each namespace.
@@ -89,6 +90,7 @@ impl Connection {
 
 impl Manager {
     pub(super) fn new(endpoint: Endpoint, options: Options) -> Arc<Manager> {
+        let parser = options.parser;
         let connection = Connection {
             state: State::Idle,
             open_requested: false,
@@ -99,6 +101,7 @@ impl Manager {
         };
         Arc::new(Manager {
             endpoint,
+            parser,
             events: Emitter::new(),
             engine: Arc::default(),
             sockets: Mutex::default(),
@@ -355,7 +358,7 @@ impl Manager {
     }
 
     fn read_packets(&self, session: &mut engine::Client) -> &'static str {
-        let mut decoder = Decoder::default();
+        let mut decoder = self.parser.decoder();
         loop {
             if lock(&self.connection).is_closing() {
                 return "io client disconnect";

@@ -29,7 +29,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lock;
+use super::{Parser, lock};
 use crate::engineio::client::{self as engine, Endpoint};
 use crate::net::Backoff;
 use crate::ws::Error;
@@ -58,6 +58,8 @@ pub struct Options {
     /// How long a try waits for an acknowledgement, if the event has no timeout of its own. Without
     /// it, a try ends with the session. None.
     pub ack_timeout: Option<Duration>,
+    /// How packets are encoded. [`Parser::Json`]; the server must have the same.
+    pub parser: Parser,
 }
 
 impl Default for Options {
@@ -70,6 +72,7 @@ impl Default for Options {
             backoff: Backoff::default(),
             retries: 0,
             ack_timeout: None,
+            parser: Parser::default(),
         }
     }
 }

@@ -15,9 +15,8 @@ use crate::json;
 use crate::json::Value;
 use crate::socketio::acks::{AckError, Acks, Callback, resolve_disconnected};
 use crate::socketio::args::size_in_memory;
-use crate::socketio::codec::{encode, encode_control, encode_event};
 use crate::socketio::packet::Kind;
-use crate::socketio::{Args, Event, IntoArgs, Listeners, catch_panic, lock};
+use crate::socketio::{Args, Event, IntoArgs, Listeners, Parser, catch_panic, lock};
 
 /// How much memory the events may take that arrive before the server has accepted the connection to
 /// the namespace. 16 MiB; more are ignored.
@@ -32,6 +31,7 @@ pub struct Socket(pub(super) Arc<Inner>);
 
 pub struct Inner {
     namespace: String,
+    parser: Parser,
     manager: Weak<Manager>,
     listeners: Listeners<Socket>,
     pub(super) acks: Acks,
@@ -80,6 +80,7 @@ impl Socket {
     ) -> Socket {
         Socket(Arc::new(Inner {
             namespace: namespace.to_string(),
+            parser: manager.parser,
             manager: Arc::downgrade(manager),
             listeners: Listeners::default(),
             acks: Acks::default(),
@@ -146,7 +147,7 @@ impl Socket {
     pub fn disconnect(&self) {
         let buffer = lock(&self.0.buffer);
         if let Some(sender) = self.sender().filter(|_| self.is_connected()) {
-            sender.send_outgoing(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
+            sender.send_outgoing(&self.encode_control(Kind::Disconnect, None));
         }
         let was_connected = self.is_connected();
         let was_active = self.deactivate();
@@ -179,7 +180,7 @@ impl Socket {
     /// than ten binary values, at which the server would end the session.
     pub fn emit(&self, name: &str, values: impl IntoArgs) {
         let ack = self.0.retries.is_enabled().then(|| self.0.acks.next_id());
-        let outgoing = encode_event(&self.0.namespace, ack, name, values.into_args().as_ref());
+        let outgoing = self.encode_event(ack, name, values);
         match ack {
             Some(ack) => self.emit_until_acknowledged(ack, outgoing, None, None),
             None => self.send(None, outgoing, false),
@@ -191,11 +192,7 @@ impl Socket {
     /// # Panics
     /// As for [`emit`](Socket::emit).
     pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) {
-        self.send(
-            None,
-            encode_event(&self.0.namespace, None, name, values.into_args().as_ref()),
-            true,
-        );
+        self.send(None, self.encode_event(None, name, values), true);
     }
 
     /// Emits an event and awaits its acknowledgement for `timeout`. `callback` is called with that,
@@ -214,7 +211,7 @@ impl Socket {
     ) {
         let id = self.0.acks.next_id();
         // First, because it may panic: then no acknowledgement is awaited.
-        let outgoing = encode_event(&self.0.namespace, Some(id), name, values.into_args().as_ref());
+        let outgoing = self.encode_event(Some(id), name, values);
         if self.0.manager.strong_count() == 0 {
             self.0.acks.expect(id, timeout, Box::new(callback));
             self.0.acks.fail(id, AckError::Disconnected);
@@ -264,6 +261,15 @@ impl Socket {
         !matches!(last, Phase::Closed | Phase::Abandoned)
     }
 
+    fn encode_control(&self, kind: Kind, data: Option<&Value>) -> Outgoing {
+        self.0.parser.encode_control(kind, &self.0.namespace, data)
+    }
+
+    fn encode_event(&self, id: Option<u64>, name: &str, values: impl IntoArgs) -> Outgoing {
+        let values = values.into_args();
+        self.0.parser.encode_event(&self.0.namespace, id, name, values.as_ref())
+    }
+
     /// There is a session now: returns whether it waits for one. Then the caller is to send
     /// CONNECT, once it holds no lock.
     pub(super) fn begin_connect(&self) -> bool {
@@ -286,11 +292,9 @@ impl Socket {
             Value::Object(_) => value,
             _ => Value::Object(Vec::new()), // the protocol allows nothing but objects
         };
-        let auth = match self.0.recovery.add_to(value) {
-            Value::Object(members) if members.is_empty() => String::new(),
-            value => value.to_string(),
-        };
-        sender.send_outgoing(&encode_control(Kind::Connect, &self.0.namespace, &auth));
+        let auth = self.0.recovery.add_to(value);
+        let auth = Some(&auth).filter(|auth| auth.as_object() != Some(&[]));
+        sender.send_outgoing(&self.encode_control(Kind::Connect, auth));
     }
 
     /// Sends CONNECT again after the server has answered the last one, if it has been opened again
@@ -340,7 +344,7 @@ impl Socket {
             let reopened = matches!(*phase, Phase::Reopened);
             *phase = if reopened { Phase::Waiting } else { Phase::Closed };
             drop(phase);
-            sender.send_outgoing(&encode_control(Kind::Disconnect, &self.0.namespace, ""));
+            sender.send_outgoing(&self.encode_control(Kind::Disconnect, None));
             drop(buffer);
             return self.connect_again();
         };
@@ -447,7 +451,7 @@ impl Socket {
     /// arrived: in another session, the number of the acknowledgement would be that of another
     /// event.
     fn acknowledge(&self, ack: u64, id: &str, values: &[Value]) {
-        let answer = encode(Kind::Ack, &self.0.namespace, Some(ack), values);
+        let answer = self.0.parser.encode(Kind::Ack, &self.0.namespace, Some(ack), values);
         let _in_order = lock(&self.0.buffer);
         if let Some(sender) = self.sender().filter(|_| self.id().as_deref() == Some(id)) {
             sender.send_outgoing(&answer); // if it fails, the session has ended

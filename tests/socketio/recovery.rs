@@ -633,3 +633,23 @@ fn our_client_recovers_over_each_transport() {
         next(&server.ends);
     }
 }
+
+#[test]
+fn our_client_is_not_recovered_if_what_it_missed_takes_too_much_memory() {
+    let server = recovery_server(Recovery::default());
+    let network = Network::before(server.address);
+    let (client, lines) = network.client(&["websocket"]);
+    assert_eq!(next(&lines), "connected, recovered: false");
+    next(&server.sockets).emit("event", 1);
+    assert_eq!(next(&lines), "event Number(1.0)");
+    network.set_down(true);
+    next(&server.ends);
+    // 2 MB of text that take more than the 16 MiB which early events may take.
+    server.io.emit("event", Value::from(vec![Value::Array(Vec::new()); 700_000]));
+    server.io.emit("event", 2);
+    network.set_down(false);
+    assert_eq!(next(&lines), "event Number(2.0)");
+    assert_eq!(next(&lines), "connected, recovered: false");
+    assert!(next(&server.sockets).recovered(), "the server cannot know");
+    drop(client);
+}

@@ -1981,6 +1981,7 @@ fn engine_events_of_a_session_in_order() {
     let lines = engine_events(&nowhere, &["open", "error", "close"]);
     nowhere.open();
     assert!(next(&lines).starts_with("error \"the connection failed: "));
+    assert_eq!(next(&lines), r#"close "transport error""#);
 }
 
 // ---- malformed packets ----

@@ -28,7 +28,7 @@ use crate::ws::{self, Message};
 /// | `upgrade` | both | the session has been upgraded | the name of the transport |
 /// | `upgradeError` | the client | it cannot be upgraded | the message |
 /// | `error` | the client | a session has failed, or cannot be opened | the message |
-/// | `close` | both | a session has ended | the reason, such as `transport close` |
+/// | `close` | both | a session has ended, or cannot be opened | the reason, such as `transport close` |
 ///
 /// The listeners are called one at a time, in the order of the events, and under no lock. For what
 /// the thread that reads emits, it waits until they have returned; what a thread that sends emits

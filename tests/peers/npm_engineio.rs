@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use sockets_by_hand::engineio::{Cookie, Event, Options, Packet, Server, Session};
+use sockets_by_hand::engineio::{
+    Client, ClientOptions, Cookie, Event, Options, Packet, Server, Session,
+};
 use sockets_by_hand::http::Response;
 use sockets_by_hand::json::Value;
 use sockets_by_hand::ws::{self, Message};
@@ -409,4 +411,53 @@ fn events_over_polling_and_of_the_upgrade_are_npms() {
         socket.close();
         assert_eq!(socket.read(), Frame::Close(1000));
     });
+}
+
+/// What `eio-events.js` prints, by our client.
+fn events(address: SocketAddr, transports: &[&'static str]) -> Vec<String> {
+    let options = ClientOptions { transports: transports.to_vec(), ..ClientOptions::default() };
+    let mut client = Client::connect_with(&format!("http://{address}"), options).unwrap();
+    let (sender, lines) = mpsc::channel();
+    // No listener can be added before.
+    _ = sender.send("packet open".to_string());
+    _ = sender.send(format!("open {}", client.transport()));
+    for name in ["upgrading", "upgrade", "ping", "upgradeError", "error", "close"] {
+        let sender = sender.clone();
+        client.events().on(name, move |value| {
+            _ = sender.send(format!("{name} {}", value.as_str().unwrap_or_default()));
+        });
+    }
+    for name in ["packet", "packetCreate"] {
+        let sender = sender.clone();
+        client.events().on(name, move |packet| {
+            let kind = packet["type"].as_str().unwrap();
+            let data = packet["data"].as_str().filter(|_| name == "packetCreate");
+            let line = [name, kind, data.unwrap_or_default()].join(" ");
+            _ = sender.send(line.trim_end().to_string());
+        });
+    }
+    match transports.len() {
+        1 => _ = client.send("Hello"),
+        _ => {
+            let sender = client.sender();
+            client.events().on("upgrade", move |_| _ = sender.send("Hello"));
+        }
+    }
+    assert_eq!(client.read().unwrap(), Some("Hello".into()));
+    client.close();
+    assert_eq!(client.read().unwrap(), None);
+    drop((client, sender));
+    lines.iter().filter(|line| line != "packet noop").collect()
+}
+
+#[test]
+#[ignore = "needs npm engine.io-client; .ci/run runs it"]
+fn both_clients_emit_the_same_events_in_the_same_order() {
+    for host in Host::both("{}") {
+        for transports in [&["polling"][..], &["websocket"], &["polling", "websocket"]] {
+            let address = host.address.to_string();
+            let npms = Peer::node("eio-events.js", &[&address, &format!("{transports:?}")]);
+            assert_eq!(events(host.address, transports), npms.finish());
+        }
+    }
 }

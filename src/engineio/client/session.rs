@@ -41,6 +41,8 @@ pub struct Client {
     /// How long the server may be silent: its ping interval and its ping timeout.
     read_timeout: Duration,
     events: Arc<Events>,
+    /// Whether the listeners are for this session only.
+    owns_events: bool,
     /// Whether `close` has been emitted.
     ended: bool,
 }
@@ -65,9 +67,12 @@ impl Client {
     /// # Errors
     /// The connection failed, or the server or the options cannot be used.
     pub fn connect_with(url: &str, options: Options) -> Result<Client, Error> {
-        Client::open(&Endpoint::new(parse_url(url)?, options)?, &Arc::default())
+        let mut client = Client::open(&Endpoint::new(parse_url(url)?, options)?, &Arc::default())?;
+        client.owns_events = true;
+        Ok(client)
     }
 
+    /// Opens a session whose events are emitted to listeners that stay when it ends.
     pub(crate) fn open(endpoint: &Endpoint, events: &Arc<Events>) -> Result<Client, Error> {
         let deadline = Instant::now() + endpoint.options.timeout;
         let transports = &endpoint.options.transports[..];
@@ -80,7 +85,10 @@ impl Client {
         }
         match &opened {
             Ok(client) => events.emit("open", || client.transport().into()),
-            Err(e) => events.emit("error", || e.to_string().into()),
+            Err(e) => {
+                events.emit("error", || e.to_string().into());
+                events.emit("close", || "transport error".into());
+            }
         }
         opened
     }
@@ -123,7 +131,8 @@ impl Client {
     ) -> Client {
         let Handshake { sid: id, read_timeout, .. } = handshake;
         let (pongs, events) = (Answers::default(), events.clone());
-        Client { id, transport, packets, sender, pongs, read_timeout, events, ended: false }
+        let (owns_events, ended) = (false, false);
+        Client { id, transport, packets, sender, pongs, read_timeout, events, owns_events, ended }
     }
 
     /// The id of the session.
@@ -234,6 +243,9 @@ impl Drop for Client {
             self.sender.wait_until_posted();
         }
         self.emit_close("forced close");
+        if self.owns_events {
+            self.events.remove_all(); // a listener may hold the sender, which holds the events
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::net::Backoff;
 use sockets_by_hand::socketio::client::{self, Client};
 use sockets_by_hand::socketio::{
-    AckError, Args, ClientSocket, ConnectError, Event, Io, Options, Server, Value,
+    AckError, Args, ClientSocket, ConnectError, Emitted, Event, Io, Options, Server, Value,
 };
 use sockets_by_hand::{json, ws};
 
@@ -329,8 +329,8 @@ fn a_burst_on_connection_arrives_over_each_transport_and_through_an_upgrade() {
     for transports in TRANSPORTS {
         let server = TestServer::new(Options::default());
         server.io.on_connection(|socket| {
-            (0..5_000).for_each(|i| socket.emit("stroke", [json!(i), json!("x".repeat(300))]));
-            (0..5).for_each(|_| socket.emit("image", [Value::Binary(vec![7; 400_000])]));
+            (0..5_000).for_each(|i| _ = socket.emit("stroke", [json!(i), json!("x".repeat(300))]));
+            (0..5).for_each(|_| _ = socket.emit("image", [Value::Binary(vec![7; 400_000])]));
         });
         let (sender, messages) = mpsc::channel();
         let client = client(&server.url(), transports);
@@ -791,7 +791,7 @@ fn events_emitted_while_disconnected_arrive_later_once_and_in_order() {
         let socket = client.clone();
         client.on("disconnect", move |_| {
             socket.emit_volatile("c", []);
-            (0..100).for_each(|n| socket.emit("d", [json!(n)]));
+            (0..100).for_each(|n| _ = socket.emit("d", [json!(n)]));
         });
         assert_eq!(next(&events), "connect");
         cut_until_noticed(&network, &events);
@@ -803,6 +803,31 @@ fn events_emitted_while_disconnected_arrive_later_once_and_in_order() {
         let mut buffered: Vec<String> = (0..100).map(|n| format!("d {n}")).collect();
         buffered.extend(["e".to_string(), "echo 1".to_string()]);
         assert_eq!(received, buffered);
+    }
+}
+
+#[test]
+fn emit_returns_whether_the_event_was_sent_or_is_queued() {
+    for transports in &TRANSPORTS[..2] {
+        let server = TestServer::new(Options::default());
+        let lines = server.lines();
+        let client = client(&server.url(), transports);
+        assert_eq!(client.emit("queued", ()), Emitted::Queued);
+        assert_eq!(client.emit_volatile("lost", ()), Emitted::Dropped);
+        client.wait_until_sent(); // there is no session: it returns at once
+        client.open();
+        assert_eq!(next(&lines), "queued");
+        until(|| client.is_connected());
+        for n in 0..100 {
+            assert_eq!(client.emit("n", (n, "x".repeat(10_000))), Emitted::Sent);
+        }
+        client.wait_until_sent();
+        assert_eq!(client.emit_volatile("volatile", ()), Emitted::Sent);
+        (0..100).for_each(|_| assert!(next(&lines).starts_with("n ")));
+        assert_eq!(next(&lines), "volatile");
+        let socket = client.clone();
+        drop(client);
+        assert_eq!(socket.emit("late", ()), Emitted::Dropped);
     }
 }
 
@@ -883,7 +908,7 @@ fn an_ack_is_sent_once_and_in_the_session_of_its_event() {
 #[test]
 fn an_argument_that_was_not_sent_is_null() {
     let server = TestServer::new(Options::default());
-    server.io.on_connection(|socket| socket.emit("message", []));
+    server.io.on_connection(|socket| _ = socket.emit("message", []));
     let client = client(&server.url(), &["websocket"]);
     let (sender, messages) = mpsc::channel();
     client.on("message", move |event| _ = sender.send(event.args[0].clone()));
@@ -1012,12 +1037,12 @@ fn disconnect_listener_emits_before_ack_callbacks() {
     let network = Network::before(server.address);
     let lines = server.lines();
     let client = client(&network.url(), &["websocket"]);
-    client.on("disconnect", |event| event.socket.emit("first", []));
+    client.on("disconnect", |event| _ = event.socket.emit("first", []));
     client.open();
     settle(&client);
     let events = events(&client);
     let socket = client.clone();
-    client.emit_with_ack("silence", [], LIMIT, move |_| socket.emit("second", []));
+    client.emit_with_ack("silence", [], LIMIT, move |_| _ = socket.emit("second", []));
     skip_to(&lines, "silence");
     cut_until_noticed(&network, &events);
     skip_to(&lines, "first");
@@ -1029,7 +1054,7 @@ fn binary_goes_both_ways_anywhere_among_the_arguments() {
     for transports in TRANSPORTS {
         let server = TestServer::new(Options::default());
         server.io.on_connection(|socket| {
-            socket.on("send back", |event| event.socket.emit("back", &event.args));
+            socket.on("send back", |event| _ = event.socket.emit("back", &event.args));
         });
         let client = client(&server.url(), transports);
         let (sender, back) = mpsc::channel();
@@ -1057,7 +1082,9 @@ fn ten_threads_emit_at_once_and_the_events_of_each_arrive_in_order() {
         thread::scope(|scope| {
             for n in 0..10 {
                 let client = &client;
-                scope.spawn(move || (0..100).for_each(|i| client.emit("n", [json!(n), json!(i)])));
+                scope.spawn(move || {
+                    (0..100).for_each(|i| _ = client.emit("n", [json!(n), json!(i)]))
+                });
             }
         });
         settle(&client);
@@ -1250,7 +1277,7 @@ fn listeners_may_emit_disconnect_and_open() {
         let server = TestServer::new(Options::default());
         let lines = server.lines();
         let client = client(&server.url(), transports);
-        client.on("connect", |event| event.socket.emit("greeting", []));
+        client.on("connect", |event| _ = event.socket.emit("greeting", []));
         let (sender, done) = mpsc::channel();
         let sessions = AtomicUsize::new(0);
         client.on("disconnect", move |event| match sessions.fetch_add(1, Relaxed) {
@@ -1258,7 +1285,7 @@ fn listeners_may_emit_disconnect_and_open() {
             _ => _ = sender.send(()),
         });
         server.io.on_connection(|socket| {
-            socket.on("greeting", |event| event.socket.emit("welcome", []));
+            socket.on("greeting", |event| _ = event.socket.emit("welcome", []));
         });
         client.on("welcome", |event| event.socket.disconnect());
         client.open();
@@ -1274,7 +1301,7 @@ fn listeners_may_emit_disconnect_and_open() {
 fn a_listener_that_panics_ends_the_session_and_the_client_reconnects() {
     let server = TestServer::new(Options::default());
     server.io.on_connection(|socket| {
-        socket.on("say", |event| event.socket.emit("said", &event.args));
+        socket.on("say", |event| _ = event.socket.emit("said", &event.args));
     });
     let client = client(&server.url(), &["websocket"]);
     let events = events(&client);
@@ -1297,7 +1324,7 @@ fn drop_sends_all_that_was_emitted_and_then_disconnects() {
         let client = client(&server.url(), transports);
         client.open();
         settle(&client);
-        (0..100).for_each(|n| client.emit("n", [json!(n)]));
+        (0..100).for_each(|n| _ = client.emit("n", [json!(n)]));
         drop(client);
         assert_eq!(next(&lines), "echo 1");
         (0..100).for_each(|n| assert_eq!(next(&lines), format!("n {n}")));
@@ -1311,7 +1338,7 @@ fn drop_sends_all_that_was_emitted_and_then_disconnects() {
 fn a_client_may_be_dropped_within_a_listener() {
     for (transports, name) in TRANSPORTS.into_iter().zip(["connect", "welcome", "disconnect"]) {
         let server = TestServer::new(Options::default());
-        server.io.on_connection(|socket| socket.emit("welcome", []));
+        server.io.on_connection(|socket| _ = socket.emit("welcome", []));
         let client = Arc::new(Mutex::new(Some(client(&server.url(), transports))));
         let (sender, dropped) = mpsc::channel();
         let (holder, handle) = (client.clone(), server.handle.clone());
@@ -1384,8 +1411,8 @@ fn an_invalid_emit_panics_and_keeps_no_ack_callback() {
     client.emit("ten", &bytes[1..]);
     for (name, values) in [("disconnect", &bytes[..1]), ("eleven", &bytes[..])] {
         let panics = |emit: &dyn Fn()| catch_unwind(AssertUnwindSafe(emit)).is_err();
-        assert!(panics(&|| client.emit(name, values)), "{name}");
-        assert!(panics(&|| client.emit_volatile(name, values)), "{name}");
+        assert!(panics(&|| _ = client.emit(name, values)), "{name}");
+        assert!(panics(&|| _ = client.emit_volatile(name, values)), "{name}");
         let (sender, called) = mpsc::channel();
         assert!(panics(&|| {
             let sender = sender.clone();
@@ -1733,7 +1760,7 @@ fn retries_emit_each_event_until_it_is_acknowledged_in_order() {
     });
     for transports in TRANSPORTS {
         let client = retrying(&server.url(), transports, u32::MAX, Duration::from_millis(20));
-        (0..5).for_each(|n| client.emit("number", n));
+        (0..5).for_each(|n| _ = client.emit("number", n));
         let answer = emit_with_ack(&client, "number", &[json!(5)], Duration::from_millis(20));
         client.open();
         assert_eq!(next(&answer), Ok(Args(vec![json!(5)])));
@@ -1875,7 +1902,7 @@ fn a_late_upgrade_loses_no_event_doubles_none_and_keeps_their_order() {
     thread::scope(|scope| {
         let (client, io) = (&client, &server.io);
         let both: [Box<dyn Fn(usize) + Send>; 2] = [
-            Box::new(move |n| client.emit("number", n as f64)),
+            Box::new(move |n| _ = client.emit("number", n as f64)),
             Box::new(move |n| io.emit("number", n as f64)),
         ];
         for emit in both {

@@ -455,7 +455,7 @@ const LOCKS_OF_A_SERVER: &[Call<(socketio::Io, socketio::Socket)>] = &[
     ("listeners for any", |(_, socket)| socket.off_any(socket.on_any(|_| {}))),
     ("acks", |(_, socket)| socket.emit_with_ack("why", [], Duration::ZERO, |_| {})),
     ("session", |(_, socket)| _ = socket.transport()),
-    ("outbox", |(_, socket)| socket.emit("event", [])),
+    ("outbox", |(_, socket)| _ = socket.emit("event", [])),
 ];
 
 #[test]
@@ -520,13 +520,13 @@ const LOCKS_OF_A_CLIENT: &[Call<Arc<Client>>] = &[
     ("listeners for any", |client| client.off_any(client.on_any(|_| {}))),
     ("listeners of the manager", |client| client.io().off(client.io().on("later", |_| {}))),
     ("acks", |client| client.emit_with_ack("why", [], Duration::ZERO, |_| {})),
-    ("outbox", |client| client.emit("ignored", [])),
+    ("outbox", |client| _ = client.emit("ignored", [])),
 ];
 
 #[test]
 fn no_lock_of_a_client_is_held_while_a_handler_runs() {
     let (address, handle, serving) = socketio(LONG, |io| {
-        io.on_connection(|socket| socket.emit("event", []));
+        io.on_connection(|socket| _ = socket.emit("event", []));
     });
     let backoff = Backoff { min: Duration::from_millis(1), ..Backoff::default() };
     let options = socketio::client::Options { backoff, ..Default::default() };

@@ -70,9 +70,9 @@ fn emit_lines(client: &Client, rooms: &Mutex<BTreeSet<String>>) {
                 rooms.lock().unwrap().remove(room);
                 client.emit("leave", room);
             }
-            ["/tell", room, text] => client.emit("tell", (room, text)),
+            ["/tell", room, text] => _ = client.emit("tell", (room, text)),
             [word, ..] if word.starts_with('/') => say("/join ROOM, /leave ROOM, /tell ROOM TEXT"),
-            _ => client.emit("say", line),
+            _ => _ = client.emit("say", line),
         }
     }
 }

@@ -16,7 +16,7 @@ mod heartbeat;
 mod requests;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{mem, net::SocketAddr};
 
 use super::events::{Events, describe, describe_all, describe_malformed};
@@ -28,7 +28,7 @@ use super::{Outgoing, Packet};
 use crate::http::Request;
 use crate::json::Value;
 use crate::net::clock::{self, Timer};
-use crate::net::outbox::{Answers, Dropped, MAX_ANSWERS, queue_limit};
+use crate::net::outbox::{Answers, DEADLINE, Dropped, MAX_ANSWERS, queue_limit};
 use crate::net::report::report;
 use crate::net::{catch_panic, lock};
 use crate::ws::{self, Close, Message};
@@ -68,6 +68,8 @@ struct Inner {
     /// More about the reason of the end.
     details: OnceLock<String>,
     state: Mutex<State>,
+    /// A `GET` has fetched what waited, or no `GET` will.
+    fetched: Condvar,
 }
 
 struct State {
@@ -138,6 +140,7 @@ impl Session {
             events: OnceLock::new(),
             details: OnceLock::new(),
             state: Mutex::new(state),
+            fetched: Condvar::new(),
         }))
     }
 
@@ -180,11 +183,12 @@ impl Session {
         self.0.events.get_or_init(|| Arc::new(Events::new(self.0.calls.clone())))
     }
 
-    /// Sends packets after all that were sent before. If the session has ended, they are ignored.
-    pub fn send(&self, outgoing: &Arc<Outgoing>) {
+    /// Sends packets after all that were sent before. Returns `false` if the session has ended, now
+    /// or before; then they are ignored.
+    pub fn send(&self, outgoing: &Arc<Outgoing>) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
-            return;
+            return false;
         }
         let events = self.0.events.get();
         if let Some(events) = events {
@@ -194,11 +198,13 @@ impl Session {
             Transport::Websocket(sender) => {
                 let sender = sender.clone();
                 drop(state);
-                _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread ends the session
+                // If it fails, the thread of the WebSocket ends the session.
+                let sent = sender.send_encoded(outgoing.frames()).is_ok();
                 if let Some(events) = events {
                     events.defer("flush", || describe_all(outgoing.packets()));
                     events.emit_drain(&sender);
                 }
+                sent
             }
             Transport::Polling(polling) => {
                 let max_queued = queue_limit(self.0.sessions.options.max_queued);
@@ -209,8 +215,9 @@ impl Session {
                 if waiting > max_queued {
                     self.drop_client(Dropped::TooSlow(max_queued));
                 }
+                waiting <= max_queued
             }
-            Transport::Closed(_) => {}
+            Transport::Closed(_) => false,
         }
     }
 
@@ -242,7 +249,7 @@ impl Session {
         let allowed = state.answers.allow(outgoing.payload().len(), all_sent);
         drop(state);
         match allowed {
-            true => self.send(outgoing),
+            true => _ = self.send(outgoing),
             false => self.drop_client(Dropped::TooSlow(MAX_ANSWERS)),
         }
     }
@@ -278,6 +285,27 @@ impl Session {
             Transport::Polling(polling) => polling.get.is_some(),
             Transport::Websocket(sender) => sender.is_writable(),
             Transport::Closed(_) => false,
+        }
+    }
+
+    /// Waits until all that was sent is written, or the session has ended: a thread that sends much
+    /// does not send faster than the client reads. Over polling, that is when the next `GET` has
+    /// fetched it; the wait is not longer than [`DEADLINE`]. (In Node: the `drain` event.)
+    pub fn wait_until_sent(&self) {
+        let gets = |state: &State| match &state.transport {
+            Transport::Polling(polling) if !polling.is_empty() => Some(polling.gets),
+            _ => None,
+        };
+        let state = self.lock();
+        let before = gets(&state);
+        let waits =
+            |state: &mut State| state.closed.is_none() && before.is_some() && gets(state) == before;
+        let waited = self.0.fetched.wait_timeout_while(state, DEADLINE, waits);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if let Transport::Websocket(sender) = &state.transport {
+            let sender = sender.clone();
+            drop(state);
+            sender.wait_until_sent();
         }
     }
 
@@ -324,6 +352,7 @@ impl Session {
         }
         state.closed = Some(reason);
         state.timer = None;
+        self.0.fetched.notify_all();
         let mut waits = false;
         match &mut state.transport {
             Transport::Websocket(sender) if reason == "ping timeout" => sender.terminate(),

@@ -24,6 +24,20 @@ pub struct Event<S> {
 /// Sends the acknowledgement; taken out when it has been called.
 type Acknowledge = Arc<Mutex<Option<Box<dyn FnOnce(&[Value]) + Send>>>>;
 
+/// What has become of an event that was emitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emitted {
+    /// It has been written, or waits behind others for the other end to read.
+    Sent,
+    /// On the client: it waits for the socket to connect or, with
+    /// [`retries`](super::ClientOptions::retries), for its acknowledgement. On the server, only with
+    /// [`Recovery`](super::Recovery): it waits for the client to come back.
+    Queued,
+    /// It is lost: the socket has been disconnected, or the event is volatile and cannot be written
+    /// at once.
+    Dropped,
+}
+
 impl<S> Event<S> {
     pub(super) fn new(name: String, args: Vec<Value>, socket: S) -> Event<S> {
         Event { name, args: Args(args), socket, acknowledge: None }

@@ -45,7 +45,7 @@ pub use acks::AckError;
 pub use args::{Args, IntoArgs};
 pub use broadcast::Broadcast;
 pub use client::{Auth, Client, Options as ClientOptions, Socket as ClientSocket};
-pub use event::Event;
+pub use event::{Emitted, Event};
 pub use io::{Io, ParentNamespace};
 pub use listeners::Listeners;
 pub use namespace::{ConnectError, Namespace};

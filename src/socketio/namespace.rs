@@ -188,7 +188,9 @@ impl Namespace {
             }
             if let Some((store, session)) = self.store().zip(restored) {
                 match store.missed(session) {
-                    Some(missed) => missed.iter().for_each(|event| socket.session().send(event)),
+                    Some(missed) => {
+                        missed.iter().for_each(|event| _ = socket.session().send(event))
+                    }
                     None => return socket.session().close("transport error"), // too late now
                 }
             }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::args::size_in_memory;
+use super::event::Emitted;
 use super::lock;
 use super::socket::Socket;
 use crate::engineio::Outgoing;
@@ -157,7 +158,7 @@ impl Store {
 
     /// Emits an event to one socket, and keeps it. If the client has recovered meanwhile, that is
     /// its new socket.
-    pub fn emit(&self, socket: &Socket, name: &str, values: &[Value]) {
+    pub fn emit(&self, socket: &Socket, name: &str, values: &[Value]) -> Emitted {
         let (namespace, id) = (socket.namespace(), socket.id());
         let offset = Store::offset();
         let parser = namespace.parser();
@@ -166,8 +167,9 @@ impl Store {
         let _in_order = lock(&namespace.namespace.broadcast_order);
         self.keep(offset, Target::Socket(id.to_string()), &outgoing);
         let socket = lock(&namespace.namespace.members).get(id);
-        if let Some(socket) = socket.filter(|socket| !socket.has_ended()) {
-            socket.session().send(&outgoing);
+        match socket.filter(|socket| !socket.has_ended()) {
+            Some(socket) if socket.session().send(&outgoing) => Emitted::Sent,
+            _ => Emitted::Queued,
         }
     }
 

@@ -15,7 +15,7 @@ use super::acks::{AckError, Acks};
 use super::args::{Args, IntoArgs};
 use super::broadcast::Broadcast;
 use super::connection::Connection;
-use super::event::Event;
+use super::event::{Emitted, Event};
 use super::listeners::Listeners;
 use super::lock;
 use super::namespace::Namespace;
@@ -145,26 +145,53 @@ impl Socket {
         *lock(&self.0.data) = data.into();
     }
 
-    /// Emits an event to the client, with any number of arguments.
+    /// Changes the data of yours, and returns what `update` returns. No other thread changes it in
+    /// between, as one could between [`data`](Socket::data) and [`set_data`](Socket::set_data). In
+    /// `update`, do not use the data of this socket in another way: it is locked.
+    ///
+    /// ```
+    /// # use sockets_by_hand::socketio::Socket;
+    /// fn count(socket: &Socket) -> f64 {
+    ///     socket.update_data(|data| {
+    ///         let count = data["count"].as_f64().unwrap_or(0.0) + 1.0;
+    ///         data["count"] = count.into();
+    ///         count
+    ///     })
+    /// }
+    /// ```
+    pub fn update_data<R>(&self, update: impl FnOnce(&mut Value) -> R) -> R {
+        update(&mut lock(&self.0.data))
+    }
+
+    /// Emits an event to the client, with any number of arguments. Returns whether it was sent;
+    /// npm's always returns `true`.
     ///
     /// # Panics
     /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
     /// than ten binary values, at which the client would end the session.
-    pub fn emit(&self, name: &str, values: impl IntoArgs) {
+    pub fn emit(&self, name: &str, values: impl IntoArgs) -> Emitted {
         // (While the middleware runs, it has not connected: its client knows no offset yet.)
         match self.0.namespace.store().filter(|_| self.0.namespace.has(self) || self.has_ended()) {
             Some(store) => store.emit(self, name, values.into_args().as_ref()),
-            None => self.send(self.encode_event(None, name, values)),
+            None => self.send_event(self.encode_event(None, name, values)),
         }
+    }
+
+    /// Waits until all that was emitted is written, or the client has gone: a thread that emits much
+    /// does not emit faster than the client reads. See
+    /// [`Session::wait_until_sent`](engineio::Session::wait_until_sent).
+    pub fn wait_until_sent(&self) {
+        self.session().wait_until_sent();
     }
 
     /// Emits an event only if it can be written at once (`socket.volatile.emit`).
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit).
-    pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) {
-        if self.session().is_writable() {
-            self.send(self.encode_event(None, name, values));
+    pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) -> Emitted {
+        match self.session().is_writable() {
+            true => self.send_event(self.encode_event(None, name, values)),
+            false => Emitted::Dropped,
         }
     }
 
@@ -257,8 +284,15 @@ impl Socket {
         namespace.parser().encode_event(namespace.name(), id, name, values.as_ref())
     }
 
-    fn send(&self, outgoing: Outgoing) {
-        self.session().send(&Arc::new(outgoing));
+    fn send_event(&self, outgoing: Outgoing) -> Emitted {
+        match !self.has_ended() && self.send(outgoing) {
+            true => Emitted::Sent,
+            false => Emitted::Dropped,
+        }
+    }
+
+    fn send(&self, outgoing: Outgoing) -> bool {
+        self.session().send(&Arc::new(outgoing))
     }
 
     /// Receives an event. `ack` is the id of the acknowledgement that it wants.

@@ -272,9 +272,9 @@ fn with_retries_npms_server_receives_each_event_though_it_is_killed() {
         let retries = Options { retries: 100, ack_timeout: Some(LIMIT), ..options(transports) };
         let client = Client::connect_with(&format!("http://127.0.0.1:{port}"), retries).unwrap();
         let events = events(&client);
-        (0..5).for_each(|n| client.emit("echo", n));
+        (0..5).for_each(|n| _ = client.emit("echo", n));
         let answer = emit_with_ack(&client, "echo", &[json!(5), Value::Binary(vec![7])]);
-        (6..10).for_each(|n| client.emit("echo", n));
+        (6..10).for_each(|n| _ = client.emit("echo", n));
         client.emit("end", ());
         while !next(&events).starts_with("disconnect") {} // at the binary value
         assert_eq!(server.line(), "in /");

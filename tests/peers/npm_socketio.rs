@@ -162,7 +162,7 @@ fn add_listeners(socket: &Socket, print: impl Fn(String) + Clone + Send + Sync +
             &event.args[1..],
             limit,
             move |answer| match answer {
-                Ok(values) => socket.emit("answered", values),
+                Ok(values) => _ = socket.emit("answered", values),
                 Err(why) => print(format!("no answer: {why}")),
             },
         );
@@ -195,7 +195,7 @@ fn add_listeners(socket: &Socket, print: impl Fn(String) + Clone + Send + Sync +
         target.emit("said", [text.clone()]);
     });
     socket.on("say", |event| event.socket.namespace().emit("said", &event.args));
-    socket.on("tick", |event| event.socket.emit_volatile("tick", [1.into()]));
+    socket.on("tick", |event| _ = event.socket.emit_volatile("tick", [1.into()]));
     socket.on("who am I?", who);
     socket.on("count", |event| {
         let (socket, numbers) = (event.socket.clone(), event.args[0].as_f64().unwrap() as u32);
@@ -272,8 +272,8 @@ fn a_burst_on_connection_arrives_over_each_transport_and_through_an_upgrade() {
     let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let url = format!("http://{}", server.address().unwrap());
     server.io().on_connection(|socket| {
-        (0..5_000).for_each(|i| socket.emit("stroke", [json!(i), json!("x".repeat(300))]));
-        (0..5).for_each(|_| socket.emit("image", [Value::Binary(vec![7; 400_000])]));
+        (0..5_000).for_each(|i| _ = socket.emit("stroke", [json!(i), json!("x".repeat(300))]));
+        (0..5).for_each(|_| _ = socket.emit("image", [Value::Binary(vec![7; 400_000])]));
     });
     thread::spawn(|| server.serve());
     for module in [NEW, OLD] {

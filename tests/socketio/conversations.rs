@@ -219,7 +219,7 @@ mod connecting {
         let server = server_with(options, move |socket| {
             let sender = sender.clone();
             socket.on("disconnect", move |event| _ = sender.send(event.args.clone()));
-            (0..3).for_each(|_| socket.emit("much", [json!("x".repeat(10_000))]));
+            (0..3).for_each(|_| _ = socket.emit("much", [json!("x".repeat(10_000))]));
         });
         let mut client = Polling::open(server.address);
         client.post("40");
@@ -481,11 +481,11 @@ mod events {
     #[test]
     fn are_received_by_on_any_first_and_by_once_once() {
         let server = server(|socket| {
-            socket.on_any(|event| event.socket.emit("any", [Value::from(&event.name)]));
-            socket.once("hello", |event| event.socket.emit("once", &event.args));
-            let off = socket.on("hello", |event| event.socket.emit("off", &event.args));
+            socket.on_any(|event| _ = event.socket.emit("any", [Value::from(&event.name)]));
+            socket.once("hello", |event| _ = event.socket.emit("once", &event.args));
+            let off = socket.on("hello", |event| _ = event.socket.emit("off", &event.args));
             socket.off(off);
-            let off = socket.on_any(|event| event.socket.emit("off", &event.args));
+            let off = socket.on_any(|event| _ = event.socket.emit("off", &event.args));
             socket.off_any(off);
         });
         let mut client = connected(server.address);
@@ -595,7 +595,7 @@ mod events {
         assert_eq!(client.poll(), r#"42["kept"]"#);
         // Once a GET is held they can. No event says when it is.
         for emit in [
-            Box::new(|| socket.emit_volatile("received", [])) as Box<dyn Fn()>,
+            Box::new(|| _ = socket.emit_volatile("received", [])) as Box<dyn Fn()>,
             Box::new(|| server.io.everyone().volatile().emit("received", [])),
         ] {
             client.send_get();

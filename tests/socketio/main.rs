@@ -11,6 +11,7 @@ mod namespaces;
 mod parts;
 mod recovery;
 mod rooms;
+mod sending;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ fn server_with(options: Options, set: impl Fn(&Socket) + Send + Sync + 'static) 
     for name in ["/", "/admin"] {
         let (connected, ended, set) = (connected.clone(), ended.clone(), set.clone());
         io.of(name).on_connection(move |socket| {
-            socket.on("echo", |event| event.socket.emit("echo", &event.args));
+            socket.on("echo", |event| _ = event.socket.emit("echo", &event.args));
             socket.on("ask", |event| event.ack(&event.args));
             socket.on("join", |event| {
                 event.socket.join(event.args[0].as_str().unwrap());

@@ -200,7 +200,7 @@ fn events_have_an_offset_unless_they_are_volatile_or_want_an_acknowledgement() {
     assert_eq!(client.socket.read(), Frame::Binary(vec![7]));
     let client = RefCell::new(client);
     let without = [
-        Box::new(|| socket.emit_volatile("volatile", "text")) as Box<dyn Fn()>,
+        Box::new(|| _ = socket.emit_volatile("volatile", "text")) as Box<dyn Fn()>,
         Box::new(|| server.io.volatile().emit("volatile", "text")),
         Box::new(|| socket.emit_with_ack("ask", "text", LIMIT, |_| {})),
     ];
@@ -505,7 +505,7 @@ fn each_of_many_events_arrives_once_and_in_order_while_the_connection_is_lost_an
             for n in 0..usize::MAX {
                 match n % 2 {
                     0 => server.io.emit("event", n),
-                    _ => socket.emit("event", n),
+                    _ => _ = socket.emit("event", n),
                 }
                 if done.load(Relaxed) {
                     break;

@@ -65,7 +65,7 @@ fn serve() -> io::Result<SocketAddr> {
         _ => Err("invalid token".into()),
     });
     server.io().on_connection(|socket| {
-        socket.on("note", |event| event.socket.emit("noted", &event.args));
+        socket.on("note", |event| _ = event.socket.emit("noted", &event.args));
         socket.on("echo", |event| event.ack(&event.args));
         socket.on("disconnect me", |event| event.socket.disconnect(false));
     });

@@ -40,7 +40,7 @@ fn serve(server: Server) {
     server.serve(|session| {
         let session = session.clone();
         Box::new(move |event| match event {
-            Event::Message(message) => session.send(&Arc::new(Packet::Message(message).into())),
+            Event::Message(message) => _ = session.send(&Arc::new(Packet::Message(message).into())),
             Event::Close(_) => {}
         })
     });

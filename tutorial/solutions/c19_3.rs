@@ -35,7 +35,7 @@ mod tests {
         io.on_connection(move |socket| {
             let values = vec![1.into(), "tea".into()];
             emit_at_least_once(&socket, "order", values, (timeout, 3), |socket| {
-                socket.emit("never mind", ())
+                socket.emit("never mind", ());
             });
             socket.on("what else?", |event| event.ack(()));
         });

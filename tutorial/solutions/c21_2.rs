@@ -35,7 +35,8 @@ impl BufferedSocket {
         let mut buffer = lock(&self.buffer);
         // It may be connected, although the listener above has not run yet.
         if buffer.is_empty() && self.socket.is_connected() {
-            return self.socket.emit(name, values);
+            self.socket.emit(name, values);
+            return;
         }
         if buffer.len() == MAX_BUFFERED {
             buffer.pop_front();

@@ -11,6 +11,7 @@ use crate::engineio::packet::SEPARATOR;
 use crate::engineio::{Outgoing, Packet};
 use crate::json::Value;
 use crate::net::clock::{self, FOREVER, Timer};
+use crate::net::outbox::DEADLINE;
 use crate::net::{Stream, lock};
 use crate::ws::{self, Message};
 
@@ -117,6 +118,18 @@ impl Sender {
         let state = self.lock();
         let busy = state.posting || state.paused || !state.queue.is_empty();
         !busy && matches!(state.phase, Phase::Open)
+    }
+
+    /// Waits until all that was sent is written to the WebSocket, or has been posted, or the session
+    /// has ended: a thread that sends much does not send faster than the server reads. Over polling,
+    /// the wait is not longer than [`DEADLINE`]. (In Node: the `drain` event.)
+    pub fn wait_until_sent(&self) {
+        let busy =
+            |s: &mut State| (s.posting || !s.queue.is_empty()) && !matches!(s.phase, Phase::Ended);
+        drop(self.0.changed.wait_timeout_while(self.lock(), DEADLINE, busy));
+        if let Some(websocket) = self.0.websocket.get() {
+            websocket.wait_until_sent();
+        }
     }
 
     /// The name of the transport: `polling` or `websocket`.

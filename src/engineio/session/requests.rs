@@ -70,6 +70,7 @@ impl Session {
             _ => self.emit_flushed(&polling.flush()),
         }
         drop(state);
+        self.0.fetched.notify_all();
         if closed.is_some() && nothing_waits {
             self.remove();
         }
@@ -140,6 +141,7 @@ impl Session {
             return false;
         }
         state.transport = Transport::Websocket(sender);
+        self.0.fetched.notify_all();
         if let Some(events) = self.0.events.get() {
             // Under the lock: before the events of what is sent over the WebSocket.
             events.defer("upgrade", || "websocket".into());

@@ -12,7 +12,7 @@ use super::{Options, Socket};
 use crate::engineio::Outgoing;
 use crate::net::clock::FOREVER;
 use crate::socketio::acks::{AckError, Callback, resolve_disconnected};
-use crate::socketio::{Args, catch_panic, lock};
+use crate::socketio::{Args, Emitted, catch_panic, lock};
 
 pub(super) struct Retries {
     /// How often an event is sent again; without any, there is no queue.
@@ -63,10 +63,14 @@ impl Socket {
         outgoing: Outgoing,
         timeout: Option<Duration>,
         callback: Option<Callback>,
-    ) {
+    ) -> Emitted {
+        if self.0.manager.strong_count() == 0 {
+            return Emitted::Dropped;
+        }
         let event = Queued { ack, outgoing, timeout, callback, tries: 0 };
         lock(&self.0.retries.queue).events.push_back(event);
         self.send_queued();
+        Emitted::Queued
     }
 
     /// Sends the first event of the queue, unless it is pending.

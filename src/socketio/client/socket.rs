@@ -16,7 +16,7 @@ use crate::json::Value;
 use crate::socketio::acks::{AckError, Acks, Callback, resolve_disconnected};
 use crate::socketio::args::size_in_memory;
 use crate::socketio::packet::Kind;
-use crate::socketio::{Args, Event, IntoArgs, Listeners, Parser, catch_panic, lock};
+use crate::socketio::{Args, Emitted, Event, IntoArgs, Listeners, Parser, catch_panic, lock};
 
 /// How much memory the events may take that arrive before the server has accepted the connection to
 /// the namespace. 16 MiB; more are ignored.
@@ -32,7 +32,7 @@ pub struct Socket(pub(super) Arc<Inner>);
 pub struct Inner {
     namespace: String,
     parser: Parser,
-    manager: Weak<Manager>,
+    pub(super) manager: Weak<Manager>,
     listeners: Listeners<Socket>,
     pub(super) acks: Acks,
     pub(super) retries: Retries,
@@ -173,12 +173,13 @@ impl Socket {
     }
 
     /// Emits an event to the server: now, or as soon as it is connected. With
-    /// [`Options::retries`](super::Options::retries), until it is acknowledged.
+    /// [`Options::retries`](super::Options::retries), until it is acknowledged. Returns whether it
+    /// was sent or is queued; npm's always returns the socket.
     ///
     /// # Panics
     /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
     /// than ten binary values, at which the server would end the session.
-    pub fn emit(&self, name: &str, values: impl IntoArgs) {
+    pub fn emit(&self, name: &str, values: impl IntoArgs) -> Emitted {
         let ack = self.0.retries.is_enabled().then(|| self.0.acks.next_id());
         let outgoing = self.encode_event(ack, name, values);
         match ack {
@@ -187,12 +188,20 @@ impl Socket {
         }
     }
 
+    /// Waits until all that was emitted is written, or the session has ended; what is queued for the
+    /// next session is not waited for. See [`Sender::wait_until_sent`].
+    pub fn wait_until_sent(&self) {
+        if let Some(sender) = self.sender() {
+            sender.wait_until_sent();
+        }
+    }
+
     /// Emits an event only if it can be written at once (`socket.volatile.emit`).
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit).
-    pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) {
-        self.send(None, self.encode_event(None, name, values), true);
+    pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) -> Emitted {
+        self.send(None, self.encode_event(None, name, values), true)
     }
 
     /// Emits an event and awaits its acknowledgement for `timeout`. `callback` is called with that,
@@ -223,7 +232,7 @@ impl Socket {
         }
     }
 
-    fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) {
+    fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) -> Emitted {
         let mut buffer = lock(&self.0.buffer);
         let sender = self.sender().filter(|_| self.is_connected() && buffer.is_empty());
         let sent = match sender {
@@ -231,9 +240,14 @@ impl Socket {
             Some(sender) => sender.send_outgoing(&outgoing),
             None => false,
         };
-        if !sent && !volatile {
-            buffer.push_back((ack, outgoing));
+        if sent {
+            return Emitted::Sent;
         }
+        if volatile || self.0.manager.strong_count() == 0 {
+            return Emitted::Dropped;
+        }
+        buffer.push_back((ack, outgoing));
+        Emitted::Queued
     }
 
     pub(super) fn sender(&self) -> Option<Sender> {

@@ -203,7 +203,11 @@ impl Engine {
         let body = match connection.body(request, options.max_payload, within) {
             Ok(body) => body,
             Err(refusal) => {
-                session.on_close("transport error");
+                session.on_error(match refusal.status {
+                    408 => "http request timeout",
+                    413 => "payload too large",
+                    _ => "data request connection closed prematurely",
+                });
                 return Err(Response { status: refusal.status, ..response });
             }
         };
@@ -352,8 +356,7 @@ impl Engine {
 /// the client was dropped is one, which is written to stderr.
 #[inline(never)]
 fn transport_error(session: &Session, e: ws::Error) -> Result<(), Error> {
-    session.set_details(&e.to_string());
-    session.on_close("transport error");
+    session.on_error(&e.to_string());
     match e {
         ws::Error::Dropped(why @ (TooSlow(_) | Stalled(_))) => Err(Error::Io(why.into())),
         _ => Ok(()),

@@ -267,8 +267,14 @@ impl Session {
         self.0.details.get().map(String::as_str)
     }
 
+    /// Ends the session with the reason `transport error`, and these details.
+    pub(super) fn on_error(&self, details: &str) {
+        self.set_details(details);
+        self.on_close("transport error");
+    }
+
     /// Sets the details of the end that is to come. Only the first call counts.
-    pub(super) fn set_details(&self, details: &str) {
+    fn set_details(&self, details: &str) {
         if self.closed().is_none() {
             _ = self.0.details.set(details.to_string());
         }

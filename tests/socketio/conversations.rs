@@ -229,6 +229,58 @@ mod connecting {
     }
 
     #[test]
+    fn disconnect_details_say_what_was_wrong_with_a_request() {
+        let mut options = Options::default();
+        options.engine.max_payload = 100;
+        options.engine.http_request_body_timeout = Duration::from_millis(500);
+        let (sender, ends) = mpsc::channel();
+        let server = server_with(options, move |socket| {
+            let sender = sender.clone();
+            socket.on("disconnect", move |event| _ = sender.send(event.args.clone()));
+        });
+        let begin_post = |mut client: Polling| {
+            let target = client.target();
+            let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n");
+            client.post.send(head + "4");
+            client
+        };
+        let details_after = |violate: &dyn Fn(Polling) -> Polling| {
+            let mut client = Polling::open(server.address);
+            client.post("40");
+            client.poll();
+            next(&server.sockets);
+            let _open = violate(client);
+            let args = next(&ends);
+            assert_eq!(args[0], "transport error");
+            args[1]["message"].as_str().unwrap().to_string()
+        };
+        let overlap = details_after(&|mut client| {
+            client.send_get();
+            client.post.request("GET", &client.target(), "", "");
+            client
+        });
+        assert_eq!(overlap, "overlap from client");
+        let aborted = details_after(&|mut client| {
+            client.send_get();
+            client.get = Connection::open(server.address);
+            client
+        });
+        assert_eq!(aborted, "poll connection closed prematurely");
+        let too_large = details_after(&|mut client| {
+            client.send_post(&"4".repeat(101));
+            client
+        });
+        assert_eq!(too_large, "payload too large");
+        assert_eq!(details_after(&begin_post), "http request timeout");
+        let ended = details_after(&|client| {
+            let mut client = begin_post(client);
+            client.post = Connection::open(server.address);
+            client
+        });
+        assert_eq!(ended, "data request connection closed prematurely");
+    }
+
+    #[test]
     fn a_client_that_causes_refusals_and_reads_none_is_dropped() {
         let server = server(|_| {});
         let mut client = Polling::open(server.address);

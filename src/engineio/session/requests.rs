@@ -19,7 +19,7 @@ impl Session {
     pub(in crate::engineio) fn begin_post(&self) -> bool {
         let overlaps = self.0.receiving.swap(true, Relaxed);
         if overlaps {
-            self.on_close("transport error");
+            self.on_error("data request overlap from client");
         }
         !overlaps
     }
@@ -57,7 +57,7 @@ impl Session {
         };
         if polling.get.is_some() {
             drop(state);
-            self.on_close("transport error");
+            self.on_error("overlap from client");
             return Err(Refusal::BadRequest);
         }
         polling.gets += 1;
@@ -94,7 +94,7 @@ impl Session {
         let Transport::Polling(polling) = &mut state.transport else { return };
         if polling.get.take_if(|get| get.number == number).is_some() {
             drop(state);
-            self.on_close("transport error");
+            self.on_error("poll connection closed prematurely");
         }
     }
 

@@ -8,6 +8,7 @@ mod browser;
 mod node;
 mod npm_client;
 mod npm_engineio;
+mod npm_namespaces;
 mod npm_socketio;
 mod npm_ws;
 mod recovery;

@@ -2,6 +2,7 @@
 //   node sio-client.js URL LIBRARY TRANSPORTS WHAT …     (TRANSPORTS: polling, websocket, or both with a comma;
 //                                                        LIBRARY may have a parser: socket.io-client+PARSER)
 const { connect, createServer } = require("node:net");
+const { Agent, request } = require("node:http");
 const { inspect } = require("node:util");
 const [url, library, transports, what, ...more] = process.argv.slice(2);
 const [client, parser] = library.split("+");
@@ -227,6 +228,145 @@ const things = {
     const reason = Promise.all([end(bob), end(cho)]);
     ann.emit("disconnect the room", "news");
     say(await reason, ann.connected);
+  },
+
+  // Namespaces that do not exist before their first client.
+  async "dynamic namespaces"() {
+    const named = (name, more) => ({ auth: { name, ...more } });
+    const control = await settle("/", named("control"));
+    const log = async () => say(...(await ask(control, "log"))[0]);
+    const children = async () => (await ask(control, "children"))[0];
+    const refusal = async (...where) => say((await next(create(...where), "connect_error"))[0].message);
+    await refusal("/elsewhere", named("eve"));
+    await refusal("/room-1", named("eve", { token: "wrong" }));
+    await refusal("/room-9", named("eve", { refuse: true }));
+    say(await children());
+    const ann = await settle("/room-1", named("ann"));
+    const bob = await settle("/room-1", named("bob"));
+    const cho = await settle("/room-2", named("cho"));
+    say(await ask(ann, "who", [], []), await ask(cho, "find", "cho"), await ask(cho, "find", "ann"), await children());
+    const told = Promise.all([ann, bob, cho].map((socket) => next(socket, "told")));
+    control.emit("tell all children", 1, { two: [2] });
+    say("told", await told);
+    await log();
+    ann.disconnect();
+    while ((await ask(bob, "find", "ann"))[0]) await pause(10);
+    say(await children());
+    bob.emit("disconnect them", [], false);
+    say(await end(bob));
+    cho.disconnect();
+    // (The server may remove the last client later, so wait until the log is complete.)
+    const lines = [];
+    while (lines.filter((line) => line.startsWith("disconnect ")).length < 3) {
+      lines.push(...(await ask(control, "log"))[0]);
+      await pause(10);
+    }
+    say(lines.filter((line) => !line.includes("cho")), lines.filter((line) => line.includes("cho")));
+    say(await children());
+    const again = await settle("/room-1", named("dan"));
+    say(await ask(again, "who", [], []));
+    await log();
+  },
+
+  // The order of sockets and rooms, and the events of rooms.
+  async "room events"() {
+    const all = [];
+    for (const name of ["ann", "bob", "cho", "dan", "eve"]) all.push(await settle("/", { auth: { name } }));
+    const [ann, bob, cho, dan, eve] = all;
+    const log = async () => say(...(await ask(ann, "log"))[0]);
+    await log();
+    for (const socket of [eve, bob, dan]) await ask(socket, "join", ["tea", "news", "tea"]);
+    await ask(cho, "join", "tea");
+    await log();
+    const who = async (...which) => say(which, ...(await ask(ann, "who", ...which)));
+    await who([], []);
+    await who([], ["news"]);
+    await who(["tea"], []);
+    await who(["news", "tea"], []);
+    await who(["tea", "news", "nowhere"], ["nowhere"]);
+    await ask(eve, "leave", "tea");
+    await ask(eve, "leave", "nowhere");
+    await ask(eve, "join", "tea");
+    await who(["tea"], []);
+    say(await ask(eve, "rooms"), await ask(ann, "all rooms"));
+    await ask(ann, "move", ["tea"], ["milk", "sugar"]);
+    say(await ask(ann, "all rooms"));
+    await log();
+    for (const socket of [bob, dan]) await ask(socket, "leave", "news");
+    eve.disconnect();
+    while ((await ask(ann, "find", "eve"))[0]) await pause(10);
+    await pause(50);
+    await log();
+    cho.emit("disconnect them", "milk", true);
+    say(await end(cho));
+    while ((await ask(ann, "find", "dan"))[1] > 1) await pause(10);
+    await pause(50);
+    const lines = (await ask(ann, "log"))[0];
+    for (const name of ["bob", "cho", "dan"]) say(lines.filter((line) => line.includes(name)));
+    say(lines.filter((line) => line.startsWith("delete-room")).sort().filter((line) => /milk|sugar/.test(line)));
+  },
+
+  // What violates the protocol of HTTP long-polling, with requests written by hand.
+  async "transport errors"() {
+    const control = await settle("/", { auth: { name: "control" } });
+    const log = async () => {
+      const lines = [];
+      while (!lines.some((line) => line.startsWith("disconnect "))) {
+        lines.push(...(await ask(control, "log"))[0]);
+        await pause(10);
+      }
+      say(lines.filter((line) => /^disconnect/.test(line)));
+    };
+    const agent = new Agent({ keepAlive: false });
+    const send = (method, query, body, options = {}) => {
+      const sent = request(`${url}/socket.io/?EIO=4&transport=polling${query}`, { method, agent, ...options });
+      sent.on("error", () => {});
+      if (body !== undefined) sent.end(body);
+      return sent;
+    };
+    const text = (sent) => new Promise((resolve) => sent.on("response", async (response) => {
+      let all = "";
+      for await (const chunk of response) all += chunk;
+      resolve(all);
+    }));
+    const open = async (name) => {
+      const { sid } = JSON.parse((await text(send("GET", "", ""))).slice(1));
+      const query = `&sid=${sid}`;
+      await text(send("POST", query, `40{"name":"${name}"}`));
+      await text(send("GET", query, ""));
+      return query;
+    };
+    await ask(control, "log");
+
+    let query = await open("two GETs");
+    send("GET", query, "");
+    await pause(100);
+    send("GET", query, "");
+    await log();
+
+    query = await open("a GET that ends");
+    const held = send("GET", query, "");
+    await pause(100);
+    held.destroy();
+    await log();
+
+    query = await open("two POSTs");
+    send("POST", query, undefined, { headers: { "Content-Length": 10 } }).write("4");
+    await pause(100);
+    send("POST", query, "42[]");
+    await log();
+
+    query = await open("a POST that ends");
+    const half = send("POST", query, undefined, { headers: { "Content-Length": 10 } });
+    half.write("4");
+    await pause(100);
+    half.destroy();
+    await log();
+
+    query = await open("too much");
+    send("POST", query, "4".repeat(1_000_001));
+    await log();
+    agent.destroy(); // and the requests that were not answered
   },
 
   async any() {

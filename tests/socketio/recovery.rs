@@ -338,6 +338,17 @@ fn the_oldest_session_is_forgotten_when_there_are_too_many() {
 }
 
 #[test]
+fn a_session_that_is_lost_again_and_again_is_as_young_as_its_last_loss() {
+    let server = recovery_server(Recovery { max_sessions: 2, ..Recovery::default() });
+    let mut client = lost_client(&server);
+    for _ in 0..5 {
+        let (again, _) = assert_recovered(&client, &server);
+        client = TestClient { offset: client.offset, ..again };
+        client.lose(&server);
+    }
+}
+
+#[test]
 fn the_oldest_sessions_are_forgotten_when_their_data_is_too_much() {
     let server = recovery_server(Recovery { max_bytes: 10_000, ..Recovery::default() });
     let clients = [(); 2].map(|()| {

@@ -293,7 +293,7 @@ fn emit_with_ack(
     time: Duration,
 ) -> Receiver<Answer> {
     let (sender, answer) = mpsc::channel();
-    socket.emit_with_ack(name, values, time, move |answer| _ = sender.send(answer));
+    socket.timeout(time).emit_with_callback(name, values, move |answer| _ = sender.send(answer));
     answer
 }
 
@@ -874,7 +874,7 @@ fn an_ack_is_sent_once_and_in_the_session_of_its_event() {
         let (sender, answers) = mpsc::channel();
         server.io.on_connection(move |socket| {
             let sender = sender.clone();
-            socket.emit_with_ack("who?", [json!(1)], LIMIT, move |answer| {
+            socket.timeout(LIMIT).emit_with_callback("who?", [json!(1)], move |answer| {
                 _ = sender.send(answer);
             });
         });
@@ -906,6 +906,60 @@ fn an_ack_is_sent_once_and_in_the_session_of_its_event() {
 }
 
 #[test]
+fn emit_with_ack_waits_for_one_ack_or_one_error() {
+    for transports in TRANSPORTS {
+        let server = TestServer::new(Options::default());
+        let lines = server.lines();
+        let client = client(&server.url(), transports);
+        let short = Duration::from_millis(20);
+        assert_eq!(client.timeout(short).emit_with_ack("early", ()), Err(AckError::Timeout));
+        let socket: ClientSocket = client.clone();
+        let buffered = thread::spawn(move || socket.emit_with_ack("echo", "buffered"));
+        until(|| !buffered.is_finished());
+        client.open();
+        assert_eq!(buffered.join().unwrap(), Ok(Args(vec![json!("buffered")])));
+        assert_eq!(next(&lines), r#"echo "buffered""#, "the event that timed out was sent too");
+        let answer = client.timeout(LIMIT).emit_with_ack("echo", (1, "two"));
+        assert_eq!(answer, Ok(Args(vec![json!(1), json!("two")])));
+        assert_eq!(client.timeout(short).emit_with_ack("silence", ()), Err(AckError::Timeout));
+        skip_to(&lines, "silence");
+        let socket: ClientSocket = client.clone();
+        let lost = thread::spawn(move || socket.emit_with_ack("silence", ()));
+        skip_to(&lines, "silence");
+        client.disconnect();
+        assert_eq!(lost.join().unwrap(), Err(AckError::Disconnected));
+        let socket: ClientSocket = client.clone();
+        drop(client);
+        assert_eq!(socket.emit_with_ack("echo", ()), Err(AckError::Disconnected));
+    }
+}
+
+#[test]
+fn emit_with_ack_fails_at_once_in_every_listener_of_the_client() {
+    for transports in TRANSPORTS {
+        let server = TestServer::new(Options::default());
+        server.io.on_connection(|socket| _ = socket.emit("hello", ()));
+        let client = client(&server.url(), transports);
+        let admin = client.of("admin", json!({}));
+        let (sender, results) = mpsc::channel();
+        let (other, also) = (admin.clone(), sender.clone());
+        client.on("connect", move |event| {
+            _ = also.send(event.socket.emit_with_ack("echo", ()));
+            _ = also.send(other.timeout(LIMIT).emit_with_ack("echo", ())); // it shares the session
+        });
+        let also = sender.clone();
+        client.on("hello", move |event| _ = also.send(event.socket.emit_with_ack("echo", ())));
+        client.open();
+        (0..3).for_each(|_| assert_eq!(next(&results), Err(AckError::Deadlock)));
+        let socket: ClientSocket = client.clone();
+        client.emit_with_callback("echo", (), move |_| {
+            _ = sender.send(socket.emit_with_ack("echo", ()))
+        });
+        assert_eq!(next(&results), Err(AckError::Deadlock));
+    }
+}
+
+#[test]
 fn an_argument_that_was_not_sent_is_null() {
     let server = TestServer::new(Options::default());
     server.io.on_connection(|socket| _ = socket.emit("message", []));
@@ -915,7 +969,7 @@ fn an_argument_that_was_not_sent_is_null() {
     client.open();
     assert_eq!(next(&messages), Value::Null);
     let (sender, answers) = mpsc::channel();
-    client.emit_with_ack("echo", [json!(1)], LIMIT, move |answer| {
+    client.timeout(LIMIT).emit_with_callback("echo", [json!(1)], move |answer| {
         _ = sender.send(answer.map(|args| [args[0].clone(), args[1].clone()]));
     });
     assert_eq!(next(&answers), Ok([json!(1), Value::Null]));
@@ -927,7 +981,7 @@ fn an_event_that_is_kept_can_be_acknowledged_later() {
     let (sender, answers) = mpsc::channel();
     server.io.on_connection(move |socket| {
         let sender = sender.clone();
-        socket.emit_with_ack("who?", [], LIMIT, move |answer| _ = sender.send(answer));
+        socket.timeout(LIMIT).emit_with_callback("who?", [], move |answer| _ = sender.send(answer));
     });
     let client = client(&server.url(), &["websocket"]);
     let (sender, requests) = mpsc::channel::<Event<ClientSocket>>();
@@ -942,25 +996,26 @@ fn an_event_that_is_kept_can_be_acknowledged_later() {
 
 #[test]
 fn an_ack_of_an_earlier_session_is_not_taken_for_the_next() {
-    let server = TestServer::new(Options::default());
-    let (sender, answers) = mpsc::channel();
-    let asked = AtomicUsize::new(0);
-    server.io.on_connection(move |socket| {
-        let sender = sender.clone();
-        let first = asked.fetch_add(1, Relaxed) == 0;
-        let time = if first { LIMIT } else { Duration::from_millis(100) };
-        socket.emit_with_ack("who?", [], time, move |answer| _ = sender.send(answer));
+    // In both sessions, as from a server that has been started again, the id of the ack is 0.
+    let (url, sent) = scripted(|packet| match packet {
+        "40" => &[r#"40{"sid":"b"}"#, r#"420["who?"]"#],
+        _ => &[],
     });
-    let client = client(&server.url(), &["websocket"]);
-    // (Both events have the ack id 0.)
-    client.once("who?", move |event| {
-        event.socket.disconnect();
-        event.ack([json!("late")]);
-        event.socket.open();
-    });
+    let client = client(&url, &["websocket"]);
+    let events = events(&client);
+    let (sender, requests) = mpsc::channel::<Event<ClientSocket>>();
+    client.on("who?", move |event| _ = sender.send(event.clone()));
     client.open();
-    assert_eq!(next(&answers), Err(AckError::Disconnected));
-    assert_eq!(next(&answers), Err(AckError::Timeout));
+    let first = next(&requests);
+    client.disconnect();
+    client.open();
+    let second = next(&requests);
+    for event in ["connect", "disconnect io client disconnect", "connect"] {
+        assert_eq!(next(&events), event);
+    }
+    first.ack([json!("late")]);
+    second.ack([json!("Ada")]);
+    until(|| next(&sent) == r#"430["Ada"]"#);
 }
 
 #[test]
@@ -1042,7 +1097,9 @@ fn disconnect_listener_emits_before_ack_callbacks() {
     settle(&client);
     let events = events(&client);
     let socket = client.clone();
-    client.emit_with_ack("silence", [], LIMIT, move |_| _ = socket.emit("second", []));
+    client.timeout(LIMIT).emit_with_callback("silence", [], move |_| {
+        _ = socket.emit("second", []);
+    });
     skip_to(&lines, "silence");
     cut_until_noticed(&network, &events);
     skip_to(&lines, "first");
@@ -1396,7 +1453,7 @@ fn emit_with_ack_on_a_socket_without_its_client_fails_at_once() {
 fn no_ack_callback_runs_on_the_thread_that_emits() {
     let socket = Client::new("http://127.0.0.1:1", Default::default()).unwrap().clone();
     let (sender, called) = mpsc::channel();
-    socket.emit_with_ack("echo", [], LIMIT, move |answer| {
+    socket.timeout(LIMIT).emit_with_callback("echo", [], move |answer| {
         _ = sender.send((answer, thread::current().id()));
     });
     let (answer, on) = next(&called);
@@ -1416,7 +1473,9 @@ fn an_invalid_emit_panics_and_keeps_no_ack_callback() {
         let (sender, called) = mpsc::channel();
         assert!(panics(&|| {
             let sender = sender.clone();
-            client.emit_with_ack(name, values, Duration::ZERO, move |_| sender.send(()).unwrap());
+            client
+                .timeout(Duration::ZERO)
+                .emit_with_callback(name, values, move |_| sender.send(()).unwrap());
         }));
         drop(sender);
         assert_eq!(called.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected), "{name}");
@@ -2426,7 +2485,7 @@ fn a_handler_may_take_longer_than_the_timeout_over_polling() {
         let client = Client::new(&server.url(), short).unwrap();
         client.open();
         let (sender, acks) = mpsc::channel();
-        client.emit_with_ack("slow", [], LIMIT, move |ack| _ = sender.send(ack));
+        client.timeout(LIMIT).emit_with_callback("slow", [], move |ack| _ = sender.send(ack));
         next(&acks).ok()
     });
 }

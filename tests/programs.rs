@@ -766,7 +766,9 @@ fn the_servers_of_the_readme_echo() {
     let socketio = server("socketio");
     let client = Client::connect(&format!("http://{}", socketio.address)).unwrap();
     let (sender, receiver) = mpsc::channel();
-    client.emit_with_ack("echo", [json!("Hello")], LIMIT, move |ack| _ = sender.send(ack));
+    client
+        .timeout(LIMIT)
+        .emit_with_callback("echo", [json!("Hello")], move |ack| _ = sender.send(ack));
     let acknowledged = receiver.recv_timeout(LIMIT).unwrap().unwrap();
     assert_eq!(acknowledged, [json!("Hello")]);
 }

@@ -377,7 +377,9 @@ fn a_panic_in_a_socketio_handler_disconnects_its_own_client() {
         assert_eq!(io.to("room").fetch_sockets().len(), 1, "{place}");
     }
     let (sender, answer) = mpsc::channel();
-    other.emit_with_ack("echo", [json!(1)], LIMIT, move |values| _ = sender.send(values));
+    other
+        .timeout(LIMIT)
+        .emit_with_callback("echo", [json!(1)], move |values| _ = sender.send(values));
     assert_eq!(next("an answer", &answer), Ok(Args(vec![json!(1)])));
     drop(other);
     handle.close();
@@ -453,7 +455,7 @@ const LOCKS_OF_A_SERVER: &[Call<(socketio::Io, socketio::Socket)>] = &[
     ("data", |(_, socket)| socket.set_data(1)),
     ("listeners", |(_, socket)| socket.off(socket.on("later", |_| {}))),
     ("listeners for any", |(_, socket)| socket.off_any(socket.on_any(|_| {}))),
-    ("acks", |(_, socket)| socket.emit_with_ack("why", [], Duration::ZERO, |_| {})),
+    ("acks", |(_, socket)| socket.timeout(Duration::ZERO).emit_with_callback("why", [], |_| {})),
     ("session", |(_, socket)| _ = socket.transport()),
     ("outbox", |(_, socket)| _ = socket.emit("event", [])),
 ];
@@ -481,7 +483,7 @@ fn no_lock_of_a_server_is_held_while_a_handler_runs() {
             }
             for (name, time) in [("answer me", LIMIT), ("ignore me", Duration::from_millis(1))] {
                 let (check, emitting) = (check.clone(), socket.clone());
-                socket.emit_with_ack(name, [], time, move |_| check(name, &emitting));
+                socket.timeout(time).emit_with_callback(name, [], move |_| check(name, &emitting));
             }
             let check = check.clone();
             socket.on_any(move |event| check("any", &event.socket));
@@ -519,7 +521,7 @@ const LOCKS_OF_A_CLIENT: &[Call<Arc<Client>>] = &[
     ("listeners", |client| client.off(client.on("later", |_| {}))),
     ("listeners for any", |client| client.off_any(client.on_any(|_| {}))),
     ("listeners of the manager", |client| client.io().off(client.io().on("later", |_| {}))),
-    ("acks", |client| client.emit_with_ack("why", [], Duration::ZERO, |_| {})),
+    ("acks", |client| client.timeout(Duration::ZERO).emit_with_callback("why", [], |_| {})),
     ("outbox", |client| _ = client.emit("ignored", [])),
 ];
 
@@ -553,7 +555,7 @@ fn no_lock_of_a_client_is_held_while_a_handler_runs() {
     client.on_any(move |_| any());
     for (name, time) in [("echo", LIMIT), ("not acknowledged", Duration::ZERO)] {
         let check = check(name);
-        client.emit_with_ack(name, [], time, move |_| check());
+        client.timeout(time).emit_with_callback(name, [], move |_| check());
     }
     client.open();
     let before = ["any", "connect", "echo", "event", "not acknowledged"];

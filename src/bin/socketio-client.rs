@@ -4,7 +4,7 @@ mod terminal;
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sockets_by_hand::socketio::{Client, ClientOptions, Value};
@@ -22,11 +22,7 @@ fn main() {
     emit_lines(&client, &rooms);
 
     // The acknowledgement of this arrives after everything that the lines have caused.
-    let (acknowledged, done) = mpsc::channel();
-    client.emit_with_ack("echo", (), Duration::from_secs(60), move |result| {
-        _ = acknowledged.send(result);
-    });
-    if let Ok(Err(e)) = done.recv() {
+    if let Err(e) = client.timeout(Duration::from_secs(60)).emit_with_ack("echo", ()) {
         fail(1, &format!("the server did not answer: {e}"));
     }
 }

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use crate::net::clock::{self, Timer};
@@ -29,6 +29,8 @@ struct Shared {
 struct State {
     /// Whether a thread runs a task, and then all that wait.
     busy: bool,
+    /// The thread that runs a task now.
+    runner: Option<ThreadId>,
     /// How many threads wait in [`Serial::run`]. (To notify none of them would be a system call
     /// too.)
     blocked: usize,
@@ -51,6 +53,7 @@ impl Serial {
             state.blocked -= 1;
         }
         state.busy = true;
+        state.runner = Some(thread::current().id());
         drop(state);
         catch_panic(task);
         self.run_waiting();
@@ -74,6 +77,11 @@ impl Serial {
     /// Whether a task runs.
     pub fn is_busy(&self) -> bool {
         lock(&self.0.state).busy
+    }
+
+    /// Whether a task runs on this thread: it is called by that task.
+    pub fn runs_here(&self) -> bool {
+        lock(&self.0.state).runner == Some(thread::current().id())
     }
 
     /// Returns whether the caller has to run the tasks that wait.
@@ -100,11 +108,13 @@ impl Serial {
             let mut state = lock(&self.0.state);
             let Some(task) = state.waiting.pop_front() else {
                 state.busy = false;
+                state.runner = None;
                 if state.blocked > 0 {
                     self.0.idle.notify_one();
                 }
                 return;
             };
+            state.runner = Some(thread::current().id());
             drop(state);
             catch_panic(task);
         }

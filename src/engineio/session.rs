@@ -345,6 +345,12 @@ impl Session {
         self.0.calls.defer(task);
     }
 
+    /// Whether this thread calls the listener now, or runs a task of [`defer`](Session::defer): the
+    /// session receives nothing before that returns.
+    pub(crate) fn receives_here(&self) -> bool {
+        self.0.calls.runs_here()
+    }
+
     /// Ends the session. Returns `false` if it has ended before. The listener is still to be
     /// called.
     fn end(&self, reason: &'static str) -> bool {

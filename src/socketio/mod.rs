@@ -41,7 +41,7 @@ pub mod socket;
 pub use crate::engineio::Handle;
 pub use crate::json::Value;
 use crate::net::{catch_panic, lock};
-pub use acks::AckError;
+pub use acks::{AckError, Timeout};
 pub use args::{Args, IntoArgs};
 pub use broadcast::Broadcast;
 pub use client::{Auth, Client, Options as ClientOptions, Socket as ClientSocket};

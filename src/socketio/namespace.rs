@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::args::IntoArgs;
@@ -52,6 +53,14 @@ pub(super) struct Inner {
     pub(super) broadcast_order: Mutex<()>,
     /// What is kept for clients that were away for a while, if anything is.
     pub(super) store: Option<Store>,
+    /// The id of the next event that wants an acknowledgement, the same to all its receivers.
+    next_ack: AtomicU64,
+}
+
+impl Inner {
+    pub(super) fn next_ack(&self) -> u64 {
+        self.next_ack.fetch_add(1, Relaxed)
+    }
 }
 
 #[derive(Default)]
@@ -85,6 +94,7 @@ impl Namespace {
             room_events: Emitter::new(),
             broadcast_order: Mutex::default(),
             store: recovery.map(Store::new),
+            next_ack: AtomicU64::new(0),
         });
         Namespace(Arc::new(Broadcast::to_all(namespace)))
     }

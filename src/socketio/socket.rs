@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use super::acks::{AckError, Acks};
+use super::acks::{AckError, AckSocket, Acks, Callback, Timeout};
 use super::args::{Args, IntoArgs};
 use super::broadcast::Broadcast;
 use super::connection::Connection;
@@ -195,26 +195,36 @@ impl Socket {
         }
     }
 
-    /// Emits an event and awaits its acknowledgement for `timeout`. `callback` is called with that,
-    /// or with the reason why there is none: later, and never within this call.
+    /// Sets how long to wait for the acknowledgement of the event that is emitted next:
+    /// `socket.timeout(time).emit_with_ack(name, values)`.
+    pub fn timeout(&self, time: Duration) -> Timeout<'_> {
+        Timeout::new(self, Some(time))
+    }
+
+    /// Emits an event, and waits for its acknowledgement as long as the client is connected; see
+    /// [`Timeout::emit_with_ack`].
+    ///
+    /// # Errors
+    /// [`AckError::Disconnected`] or [`AckError::Deadlock`].
     ///
     /// # Panics
-    /// As for [`emit`](Socket::emit); then no acknowledgement is awaited.
-    pub fn emit_with_ack(
+    /// As for [`emit`](Socket::emit).
+    pub fn emit_with_ack(&self, name: &str, values: impl IntoArgs) -> Result<Args, AckError> {
+        Timeout::new(self, None).emit_with_ack(name, values)
+    }
+
+    /// Emits an event, and awaits its acknowledgement as long as the client is connected; see
+    /// [`Timeout::emit_with_callback`].
+    ///
+    /// # Panics
+    /// As for [`emit`](Socket::emit).
+    pub fn emit_with_callback(
         &self,
         name: &str,
         values: impl IntoArgs,
-        timeout: Duration,
         callback: impl FnOnce(Result<Args, AckError>) + Send + 'static,
     ) {
-        let id = self.0.acks.next_id();
-        // First, because it may panic: then no acknowledgement is awaited.
-        let outgoing = self.encode_event(Some(id), name, values);
-        self.0.acks.expect(id, timeout, Box::new(callback));
-        self.send(outgoing);
-        if self.has_ended() {
-            self.0.acks.fail(id, AckError::Disconnected);
-        }
+        Timeout::new(self, None).emit_with_callback(name, values, callback);
     }
 
     /// Adds it to a room, or to a list of rooms. It leaves all rooms when it is disconnected.
@@ -373,6 +383,29 @@ impl Socket {
         let details = self.session().details().filter(|_| self.session().closed() == Some(reason));
         let details = details.map(|text| Value::Object(vec![("message".into(), text.into())]));
         once(reason.into()).chain(details).collect()
+    }
+}
+
+impl AckSocket for Socket {
+    fn emit_expecting(
+        &self,
+        name: &str,
+        values: &[Value],
+        timeout: Option<Duration>,
+        callback: Callback,
+    ) {
+        let id = self.0.namespace.namespace.next_ack();
+        // First, because it may panic: then no acknowledgement is awaited.
+        let outgoing = self.encode_event(Some(id), name, values);
+        self.0.acks.expect(id, timeout, callback);
+        self.send(outgoing);
+        if self.has_ended() {
+            self.0.acks.fail(id, AckError::Disconnected);
+        }
+    }
+
+    fn receives_here(&self) -> bool {
+        self.session().receives_here()
     }
 }
 

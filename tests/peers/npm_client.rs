@@ -51,7 +51,7 @@ fn emit_with_ack(
     values: &[Value],
 ) -> Receiver<Result<Args, AckError>> {
     let (sender, answer) = mpsc::channel();
-    socket.emit_with_ack(name, values, LIMIT, move |answer| _ = sender.send(answer));
+    socket.timeout(LIMIT).emit_with_callback(name, values, move |answer| _ = sender.send(answer));
     answer
 }
 
@@ -92,7 +92,9 @@ fn our_client_uses_npms_server_over_each_transport() {
 
         let (sender, answer) = mpsc::channel();
         let short = Duration::from_millis(50);
-        client.emit_with_ack("silence", [], short, move |answer| _ = sender.send(answer));
+        client
+            .timeout(short)
+            .emit_with_callback("silence", [], move |answer| _ = sender.send(answer));
         assert_eq!(next(&answer), Err(AckError::Timeout));
         assert_eq!(server.line(), "silence");
         server.say("ask");

@@ -157,10 +157,9 @@ fn add_listeners(socket: &Socket, print: impl Fn(String) + Clone + Send + Sync +
     socket.on("ask", move |event| {
         let (socket, print) = (event.socket.clone(), also.clone());
         let limit = Duration::from_millis(event.args[0].as_f64().unwrap() as u64);
-        event.socket.emit_with_ack(
+        event.socket.timeout(limit).emit_with_callback(
             "question",
             &event.args[1..],
-            limit,
             move |answer| match answer {
                 Ok(values) => _ = socket.emit("answered", values),
                 Err(why) => print(format!("no answer: {why}")),

@@ -74,7 +74,7 @@ fn add_listeners(socket: &Socket, print: mpsc::Sender<String>) {
         let socket = &event.socket;
         socket.join(event.args[0].as_str().unwrap());
         socket.set_data(event.args[1].clone());
-        socket.emit_with_ack("question", (), Duration::from_secs(60), |_| {});
+        socket.timeout(Duration::from_secs(60)).emit_with_callback("question", (), |_| {});
         socket.emit("joined", ());
     });
     // It ends the connection with the reason `forced close`, as `conn.close()` does in Node.

@@ -685,7 +685,9 @@ mod acknowledgements_of_the_client {
     /// Emits an event with an acknowledgement, and returns its receiver.
     fn emit_with_ack(socket: &Socket, time: Duration) -> Acks {
         let (sender, receiver) = mpsc::channel();
-        socket.emit_with_ack("ask", ["?".into()], time, move |ack| sender.send(ack).unwrap());
+        socket
+            .timeout(time)
+            .emit_with_callback("ask", ["?".into()], move |ack| sender.send(ack).unwrap());
         receiver
     }
 
@@ -726,7 +728,7 @@ mod acknowledgements_of_the_client {
         client.close();
         next(&server.ends);
         let (sender, called) = mpsc::channel();
-        socket.emit_with_ack("ask", [], LIMIT, move |ack| {
+        socket.timeout(LIMIT).emit_with_callback("ask", [], move |ack| {
             sender.send((ack, thread::current().id())).unwrap();
         });
         let (ack, callback_thread) = next(&called);
@@ -743,7 +745,8 @@ mod acknowledgements_of_the_client {
             let (sender, called) = mpsc::channel();
             let panicked = catch_unwind(AssertUnwindSafe(|| {
                 socket
-                    .emit_with_ack(name, values, Duration::ZERO, move |_| sender.send(()).unwrap());
+                    .timeout(Duration::ZERO)
+                    .emit_with_callback(name, values, move |_| sender.send(()).unwrap());
             }));
             assert!(panicked.is_err());
             assert_eq!(called.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected));
@@ -1175,7 +1178,9 @@ mod handlers {
         let server = server(move |socket| {
             let called = called.clone();
             let emit = move || {
-                socket.emit_with_ack("disconnect", [], LIMIT, move |_| _ = called.send(()));
+                socket
+                    .timeout(LIMIT)
+                    .emit_with_callback("disconnect", [], move |_| _ = called.send(()));
             };
             assert!(catch_unwind(AssertUnwindSafe(emit)).is_err());
         });

@@ -159,13 +159,13 @@ fn disconnected_clients_leave_nothing_behind() {
         let held = (socket.clone(), witness.clone());
         socket.on_any(move |_| _ = &held);
         let held = (socket.clone(), witness.clone());
-        socket.emit_with_ack("acknowledge", [], Duration::from_secs(3600), move |_| _ = &held);
+        socket.emit_with_callback("acknowledge", [], move |_| _ = &held);
     });
     let held_by_the_server = weak.strong_count();
     let mut clients: Vec<_> = (0..6)
         .map(|n| {
             let mut client = connected(server.address);
-            assert_eq!(client.text(), r#"420["acknowledge"]"#);
+            assert_eq!(client.text(), format!(r#"42{n}["acknowledge"]"#));
             client.send(["41", "1", "4malformed", "40", r#"42["hello"]"#, r#"42["hello"]"#][n]);
             client
         })
@@ -173,7 +173,7 @@ fn disconnected_clients_leave_nothing_behind() {
     let mut polling = Polling::open(server.address);
     polling.post("40");
     polling.send_get();
-    assert!(polling.received().contains(r#"420["acknowledge"]"#));
+    assert!(polling.received().contains(r#"426["acknowledge"]"#));
     assert!(weak.strong_count() > held_by_the_server);
     clients[4].close();
     drop((clients, polling.upgrade(), polling));

@@ -114,7 +114,7 @@ fn events_and_acknowledgements_are_binary_messages() {
     assert_eq!(receive(&mut client), json!({type: 3, nsp: "/", id: 7, data: [1, "b"]}));
 
     let (answered, answers) = mpsc::channel();
-    socket.emit_with_ack("who?", (), LIMIT, move |answer| _ = answered.send(answer));
+    socket.timeout(LIMIT).emit_with_callback("who?", (), move |answer| _ = answered.send(answer));
     assert_eq!(receive(&mut client), json!({type: 2, nsp: "/", id: 0, data: ["who?"]}));
     send(&mut client, &json!({type: 3, nsp: "/", id: 0, data: ["Ann"]}));
     assert_eq!(next(&answers), Ok(Args(vec![json!("Ann")])));
@@ -195,7 +195,9 @@ fn our_client_speaks_message_pack_over_each_transport() {
         let echo = vec![Value::Binary(vec![1, 2]), json!({deep: vec![3_u8]})];
         assert_eq!(next(&events), ("echo".to_string(), Args(echo)));
         let (answered, answers) = mpsc::channel();
-        client.emit_with_ack("ask", "?", LIMIT, move |answer| _ = answered.send(answer));
+        client
+            .timeout(LIMIT)
+            .emit_with_callback("ask", "?", move |answer| _ = answered.send(answer));
         assert_eq!(next(&answers), Ok(Args(vec![json!("?")])));
         client.disconnect();
         assert_eq!(next(&server.ends).1, "client namespace disconnect");

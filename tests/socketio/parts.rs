@@ -522,35 +522,52 @@ mod awaited_acknowledgements {
 
     type AckResult = Result<Args, AckError>;
 
-    /// Awaits an acknowledgement, and returns its id and the receiver of the result.
-    fn expect(acks: &Acks, time: Duration) -> (u64, mpsc::Receiver<AckResult>) {
+    /// Awaits an acknowledgement, and returns the receiver of the result.
+    fn expect(acks: &Acks, id: u64, time: Duration) -> mpsc::Receiver<AckResult> {
         let (sender, receiver) = mpsc::channel();
-        let id = acks.next_id();
-        acks.expect(id, time, Box::new(move |ack| sender.send(ack).unwrap()));
-        (id, receiver)
+        acks.expect(id, Some(time), Box::new(move |ack| sender.send(ack).unwrap()));
+        receiver
     }
 
     #[test]
-    fn each_has_an_id_and_resolves_its_callback() {
+    fn each_resolves_the_callback_of_its_id() {
         let acks = Acks::default();
-        let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
-        assert_eq!((first.0, second.0), (0, 1));
+        let (first, second) = (expect(&acks, 0, LIMIT), expect(&acks, 1, LIMIT));
         acks.resolve(1, Ok(Args(vec!["second".into()])));
         acks.resolve(0, Ok(Args::default()));
-        assert_eq!(next(&first.1), Ok(Args::default()));
-        assert_eq!(next(&second.1), Ok(Args(vec!["second".into()])));
-        assert_eq!(expect(&acks, LIMIT).0, 2);
+        assert_eq!(next(&first), Ok(Args::default()));
+        assert_eq!(next(&second), Ok(Args(vec!["second".into()])));
+    }
+
+    #[test]
+    fn one_that_is_forgotten_does_not_call_its_callback() {
+        let acks = Acks::default();
+        let ack = expect(&acks, 0, LIMIT);
+        assert!(acks.is_awaited(0));
+        acks.forget(0);
+        assert!(!acks.is_awaited(0));
+        assert!(ack.recv().is_err());
+    }
+
+    #[test]
+    fn one_without_a_timeout_is_awaited_until_the_disconnect() {
+        let acks = Acks::default();
+        let (sender, ack) = mpsc::channel();
+        acks.expect(0, None, Box::new(move |result: AckResult| sender.send(result).unwrap()));
+        assert!(ack.try_recv().is_err());
+        acks.disconnected();
+        assert_eq!(next(&ack), Err(AckError::Disconnected));
     }
 
     #[test]
     fn one_that_is_not_awaited_is_ignored() {
         let acks = Acks::default();
         acks.resolve(0, Ok(Args::default()));
-        let (id, ack) = expect(&acks, LIMIT);
-        acks.resolve(id + 1, Ok(Args::default()));
+        let ack = expect(&acks, 0, LIMIT);
+        acks.resolve(1, Ok(Args::default()));
         assert!(ack.try_recv().is_err());
-        acks.resolve(id, Ok(Args(vec![1.into()])));
-        acks.resolve(id, Ok(Args(vec![2.into()])));
+        acks.resolve(0, Ok(Args(vec![1.into()])));
+        acks.resolve(0, Ok(Args(vec![2.into()])));
         assert_eq!(next(&ack), Ok(Args(vec![1.into()])));
         assert!(ack.recv().is_err(), "the callback was called twice");
     }
@@ -558,21 +575,21 @@ mod awaited_acknowledgements {
     #[test]
     fn one_that_is_late_times_out() {
         let acks = Acks::default();
-        let (id, ack) = expect(&acks, Duration::from_millis(5));
+        let ack = expect(&acks, 0, Duration::from_millis(5));
         assert_eq!(next(&ack), Err(AckError::Timeout));
-        acks.resolve(id, Ok(Args::default()));
+        acks.resolve(0, Ok(Args::default()));
         assert!(ack.recv().is_err());
     }
 
     #[test]
     fn all_are_resolved_at_the_disconnect() {
         let acks = Acks::default();
-        let (first, second) = (expect(&acks, LIMIT), expect(&acks, LIMIT));
+        let (first, second) = (expect(&acks, 0, LIMIT), expect(&acks, 1, LIMIT));
         acks.disconnected();
-        assert_eq!(next(&first.1), Err(AckError::Disconnected));
-        assert_eq!(next(&second.1), Err(AckError::Disconnected));
-        acks.resolve(first.0, Ok(Args::default()));
-        assert!(first.1.recv().is_err());
+        assert_eq!(next(&first), Err(AckError::Disconnected));
+        assert_eq!(next(&second), Err(AckError::Disconnected));
+        acks.resolve(0, Ok(Args::default()));
+        assert!(first.recv().is_err());
     }
 
     #[test]
@@ -580,12 +597,11 @@ mod awaited_acknowledgements {
         let acks = Acks::default();
         let (sender, receiver) = mpsc::channel();
         let again = acks.clone();
-        let await_again = Box::new(move |_| sender.send(expect(&again, LIMIT)).unwrap());
-        let id = acks.next_id();
-        acks.expect(id, LIMIT, await_again);
-        acks.resolve(id, Ok(Args::default()));
-        let (id, ack) = next(&receiver);
-        acks.resolve(id, Ok(Args(vec!["again".into()])));
+        let await_again = Box::new(move |_| sender.send(expect(&again, 1, LIMIT)).unwrap());
+        acks.expect(0, Some(LIMIT), await_again);
+        acks.resolve(0, Ok(Args::default()));
+        let ack = next(&receiver);
+        acks.resolve(1, Ok(Args(vec!["again".into()])));
         assert_eq!(next(&ack), Ok(Args(vec!["again".into()])));
     }
 }

@@ -202,7 +202,7 @@ fn events_have_an_offset_unless_they_are_volatile_or_want_an_acknowledgement() {
     let without = [
         Box::new(|| _ = socket.emit_volatile("volatile", "text")) as Box<dyn Fn()>,
         Box::new(|| server.io.volatile().emit("volatile", "text")),
-        Box::new(|| socket.emit_with_ack("ask", "text", LIMIT, |_| {})),
+        Box::new(|| socket.timeout(LIMIT).emit_with_callback("ask", "text", |_| {})),
     ];
     let volatile = r#"42["volatile","text"]"#;
     for (emit, event) in without.iter().zip([volatile, volatile, r#"420["ask","text"]"#]) {

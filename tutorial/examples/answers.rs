@@ -34,7 +34,7 @@ fn serve(socket: Socket) {
         let [Value::Number(ms)] = event.args[..] else { return };
         let socket = event.socket.clone();
         let time = Duration::from_millis(ms as u64);
-        event.socket.emit_with_ack("name?", (), time, move |answer| {
+        event.socket.timeout(time).emit_with_callback("name?", (), move |answer| {
             match answer {
                 Ok(names) => socket.emit("you are", names),
                 Err(e) => socket.emit("nobody", e.to_string()),

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn emit_with_ack(socket: &Socket, name: &'static str, changed: &Sender<()>) {
     let changed = changed.clone();
-    socket.emit_with_ack(name, (), Duration::from_secs(10), move |result| {
+    socket.timeout(Duration::from_secs(10)).emit_with_callback(name, (), move |result| {
         match result {
             Ok(_) => println!("{name}: acknowledged"),
             Err(e) => println!("{name}: {e}"),

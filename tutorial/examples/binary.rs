@@ -1,6 +1,5 @@
 //! Chapter 22: bytes among the values of an event, in both forms, and what a decoder refuses.
 
-use std::sync::mpsc;
 use std::time::Duration;
 use std::{error::Error, io, thread};
 
@@ -57,12 +56,9 @@ fn echo(url: &str, transport: &'static str) -> Result<(), Box<dyn Error>> {
     options.engine.transports = vec![transport];
     let client = Client::new(url, options)?;
     client.open();
-    let (sender, answer) = mpsc::channel();
     let picture = json!(vec![0x89u8, 0x50, 0x4e, 0x47]);
-    client.emit_with_ack("picture", picture.clone(), Duration::from_secs(10), move |answer| {
-        _ = sender.send(answer);
-    });
-    let same = answer.recv()?? == [json!(4), picture];
+    let answer = client.timeout(Duration::from_secs(10)).emit_with_ack("picture", &picture)?;
+    let same = answer == [json!(4), picture];
     println!(
         "{transport}: {}",
         if same { "the same bytes returned" } else { "other bytes returned" }

@@ -16,7 +16,7 @@ fn emit_and_wait(
     timeout: Duration,
 ) -> Result<Args, AckError> {
     let (sender, receiver) = mpsc::channel();
-    socket.emit_with_ack(name, values, timeout, move |answer| _ = sender.send(answer));
+    socket.timeout(timeout).emit_with_callback(name, values, move |answer| _ = sender.send(answer));
     receiver.recv().unwrap_or(Err(AckError::Disconnected))
 }
 

@@ -16,7 +16,7 @@ fn emit_at_least_once(
     give_up: impl FnOnce(&Socket) + Send + 'static,
 ) {
     let (again, event) = (socket.clone(), name.to_string());
-    socket.emit_with_ack(name, values.clone(), timeout, move |answer| match answer {
+    socket.timeout(timeout).emit_with_callback(name, values.clone(), move |answer| match answer {
         Err(AckError::Timeout) if tries > 1 => {
             emit_at_least_once(&again, &event, values, (timeout, tries - 1), give_up);
         }

@@ -21,7 +21,9 @@ fn emit_to_all(
     let (sender, answers) = mpsc::channel();
     for socket in receivers.fetch_sockets() {
         let sender = sender.clone();
-        socket.emit_with_ack(name, values, timeout, move |answer| _ = sender.send(answer));
+        socket
+            .timeout(timeout)
+            .emit_with_callback(name, values, move |answer| _ = sender.send(answer));
     }
     drop(sender);
     thread::spawn(move || callback(answers.iter().flatten().collect()));
@@ -47,8 +49,9 @@ mod tests {
         let (sender, answers) = mpsc::channel();
         emit_to_all(&io.to("tea"), "sugar?", &[], timeout, move |answers| _ = sender.send(answers));
         for (n, client) in clients.iter_mut().enumerate().skip(silent) {
-            assert_eq!(client.receive().unwrap(), r#"420["sugar?"]"#);
-            client.send(&format!("430[{n}]"));
+            let event = client.receive().unwrap(); // such as 420["sugar?"]
+            let id = event.strip_prefix("42").and_then(|rest| rest.strip_suffix(r#"["sugar?"]"#));
+            client.send(&format!("43{}[{n}]", id.unwrap()));
         }
         let mut answers = answers.recv().unwrap();
         answers.sort_by_key(|answer| answer[0].to_string());

@@ -15,10 +15,12 @@ use sockets_by_hand::socketio::{ClientSocket, Event, Socket};
 fn order(socket: &ClientSocket, number: u64, dish: &str, tries: u32, done: mpsc::Sender<bool>) {
     let (again, same) = (socket.clone(), dish.to_string());
     let values = [json!(number), json!(dish)];
-    socket.emit_with_ack("order", values, Duration::from_secs(10), move |result| match result {
-        Ok(_) => _ = done.send(true),
-        Err(_) if tries <= 1 => _ = done.send(false),
-        Err(_) => order(&again, number, &same, tries - 1, done),
+    socket.timeout(Duration::from_secs(10)).emit_with_callback("order", values, move |result| {
+        match result {
+            Ok(_) => _ = done.send(true),
+            Err(_) if tries <= 1 => _ = done.send(false),
+            Err(_) => order(&again, number, &same, tries - 1, done),
+        }
     });
 }
 

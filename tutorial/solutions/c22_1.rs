@@ -17,7 +17,6 @@ mod tests {
     use super::*;
     use sockets_by_hand::json;
     use sockets_by_hand::socketio::{Client, Server};
-    use std::sync::mpsc;
     use std::time::Duration;
 
     #[test]
@@ -32,16 +31,12 @@ mod tests {
         });
         std::thread::spawn(|| server.serve());
         let client = Client::connect(&url).unwrap();
-        let (sender, answers) = mpsc::channel();
-        for size in [400, 500, 600] {
+        let answers = [400, 500, 600].map(|size| {
             let bytes = vec![7u8; size];
             let picture = json!({"small": bytes.clone(), "sizes": [{"large": bytes}, "text"]});
-            let sender = sender.clone();
-            client.emit_with_ack("picture", picture, Duration::from_secs(10), move |answer| {
-                sender.send(answer.unwrap()).unwrap();
-            });
-        }
-        let answers: Vec<_> = answers.iter().take(3).map(|values| values[0].clone()).collect();
+            let time = Duration::from_secs(10);
+            client.timeout(time).emit_with_ack("picture", picture).unwrap()[0].clone()
+        });
         assert_eq!(answers, [json!(true), json!(true), json!(false)]);
     }
 }

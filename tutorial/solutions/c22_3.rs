@@ -32,14 +32,16 @@ fn upload(
     let piece = &rest[..rest.len().min(PIECE)];
     let values = [json!("cat.png"), json!(from), json!(piece)];
     let again = socket.clone();
-    socket.emit_with_ack("piece", values, Duration::from_secs(10), move |result| match result {
-        Ok(values) => {
-            let has = values[0].as_f64().unwrap_or(0.0) as usize;
-            // A server that takes no more must not keep this client busy for ever.
-            let tries = if has > from { tries } else { tries - 1 };
-            upload(&again, file, has, tries, done);
+    socket.timeout(Duration::from_secs(10)).emit_with_callback("piece", values, move |result| {
+        match result {
+            Ok(values) => {
+                let has = values[0].as_f64().unwrap_or(0.0) as usize;
+                // A server that takes no more must not keep this client busy for ever.
+                let tries = if has > from { tries } else { tries - 1 };
+                upload(&again, file, has, tries, done);
+            }
+            Err(_) => upload(&again, file, from, tries - 1, done),
         }
-        Err(_) => upload(&again, file, from, tries - 1, done),
     });
 }
 

@@ -417,6 +417,12 @@ impl Manager {
         }
     }
 
+    /// Whether this is the thread that reads the session, and so calls the listeners.
+    pub fn runs_here(&self) -> bool {
+        let connection = lock(&self.connection);
+        connection.thread.as_ref().is_some_and(|(own, _)| *own == thread::current().id())
+    }
+
     /// Whether any socket needs a session.
     fn is_active(&self) -> bool {
         lock(&self.sockets).iter().any(Socket::is_active)

@@ -55,8 +55,8 @@ pub struct Options {
     /// but the volatile ones is sent at least once, and in order: the next one when the last has been
     /// acknowledged or given up. The server must acknowledge every event. 0.
     pub retries: u32,
-    /// How long a try waits for an acknowledgement, if the event has no timeout of its own. Without
-    /// it, a try ends with the session. None.
+    /// How long to wait for an acknowledgement, in each try, if the event has no timeout of its own.
+    /// Without it, a try ends with the session. None.
     pub ack_timeout: Option<Duration>,
     /// How packets are encoded. [`Parser::Json`]; the server must have the same.
     pub parser: Parser,
@@ -174,12 +174,14 @@ impl Drop for Client {
         let sockets = lock(&self.manager.sockets).clone();
         for socket in &sockets {
             socket.disconnect();
-            socket.0.acks.disconnected();
-            socket.fail_queued();
             socket.remove_all();
         }
         sockets.iter().for_each(Socket::disconnect); // a listener may have opened one again
         lock(&self.manager.sockets).clear(); // one that is opened later needs no session
+        for socket in &sockets {
+            socket.0.acks.disconnected();
+            socket.fail_queued();
+        }
         self.manager.events.remove_all();
         self.manager.engine().remove_all();
         if has_session {

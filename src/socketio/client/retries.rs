@@ -6,11 +6,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
 use super::{Options, Socket};
 use crate::engineio::Outgoing;
-use crate::net::clock::FOREVER;
 use crate::socketio::acks::{AckError, Callback, resolve_disconnected};
 use crate::socketio::{Args, Emitted, catch_panic, lock};
 
@@ -18,7 +18,7 @@ pub(super) struct Retries {
     /// How often an event is sent again; without any, there is no queue.
     limit: u32,
     /// How long a try waits for the acknowledgement of an event without a timeout of its own.
-    ack_timeout: Option<Duration>,
+    pub ack_timeout: Option<Duration>,
     queue: Mutex<Queue>,
 }
 
@@ -70,6 +70,10 @@ impl Socket {
         let event = Queued { ack, outgoing, timeout, callback, tries: 0 };
         lock(&self.0.retries.queue).events.push_back(event);
         self.send_queued();
+        if !self.has_client() {
+            let socket = self.clone(); // its client has been dropped meanwhile
+            _ = thread::Builder::new().spawn(move || socket.fail_queued());
+        }
         Emitted::Queued
     }
 
@@ -85,7 +89,7 @@ impl Socket {
         event.tries += 1;
         let (socket, ack, tries) = (self.clone(), event.ack, event.tries);
         let callback = Box::new(move |result| socket.on_try(ack, tries, result));
-        let timeout = event.timeout.or(self.0.retries.ack_timeout).unwrap_or(FOREVER);
+        let timeout = event.timeout.or(self.0.retries.ack_timeout);
         self.0.acks.expect(ack, timeout, callback);
         sender.send_outgoing(&event.outgoing); // if it fails, the session has ended
         queue.pending = true;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::retries::Retries;
 use crate::engineio::{Outgoing, client::Sender};
 use crate::json;
 use crate::json::Value;
-use crate::socketio::acks::{AckError, Acks, Callback, resolve_disconnected};
+use crate::socketio::acks::{AckError, AckSocket, Acks, Callback, Timeout, resolve_disconnected};
 use crate::socketio::args::size_in_memory;
 use crate::socketio::packet::Kind;
 use crate::socketio::{Args, Emitted, Event, IntoArgs, Listeners, Parser, catch_panic, lock};
@@ -36,6 +37,8 @@ pub struct Inner {
     listeners: Listeners<Socket>,
     pub(super) acks: Acks,
     pub(super) retries: Retries,
+    /// The id of the next event that wants an acknowledgement.
+    next_ack: AtomicU64,
     auth: Mutex<Auth>,
     recovery: Recovery,
     /// The events that were emitted while it was not connected, with the ids of their
@@ -85,6 +88,7 @@ impl Socket {
             listeners: Listeners::default(),
             acks: Acks::default(),
             retries,
+            next_ack: AtomicU64::new(0),
             auth: Mutex::new(auth),
             recovery: Recovery::default(),
             buffer: Mutex::default(),
@@ -180,7 +184,7 @@ impl Socket {
     /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
     /// than ten binary values, at which the server would end the session.
     pub fn emit(&self, name: &str, values: impl IntoArgs) -> Emitted {
-        let ack = self.0.retries.is_enabled().then(|| self.0.acks.next_id());
+        let ack = self.0.retries.is_enabled().then(|| self.next_ack());
         let outgoing = self.encode_event(ack, name, values);
         match ack {
             Some(ack) => self.emit_until_acknowledged(ack, outgoing, None, None),
@@ -204,32 +208,46 @@ impl Socket {
         self.send(None, self.encode_event(None, name, values), true)
     }
 
-    /// Emits an event and awaits its acknowledgement for `timeout`. `callback` is called with that,
-    /// or with the reason why there is none: later, and never within this call. (On the thread that
-    /// reads, on one that calls [`disconnect`](Socket::disconnect), or on another.) With
-    /// [`Options::retries`](super::Options::retries), each try has that time.
+    /// Sets how long to wait for the acknowledgement of the event that is emitted next:
+    /// `socket.timeout(time).emit_with_ack(name, values)`. The time while it is not connected
+    /// counts. With [`Options::retries`](super::Options::retries), each try has that time.
+    pub fn timeout(&self, time: Duration) -> Timeout<'_> {
+        Timeout::new(self, Some(time))
+    }
+
+    /// Emits an event, and waits for its acknowledgement without a timeout; see
+    /// [`Timeout::emit_with_ack`]. While it is not connected, it waits until it is.
+    ///
+    /// # Errors
+    /// [`AckError::Disconnected`] or [`AckError::Deadlock`].
     ///
     /// # Panics
-    /// As for [`emit`](Socket::emit); then no acknowledgement is awaited.
-    pub fn emit_with_ack(
+    /// As for [`emit`](Socket::emit).
+    pub fn emit_with_ack(&self, name: &str, values: impl IntoArgs) -> Result<Args, AckError> {
+        Timeout::new(self, None).emit_with_ack(name, values)
+    }
+
+    /// Emits an event, and awaits its acknowledgement without a timeout; see
+    /// [`Timeout::emit_with_callback`].
+    ///
+    /// # Panics
+    /// As for [`emit`](Socket::emit).
+    pub fn emit_with_callback(
         &self,
         name: &str,
         values: impl IntoArgs,
-        timeout: Duration,
         callback: impl FnOnce(Result<Args, AckError>) + Send + 'static,
     ) {
-        let id = self.0.acks.next_id();
-        // First, because it may panic: then no acknowledgement is awaited.
-        let outgoing = self.encode_event(Some(id), name, values);
-        if self.0.manager.strong_count() == 0 {
-            self.0.acks.expect(id, timeout, Box::new(callback));
-            self.0.acks.fail(id, AckError::Disconnected);
-        } else if self.0.retries.is_enabled() {
-            self.emit_until_acknowledged(id, outgoing, Some(timeout), Some(Box::new(callback)));
-        } else {
-            self.0.acks.expect(id, timeout, Box::new(callback));
-            self.send(Some(id), outgoing, false);
-        }
+        Timeout::new(self, None).emit_with_callback(name, values, callback);
+    }
+
+    fn next_ack(&self) -> u64 {
+        self.0.next_ack.fetch_add(1, Relaxed)
+    }
+
+    /// Whether its client exists. (When that is dropped, its thread may hold the manager for longer.)
+    pub(super) fn has_client(&self) -> bool {
+        self.0.manager.upgrade().is_some_and(|manager| lock(&manager.sockets).contains(self))
     }
 
     fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) -> Emitted {
@@ -470,6 +488,34 @@ impl Socket {
         if let Some(sender) = self.sender().filter(|_| self.id().as_deref() == Some(id)) {
             sender.send_outgoing(&answer); // if it fails, the session has ended
         }
+    }
+}
+
+impl AckSocket for Socket {
+    fn emit_expecting(
+        &self,
+        name: &str,
+        values: &[Value],
+        timeout: Option<Duration>,
+        callback: Callback,
+    ) {
+        let id = self.next_ack();
+        // First, because it may panic: then no acknowledgement is awaited.
+        let outgoing = self.encode_event(Some(id), name, values);
+        if self.0.retries.is_enabled() && self.has_client() {
+            _ = self.emit_until_acknowledged(id, outgoing, timeout, Some(callback));
+            return;
+        }
+        self.0.acks.expect(id, timeout.or(self.0.retries.ack_timeout), callback);
+        if self.has_client() {
+            self.send(Some(id), outgoing, false);
+        } else {
+            self.0.acks.fail(id, AckError::Disconnected);
+        }
+    }
+
+    fn receives_here(&self) -> bool {
+        self.0.manager.upgrade().is_some_and(|manager| manager.runs_here())
     }
 }
 

@@ -65,21 +65,32 @@ impl Inner {
 
 #[derive(Default)]
 pub(super) struct Members {
-    /// By id. Each has the number of its first join, for the order.
-    sockets: HashMap<String, (u64, Socket)>,
+    /// By the number of their first join: in the order in which they have connected.
+    sockets: BTreeMap<u64, Socket>,
+    /// The number of each id.
+    numbers: HashMap<String, u64>,
     pub(super) rooms: Rooms,
 }
 
 impl Members {
     /// All sockets, in the order in which they have connected.
     pub(super) fn all(&self) -> Vec<Socket> {
-        let mut sockets: Vec<_> = self.sockets.values().collect();
-        sockets.sort_unstable_by_key(|(number, _)| *number);
-        sockets.into_iter().map(|(_, socket)| socket.clone()).collect()
+        self.sockets.values().cloned().collect()
     }
 
     pub(super) fn get(&self, id: &str) -> Option<Socket> {
-        self.sockets.get(id).map(|(_, socket)| socket.clone())
+        self.sockets.get(self.numbers.get(id)?).cloned()
+    }
+
+    fn insert(&mut self, socket: &Socket) {
+        let number = self.rooms.number(socket.id()).unwrap_or_default();
+        self.numbers.insert(socket.id().to_string(), number);
+        self.sockets.insert(number, socket.clone());
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Socket> {
+        self.rooms.leave_all(id);
+        self.sockets.remove(&self.numbers.remove(id)?)
     }
 }
 
@@ -205,8 +216,7 @@ impl Namespace {
                 }
             }
             members.rooms.join(socket.id(), socket.id());
-            let number = members.rooms.number(socket.id()).unwrap_or_default();
-            members.sockets.insert(socket.id().to_string(), (number, socket.clone()));
+            members.insert(socket);
             socket.send_connect();
         });
     }
@@ -221,10 +231,7 @@ impl Namespace {
     }
 
     pub(super) fn remove(&self, socket: &Socket) {
-        let removed = self.change(|members| {
-            members.rooms.leave_all(socket.id());
-            members.sockets.remove(socket.id())
-        });
+        let removed = self.change(|members| members.remove(socket.id()));
         drop(removed); // not under the lock
     }
 

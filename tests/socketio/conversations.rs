@@ -1213,7 +1213,8 @@ mod handlers {
         drop(client);
         until(|| server.handle.sessions() == 0);
         drop(release);
-        assert_eq!(next(&reasons), ["transport error".into()]);
+        let details = json!({"message": "poll connection closed prematurely"});
+        assert_eq!(next(&reasons), ["transport error".into(), details]);
         drop(next(&server.sockets));
         until(|| weak.upgrade().is_none());
     }

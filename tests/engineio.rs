@@ -242,6 +242,20 @@ mod opening {
     }
 
     #[test]
+    fn x_forwarded_for_is_trusted_with_the_option_only_over_each_transport() {
+        for (trust_proxy, expected) in [(0, "127.0.0.1"), (1, "203.0.113.7"), (2, "1.1.1.1")] {
+            let server = server(Options { trust_proxy, ..Options::default() });
+            let lines = "X-Forwarded-For: 9.9.9.9, 1.1.1.1, 203.0.113.7\r\n";
+            let address =
+                || next(&server.sessions).remote_address().map(|address| address.ip().to_string());
+            _ = Polling::open_with(server.address, lines);
+            assert_eq!(address().as_deref(), Some(expected));
+            WebSocket::open_with(server.address, WEBSOCKET, lines).unwrap();
+            assert_eq!(address().as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
     fn invalid_requests_get_the_error_of_the_protocol() {
         let server = server(Options::default());
         let transport = (400, r#"{"code":0,"message":"Transport unknown"}"#);
@@ -377,6 +391,21 @@ mod other_paths {
         assert_eq!(connection.post("/", "hello").body, "1 127.0.0.1 POST hello");
         assert_eq!(connection.post("/", "hello!").status, 413);
         assert!(connection.has_ended());
+    }
+
+    #[test]
+    fn each_request_for_a_page_has_the_address_that_a_trusted_proxy_forwards() {
+        let mut server = bind(Options { trust_proxy: 1, ..Options::default() });
+        server.page(|request, _body| {
+            Response::text(200, &request.remote_address.unwrap().ip().to_string())
+        });
+        let server = serve(server, echo);
+        let mut proxy = Connection::open(server.address);
+        for client in ["203.0.113.7", "2001:db8::1"] {
+            proxy.request("GET", "/", &format!("X-Forwarded-For: {client}\r\n"), "");
+            assert_eq!(proxy.response().body, client);
+        }
+        assert_eq!(proxy.get("/").body, "127.0.0.1");
     }
 
     #[test]

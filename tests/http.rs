@@ -181,6 +181,37 @@ fn header_names_match_in_any_case_and_several_are_one_list() {
 }
 
 #[test]
+fn the_forwarded_address_is_the_one_that_a_trusted_proxy_has_added() {
+    let connection = Some("192.0.2.1:5".parse().unwrap());
+    let address = |lines: &str, proxies| {
+        let mut request = accepted(&get_with(lines));
+        request.remote_address = connection;
+        request.forwarded_for(proxies).unwrap().to_string()
+    };
+    let forged = "X-Forwarded-For: 1.1.1.1, 2.2.2.2\r\nx-forwarded-for: 3.3.3.3";
+    for (proxies, expected) in
+        [(0, "192.0.2.1:5"), (1, "3.3.3.3:0"), (2, "2.2.2.2:0"), (3, "1.1.1.1:0"), (9, "1.1.1.1:0")]
+    {
+        assert_eq!(address(forged, proxies), expected, "{proxies}");
+    }
+    for (entry, expected) in [
+        ("2001:db8::1", "[2001:db8::1]:0"),
+        ("3.3.3.3:80", "3.3.3.3:80"),
+        ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+        ("1.1.1.1, 3.3.3.3 ,, ", "3.3.3.3:0"),
+    ] {
+        assert_eq!(address(&format!("X-Forwarded-For: {entry}"), 1), expected, "{entry}");
+    }
+    let long = "1".repeat(10_000);
+    let many = "1.1.1.1,".repeat(1_000) + "unknown";
+    for entry in ["", ",", "unknown", "_hidden", "1.1.1", "1.1.1.1:99999", "[::1", &long, &many] {
+        let lines = format!("X-Forwarded-For: {entry}");
+        assert_eq!(address(&lines, 1), "192.0.2.1:5", "{entry}");
+    }
+    assert_eq!(address("A: b", usize::MAX), "192.0.2.1:5");
+}
+
+#[test]
 fn a_query_is_decoded() {
     let target =
         "/a%20b?x=1&x=2&n%61me=Ada+L%2BZ%C3%AB&empty=&flag&bad=%zz%4&=c&odd=a=b?c&cut=%C3&%%36=%";

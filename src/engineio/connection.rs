@@ -103,7 +103,8 @@ impl Engine {
             if let Some((session, number)) = requested.held.take() {
                 session.poll_aborted(number);
             }
-            let Some(request) = next? else { return Ok(None) };
+            let Some(mut request) = next? else { return Ok(None) };
+            request.remote_address = request.forwarded_for(options.trust_proxy);
             let is_ours =
                 || self.sessions.is_path_of(&request) || self.endpoint(&request).is_some();
             if handshake::is_upgrade(&request) && is_ours() {

@@ -98,6 +98,13 @@ pub struct Options {
     /// replaces the session over polling that has been without a `GET` for longest, if there is
     /// one.
     pub max_connections: usize,
+    /// How many proxies stand in front of the server. 0. With 1 or more, the address of a client
+    /// ([`Request::remote_address`], [`Session::remote_address`]) is taken from the header
+    /// `X-Forwarded-For`, as [`Request::forwarded_for`] does. Set it only if clients cannot reach the
+    /// server past the proxies: otherwise a client can claim any address. A plain WebSocket's
+    /// [`remote_address`](crate::ws::Sender::remote_address) stays that of its connection. (Express'
+    /// setting `trust proxy`, with a number. npm's Socket.IO server has no such option.)
+    pub trust_proxy: usize,
     /// How long connections may go on after [`Handle::close`]. 30 s. Then they are destroyed.
     pub close_timeout: Duration,
     /// The pages of other origins that may read the responses. None.
@@ -139,6 +146,7 @@ impl Default for Options {
             max_body: MAX_BODY,
             max_queued: net::outbox::MAX_QUEUED,
             max_connections: net::server::MAX_CONNECTIONS,
+            trust_proxy: 0,
             close_timeout: net::server::CLOSE_TIMEOUT,
             cors: None,
             allow_request: Box::new(|_| true),

@@ -154,7 +154,8 @@ impl Session {
         &self.0.request
     }
 
-    /// The address of the client, or of a proxy in front of it.
+    /// The address of the client, or of a proxy in front of the server: see
+    /// [`Options::trust_proxy`](super::Options::trust_proxy).
     pub fn remote_address(&self) -> Option<SocketAddr> {
         self.0.request.remote_address
     }

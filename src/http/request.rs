@@ -1,7 +1,7 @@
 //! Requests: servers read them, clients write them.
 
 use std::io::BufRead;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Error::{self, Refused};
 use super::Headers;
@@ -32,8 +32,8 @@ pub struct Request {
     pub minor: u8,
     /// The headers.
     pub headers: Headers,
-    /// The address of the client, or of a proxy in front of it. It is no part of the message: a
-    /// [`Connection`](super::Connection) adds it (`req.socket.remoteAddress`).
+    /// The address of the client, or of a proxy in front of the server. It is no part of the message:
+    /// a [`Connection`](super::Connection) adds it (`req.socket.remoteAddress`).
     pub remote_address: Option<SocketAddr>,
 }
 
@@ -105,6 +105,35 @@ impl Request {
         let (_, query) = self.target.split_once('?')?;
         let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         pairs.find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
+    }
+
+    /// The address of the client, if so many proxies stand in front of the server: each of them adds
+    /// the address from which it has received the request at the end of `X-Forwarded-For`.
+    ///
+    /// With one proxy that is the last entry. All entries before it were sent by the client, which
+    /// can write there what it likes. With two proxies it is the last but one, and so on; the first,
+    /// if there are fewer. The port is 0 if the entry has none, as with most proxies.
+    ///
+    /// It is [`remote_address`](Request::remote_address) with no proxy, without the header, and if
+    /// the entry is not an IP address. (Express' `req.ip`, with a number as `trust proxy`.)
+    ///
+    /// ```
+    /// use sockets_by_hand::http::Request;
+    ///
+    /// let mut request = Request::new("GET", "/");
+    /// request.headers.push("X-Forwarded-For", "1.1.1.1"); // the client wrote that
+    /// request.headers.push("X-Forwarded-For", "203.0.113.7"); // the proxy added that
+    /// assert_eq!(request.forwarded_for(1).unwrap().ip().to_string(), "203.0.113.7");
+    /// assert_eq!(request.forwarded_for(0), None); // there is no connection here
+    /// ```
+    pub fn forwarded_for(&self, proxies: usize) -> Option<SocketAddr> {
+        if proxies == 0 {
+            return self.remote_address;
+        }
+        let entries: Vec<&str> = self.headers.list("x-forwarded-for").collect();
+        let entry = entries.get(entries.len().saturating_sub(proxies)).copied().unwrap_or_default();
+        let address = entry.parse().map(|ip: IpAddr| (ip, 0).into()).or_else(|_| entry.parse());
+        address.ok().or(self.remote_address)
     }
 
     /// Whether another request may follow on the same connection. (With HTTP/1.0 none may.)

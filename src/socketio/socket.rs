@@ -60,7 +60,8 @@ pub struct Handshake<'a> {
     pub request: &'a Request,
     /// The `auth` of the client; an empty object if it has none.
     pub auth: &'a Value,
-    /// The address of the client, or of a proxy in front of it.
+    /// The address of the client, or of a proxy in front of the server: see
+    /// [`trust_proxy`](crate::engineio::Options::trust_proxy).
     pub address: Option<SocketAddr>,
 }
 

@@ -464,6 +464,17 @@ mod connecting {
     }
 
     #[test]
+    fn handshake_address_is_that_of_the_client_behind_a_trusted_proxy() {
+        let mut options = Options::default();
+        options.engine.trust_proxy = 1;
+        let server = server_with(options, |_| {});
+        let lines = "X-Forwarded-For: 203.0.113.7\r\n";
+        Polling::open_with(server.address, lines).post("40");
+        let address = next(&server.sockets).handshake().address;
+        assert_eq!(address, Some("203.0.113.7:0".parse().unwrap()));
+    }
+
+    #[test]
     fn data_can_be_set_and_read() {
         let server = server(|socket| {
             socket.on("call me", |event| {

@@ -664,3 +664,25 @@ fn our_client_is_not_recovered_if_what_it_missed_takes_too_much_memory() {
     assert!(next(&server.sockets).recovered(), "the server cannot know");
     drop(client);
 }
+
+#[test]
+fn a_late_acknowledgement_is_not_taken_for_one_of_the_recovered_connection() {
+    let server = recovery_server(Recovery::default());
+    let (mut client, socket) = TestClient::new(&server);
+    socket.emit("first", ());
+    client.event();
+    let ask = |socket: &Socket, client: &mut TestClient| {
+        let (sender, answer) = mpsc::channel();
+        socket.timeout(LIMIT).emit_with_callback("ask", (), move |answer| _ = sender.send(answer));
+        let packet = client.socket.text();
+        let id = packet.strip_prefix("42").and_then(|packet| packet.strip_suffix(r#"["ask"]"#));
+        (id.unwrap_or_else(|| panic!("{packet}")).to_string(), answer)
+    };
+    let (late, _) = ask(&socket, &mut client);
+    client.lose(&server);
+    let (mut again, socket) = assert_recovered(&client, &server);
+    let (id, answer) = ask(&socket, &mut again);
+    again.socket.send(&format!(r#"43{late}["late"]"#));
+    again.socket.send(&format!(r#"43{id}["in time"]"#));
+    assert_eq!(next(&answer).unwrap(), ["in time".into()]);
+}

@@ -2,14 +2,18 @@
 //!
 //! Chapter 20 of the book.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use super::args::IntoArgs;
+use super::acks::{AckError, AckSocket};
+use super::answers::{Answers, BroadcastAckError, Done};
+use super::args::{Args, IntoArgs};
 use super::lock;
 use super::namespace::Inner;
 use super::recovery::{Store, Target};
 use super::rooms::IntoRooms;
 use super::socket::Socket;
+use crate::json::Value;
 
 /// A broadcast: a choice of sockets, and then what to do with them (`BroadcastOperator`).
 #[derive(Clone)]
@@ -19,12 +23,15 @@ pub struct Broadcast {
     rooms: Vec<String>,
     except: Vec<String>,
     volatile: bool,
+    /// How long to wait for acknowledgements.
+    timeout: Option<Duration>,
 }
 
 impl Broadcast {
     /// To all sockets of a namespace.
     pub(super) fn to_all(namespace: Arc<Inner>) -> Broadcast {
-        Broadcast { namespace, rooms: Vec::new(), except: Vec::new(), volatile: false }
+        let (rooms, except) = (Vec::new(), Vec::new());
+        Broadcast { namespace, rooms, except, volatile: false, timeout: None }
     }
 
     /// To the sockets in this room too, or in any of these rooms (only to those, if they are the
@@ -57,6 +64,11 @@ impl Broadcast {
         Broadcast { volatile: true, ..self.clone() }
     }
 
+    /// Sets how long to wait for the acknowledgements: `io.timeout(time).emit_with_ack(…)`.
+    pub fn timeout(&self, time: Duration) -> Broadcast {
+        Broadcast { timeout: Some(time), ..self.clone() }
+    }
+
     /// Emits an event to the sockets, once to each. It is encoded once.
     ///
     /// # Panics
@@ -78,6 +90,92 @@ impl Broadcast {
                 socket.session().send(&outgoing);
             }
         }
+    }
+
+    /// Emits an event to the sockets, waits until all have acknowledged it, and returns the
+    /// acknowledgements in the order of arrival (`io.timeout(ms).emitWithAck`). Without a
+    /// [`timeout`](Broadcast::timeout) it waits for each as long as that is connected. (In npm,
+    /// without a timeout, it fails at once; with one, it waits for those that have gone too.)
+    ///
+    /// ```
+    /// # use sockets_by_hand::socketio::{BroadcastAckError, Io};
+    /// # use std::time::Duration;
+    /// # fn ask(io: &Io) -> Result<(), BroadcastAckError> {
+    /// let answers = io.to("tea").timeout(Duration::from_secs(5)).emit_with_ack("sugar?", ())?;
+    /// println!("{} answers", answers.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Not all have acknowledged it: [`AckError::Timeout`] or [`AckError::Disconnected`], with the
+    /// acknowledgements of the others. A listener of one of the sockets calls this
+    /// ([`AckError::Deadlock`]): then nothing is emitted.
+    ///
+    /// # Panics
+    /// As for [`Socket::emit`].
+    pub fn emit_with_ack(
+        &self,
+        name: &str,
+        values: impl IntoArgs,
+    ) -> Result<Vec<Args>, BroadcastAckError> {
+        let (sender, receiver) = mpsc::channel();
+        let done = Box::new(move |result| _ = sender.send(result));
+        let answers = self.emit_expecting(name, values.into_args().as_ref(), true, done)?;
+        receiver.recv_timeout(answers.time(self.timeout)).unwrap_or_else(|_| {
+            answers.finish(AckError::Timeout);
+            receiver.recv().expect("it has been sent, by this thread or another")
+        })
+    }
+
+    /// Emits an event to the sockets. `callback` is called when all have acknowledged it, or as soon
+    /// as no other will (`io.timeout(ms).emit(name, …, callback)`): later, and never within this
+    /// call. No thread waits meanwhile.
+    ///
+    /// # Panics
+    /// As for [`Socket::emit`]; then no acknowledgement is awaited.
+    pub fn emit_with_callback(
+        &self,
+        name: &str,
+        values: impl IntoArgs,
+        callback: impl FnOnce(Result<Vec<Args>, BroadcastAckError>) + Send + 'static,
+    ) {
+        let done = Box::new(callback);
+        let answers = self.emit_expecting(name, values.into_args().as_ref(), false, done);
+        _ = answers.map(|answers| answers.finish_after(answers.time(self.timeout)));
+    }
+
+    /// Emits an event that wants acknowledgements. If this thread `waits` for them, it must not be
+    /// the one that would have to receive one.
+    fn emit_expecting(
+        &self,
+        name: &str,
+        values: &[Value],
+        waits: bool,
+        done: Done,
+    ) -> Result<Answers, BroadcastAckError> {
+        let Inner { name: namespace, parser, .. } = &*self.namespace;
+        let id = self.namespace.next_ack();
+        let outgoing = Arc::new(parser.encode_event(namespace, Some(id), name, values));
+        let in_order = lock(&self.namespace.broadcast_order);
+        let mut sockets = self.fetch_sockets();
+        sockets.retain(|socket| !socket.has_ended());
+        if waits && sockets.iter().any(Socket::receives_here) {
+            let (reason, answers) = (AckError::Deadlock, Vec::new());
+            return Err(BroadcastAckError { reason, answers, missing: sockets });
+        }
+        let answers = Answers::new(id, &sockets, done);
+        for (number, socket) in sockets.iter().enumerate() {
+            socket.acks().expect(id, None, answers.callback(number));
+            if !self.volatile || socket.session().is_writable() {
+                socket.session().send(&outgoing);
+            }
+        }
+        drop(in_order);
+        // One that has been disconnected meanwhile may have resolved its acknowledgements before.
+        let ended = sockets.iter().filter(|socket| socket.has_ended());
+        ended.for_each(|socket| _ = socket.acks().fail(id, AckError::Disconnected));
+        Ok(answers)
     }
 
     /// The sockets, in the order in which they have connected (with rooms: room after room, and in

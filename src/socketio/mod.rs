@@ -9,7 +9,7 @@
 //! | [`packet`], [`codec`] | packets as text, and binary attachments | 18, 21 |
 //! | [`parser`] | either that, or MessagePack | 22 |
 //! | [`event`], [`args`], [`listeners`] | an event, its arguments, who receives it | 18 |
-//! | [`acks`] | acknowledgements | 18 |
+//! | [`acks`], [`answers`] | acknowledgements, of one and of many | 18 |
 //! | [`socket`] | a client in a namespace, on the server | 18 |
 //! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts | 19 |
 //! | [`recovery`] | what a client gets back that was away for a while | 20 |
@@ -22,6 +22,7 @@
 //! the other.
 
 pub mod acks;
+pub mod answers;
 pub mod args;
 pub mod broadcast;
 pub mod client;
@@ -42,6 +43,7 @@ pub use crate::engineio::Handle;
 pub use crate::json::Value;
 use crate::net::{catch_panic, lock};
 pub use acks::{AckError, Timeout};
+pub use answers::BroadcastAckError;
 pub use args::{Args, IntoArgs};
 pub use broadcast::Broadcast;
 pub use client::{Auth, Client, Options as ClientOptions, Socket as ClientSocket};

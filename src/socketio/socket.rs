@@ -272,6 +272,10 @@ impl Socket {
         }
     }
 
+    pub(super) fn acks(&self) -> &Acks {
+        &self.0.acks
+    }
+
     pub(super) fn session(&self) -> &engineio::Session {
         &self.0.connection.session
     }

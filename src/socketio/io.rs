@@ -52,6 +52,9 @@ struct Parent {
     namespace: Namespace,
 }
 
+/// How long the name of a child may be, in bytes. A client chooses it.
+const MAX_NAME: usize = 1_000;
+
 type Matches = dyn Fn(&str, &Value) -> bool + Send + Sync;
 
 impl Io {
@@ -79,9 +82,9 @@ impl Io {
     /// the auth data.
     pub fn of(&self, name: &str) -> Namespace {
         let name = format!("/{}", name.trim_start_matches('/'));
-        self.find(&name, |_| ()).unwrap_or_else(|| {
+        self.find(&name, 0).unwrap_or_else(|| {
             let parent = self.parent_of(&name, &Value::Null);
-            self.find_or_create(&name, parent, |_| ())
+            self.find_or_create(&name, parent, 0)
         })
     }
 
@@ -92,15 +95,16 @@ impl Io {
     ///
     /// Each name that a matcher accepts takes memory, so accept no name that a client can invent;
     /// or set [`Options::cleanup_empty_child_namespaces`](super::Options), and a child is removed
-    /// with its last client. `matches` is called on the thread of the client, and may block it.
+    /// with its last client. A client that asks for a name of more than 1,000 bytes is refused.
+    /// `matches` is called on the thread of the client, and may block it.
     ///
     /// ```
     /// # let server = sockets_by_hand::socketio::Server::bind("127.0.0.1:0", Default::default())?;
-    /// let floors = server.io().of_matching(|name, _auth| {
-    ///     name.strip_prefix("/floor-").is_some_and(|floor| floor.parse::<u8>().is_ok())
+    /// let games = server.io().of_matching(|name, _auth| {
+    ///     name.strip_prefix("/game-").is_some_and(|number| number.parse::<u8>().is_ok())
     /// });
-    /// floors.on_connection(|socket| socket.emit("welcome", socket.namespace().name()));
-    /// floors.emit("news", "to all clients of all floors");
+    /// games.on_connection(|socket| _ = socket.emit("welcome to", socket.namespace().name()));
+    /// games.emit("paused", "all clients of all games receive this");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn of_matching(
@@ -129,11 +133,14 @@ impl Io {
     /// The namespace for a client, which asks for it with this auth data. It is created if a
     /// matcher accepts that. [`leave`](Io::leave) has to be called for each client.
     pub(super) fn enter(&self, name: &str, auth: &Value) -> Option<Namespace> {
-        let count = |entry: &mut Entry| entry.clients += 1;
-        self.find(name, count).or_else(|| {
-            let parent = self.parent_of(name, auth)?;
-            Some(self.find_or_create(name, Some(parent), count))
-        })
+        if let Some(namespace) = self.find(name, 1) {
+            return Some(namespace);
+        }
+        if name.len() > MAX_NAME {
+            return None;
+        }
+        let parent = self.parent_of(name, auth)?;
+        Some(self.find_or_create(name, Some(parent), 1))
     }
 
     /// A client has left the namespace, or was refused. The last one removes a child.
@@ -150,11 +157,11 @@ impl Io {
         }
     }
 
-    /// The namespace of that name, if it exists. `count` counts its clients.
-    fn find(&self, name: &str, count: impl FnOnce(&mut Entry)) -> Option<Namespace> {
+    /// The namespace of that name, if it exists. It has so many clients more then.
+    fn find(&self, name: &str, clients: usize) -> Option<Namespace> {
         let mut namespaces = lock(&self.shared.namespaces);
         let entry = namespaces.get_mut(name)?;
-        count(entry);
+        entry.clients += clients;
         Some(entry.namespace.clone())
     }
 
@@ -165,12 +172,7 @@ impl Io {
     }
 
     /// The namespace of that name. (Another thread may have created it meanwhile.)
-    fn find_or_create(
-        &self,
-        name: &str,
-        parent: Option<usize>,
-        count: impl FnOnce(&mut Entry),
-    ) -> Namespace {
+    fn find_or_create(&self, name: &str, parent: Option<usize>, clients: usize) -> Namespace {
         let namespace = Namespace::new(name, self.parser(), self.shared.recovery.clone());
         if let Some(index) = parent {
             namespace.inherit(&lock(&self.shared.parents)[index].namespace);
@@ -181,7 +183,7 @@ impl Io {
             created = true;
             Entry { namespace, parent, clients: 0 }
         });
-        count(entry);
+        entry.clients += clients;
         let namespace = entry.namespace.clone();
         drop(namespaces);
         if created {

@@ -48,6 +48,7 @@ fn a_child_appears_with_its_first_client() {
     let mut client = connected(server.address);
     let invalid = r#"{"message":"Invalid namespace"}"#;
     assert_eq!(refused(&mut client, "/elsewhere"), invalid);
+    assert_eq!(refused(&mut client, &format!("/room-{}", "x".repeat(995))), invalid, "too long");
     assert_eq!(names(&parent), [""; 0]);
     connect_to(&mut client, "/room-2,");
     assert_eq!(client.text(), r#"42/room-2,["welcome","/room-2"]"#);

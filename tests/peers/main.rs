@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod acks;
 mod browser;
 mod node;
 mod npm_client;

@@ -10,7 +10,11 @@ use std::io::{self, ErrorKind, Read};
 use super::Error;
 use super::frame::{Header, Opcode, apply_mask, encode};
 
-/// How much memory is taken for a payload before any of it has arrived.
+/// How much memory is taken for a payload before any of it has arrived: what has been read together
+/// with the header is seldom more.
+const FIRST: usize = 1024;
+
+/// How much memory is taken for what is to come, once some of the payload has arrived.
 const CHUNK: usize = 64 * 1024;
 
 /// A message.
@@ -246,11 +250,11 @@ impl<R: Read> Reader<R> {
         let end = start + header.len as usize;
         let mut filled = start;
         while filled < end {
-            if filled == partial.payload.len() {
-                // The length is a claim of the sender: at most as much memory again as has been
-                // filled.
-                partial.payload.resize(end.min(filled + filled.max(CHUNK)), 0);
-            }
+            // The length is a claim of the sender: at most `CHUNK`, or as much memory again as has
+            // been filled.
+            let ahead = if filled == 0 { FIRST } else { filled.max(CHUNK) };
+            let room = end.min(filled + ahead).max(partial.payload.len());
+            partial.payload.resize(room, 0);
             let n = self.reader.read(&mut partial.payload[filled..])?;
             if n == 0 {
                 return Err(io::Error::from(ErrorKind::UnexpectedEof).into());

@@ -5,6 +5,7 @@
 //!
 //! Chapter 17 of the book.
 
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use crate::ws::frame::{Header, Opcode, apply_mask};
@@ -133,7 +134,7 @@ enum Encoded<'a> {
 #[derive(Debug)]
 pub struct Outgoing {
     packets: Vec<Packet>,
-    frames: OnceLock<Arc<[u8]>>,
+    frames: OnceLock<Frames>,
     payload: OnceLock<Arc<str>>,
 }
 
@@ -159,13 +160,12 @@ impl Outgoing {
     }
 
     /// The packets as frames of a WebSocket server.
-    pub fn frames(&self) -> Arc<[u8]> {
-        let frames = self.frames.get_or_init(|| {
+    pub fn frames(&self) -> &Frames {
+        self.frames.get_or_init(|| {
             let mut frames = Vec::new();
             self.packets.iter().for_each(|packet| packet.write_frame(&mut frames, None));
-            frames.into()
-        });
-        frames.clone()
+            Frames { frames, shared: OnceLock::new() }
+        })
     }
 
     /// The packets as frames of a WebSocket client, each with a mask of its own.
@@ -185,6 +185,34 @@ impl Outgoing {
             payload.into()
         });
         payload.clone()
+    }
+}
+
+/// Encoded frames. An outbox writes them from here; only for a client that does not read are they
+/// copied, once for all such clients, because they must then outlive the [`Outgoing`].
+#[derive(Debug)]
+pub struct Frames {
+    frames: Vec<u8>,
+    shared: OnceLock<Arc<[u8]>>,
+}
+
+impl AsRef<[u8]> for Frames {
+    fn as_ref(&self) -> &[u8] {
+        &self.frames
+    }
+}
+
+impl Deref for Frames {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.frames
+    }
+}
+
+impl From<&Frames> for Arc<[u8]> {
+    fn from(frames: &Frames) -> Arc<[u8]> {
+        frames.shared.get_or_init(|| frames.frames.as_slice().into()).clone()
     }
 }
 

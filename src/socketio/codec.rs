@@ -36,6 +36,8 @@ pub fn encode<'a>(
     };
     let mut attachments = Vec::new();
     let mut text = Packet { kind, attachments: count, namespace, id, data: "[" }.encode();
+    // A long text is then not moved when what stands behind it is appended.
+    text.reserve(values.clone().into_iter().map(text_len).sum());
     for (i, value) in values.into_iter().enumerate() {
         if i > 0 {
             text.push(',');
@@ -169,6 +171,20 @@ fn attachments_in(value: &Value) -> usize {
         Value::Array(items) => items.iter().map(attachments_in).sum(),
         Value::Object(members) => members.iter().map(|(_, value)| attachments_in(value)).sum(),
         _ => 0,
+    }
+}
+
+/// How long the texts in `value` are, with some room for what stands around them.
+fn text_len(value: &Value) -> usize {
+    const AROUND: usize = 8;
+    match value {
+        Value::String(text) => AROUND + text.len(),
+        Value::Array(items) => AROUND + items.iter().map(text_len).sum::<usize>(),
+        Value::Object(members) => {
+            let len = |(name, value): &(String, Value)| AROUND + name.len() + text_len(value);
+            AROUND + members.iter().map(len).sum::<usize>()
+        }
+        _ => AROUND,
     }
 }
 

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bytes: &[u8] = &[0x89, 0x50, 0x4e, 0x47];
     let event = [json!("picture"), json!("cat.png"), json!({"small": bytes, "large": bytes})];
     let outgoing = encode(Kind::Event, "/", None, &event);
-    println!("As frames:\n{}", hex(&outgoing.frames()));
+    println!("As frames:\n{}", hex(outgoing.frames()));
     println!("In a body:\n{}", outgoing.payload().replace(SEPARATOR, "␞"));
 
     let event = [json!("picture"), json!(vec![0u8; 3000])];

@@ -16,6 +16,7 @@
 
 pub mod base64;
 pub mod client;
+pub mod deflate;
 mod endpoint;
 pub mod error;
 pub mod frame;

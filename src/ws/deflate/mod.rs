@@ -1,0 +1,11 @@
+//! DEFLATE (RFC 1951): bytes in fewer bits, as gzip, zip, PNG and WebSockets have them.
+//!
+//! Chapter 13 of the book.
+
+pub mod bits;
+mod block;
+#[allow(clippy::module_inception)]
+pub mod deflate;
+mod huffman;
+pub mod inflate;
+mod matches;

@@ -21,7 +21,7 @@ use sockets_by_hand::http::{MAX_HEAD, Request};
 use sockets_by_hand::socketio::codec::{DecodeError, Decoder, MAX_ATTACHMENTS};
 use sockets_by_hand::socketio::{self, Value};
 use sockets_by_hand::ws::message::{Incoming, Reader};
-use sockets_by_hand::ws::{self, Close, Message};
+use sockets_by_hand::ws::{self, Close, Message, PerMessageDeflate};
 
 /// A handshake's request with these lines in its head.
 fn upgrade_request(target: &str, lines: &str) -> String {
@@ -138,11 +138,13 @@ fn cve_2016_10542_a_message_has_a_limit_before_it_arrives() {
 }
 
 /// `ws`, 2017 (GHSA-5v72-xg48-5rpm): an extension or a parameter called like something that every
-/// JavaScript object has (`constructor`) ended the program. Here a name is a string among strings, and
-/// extensions are declined unread.
+/// JavaScript object has (`constructor`) ended the program. Here a name is a string that is compared with
+/// those that are known.
 #[test]
 fn ghsa_5v72_xg48_5rpm_extensions_may_be_called_anything() {
-    let server = echo_server();
+    let per_message_deflate = Some(PerMessageDeflate::default());
+    let server =
+        serve(server_with(ws::Options { per_message_deflate, ..Default::default() }), echo);
     for offer in ["constructor", ",;constructor", "a; __proto__; toString=\"valueOf", ";=,;=,\""] {
         let mut peer = Peer::connect(server);
         peer.write(upgrade_request(

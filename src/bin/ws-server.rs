@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::net::report::Lines;
-use sockets_by_hand::ws::{Close, Options, Server};
+use sockets_by_hand::ws::{Close, Options, PerMessageDeflate, Server};
 use terminal::fail;
 
 const USAGE: &str = "usage: ws-server [HOST:PORT] (127.0.0.1:8080 if left out)";
@@ -18,7 +18,8 @@ static LINES: LazyLock<Lines> = LazyLock::new(|| Lines::new(terminal::say));
 
 fn main() {
     let address = terminal::argument(USAGE, "127.0.0.1:8080");
-    let server = Server::bind(&address, Options::default());
+    let per_message_deflate = Some(PerMessageDeflate::default());
+    let server = Server::bind(&address, Options { per_message_deflate, ..Options::default() });
     let mut server = server.unwrap_or_else(|e| match e.kind() {
         ErrorKind::InvalidInput => fail(2, USAGE),
         _ => fail(1, &format!("cannot listen on {address}: {e}")),

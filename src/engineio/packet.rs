@@ -99,7 +99,7 @@ impl Packet {
         };
         let len = parts.iter().map(|part| part.len() as u64).sum();
         frames.reserve(14 + len as usize);
-        Header { fin: true, opcode, mask, len }.write(frames);
+        Header { fin: true, rsv1: false, opcode, mask, len }.write(frames);
         let start = frames.len();
         parts.iter().for_each(|part| frames.extend_from_slice(part));
         if let Some(key) = mask {

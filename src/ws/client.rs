@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::compression::PerMessageDeflate;
+use super::permessage::{self, Direction};
 use super::socket::{Role, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
 use crate::http::{ClientConnection, Headers, Request, Url};
@@ -32,6 +34,8 @@ pub struct Client {
     pub max_payload: usize,
     /// How long the handshake may take in all. 10 s.
     pub handshake_timeout: Duration,
+    /// Whether compressed messages are offered, and how they are compressed. They are.
+    pub per_message_deflate: Option<PerMessageDeflate>,
 }
 
 impl Default for Client {
@@ -41,6 +45,10 @@ impl Default for Client {
             headers: Headers::default(),
             max_payload: MAX_PAYLOAD,
             handshake_timeout: Duration::from_secs(10),
+            per_message_deflate: Some(PerMessageDeflate {
+                server: Direction::default(), // it may do what it likes best
+                ..PerMessageDeflate::default()
+            }),
         }
     }
 }
@@ -71,6 +79,10 @@ impl Client {
     pub(crate) fn request(&self, url: &Url) -> Result<Request, Error> {
         let mut request = url.request("GET", &self.headers);
         handshake::add_request_headers(&mut request, &self.protocols)?;
+        if let Some(options) = &self.per_message_deflate {
+            let offer = permessage::offer(options.wanted());
+            request.headers.push("Sec-WebSocket-Extensions", &offer);
+        }
         request.headers.extend(&self.headers);
         Ok(request)
     }
@@ -84,7 +96,15 @@ impl Client {
         let response = connection.request(&request, b"", MAX_REFUSAL)?;
         let protocol = handshake::validate_response(&request, &response)?;
         let ClientConnection { reader, outbox } = connection;
-        Ok(Socket::new(reader, outbox, Role::Client, self.max_payload, request.into(), protocol))
+        let (role, max) = (Role::Client, self.max_payload);
+        let mut socket = Socket::new(reader, outbox, role, max, request.into(), protocol);
+        if let Some(options) = &self.per_message_deflate {
+            let chosen: Vec<&str> = response.headers.all("sec-websocket-extensions").collect();
+            let agreed = permessage::agree(&chosen.join(","), options.wanted());
+            let agreed = agreed.map_err(Error::Handshake)?;
+            agreed.into_iter().for_each(|agreed| socket.set_compression(agreed, options));
+        }
+        Ok(socket)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Chapter 14 of the book.
 
+use super::permessage::{self, Agreement};
 use super::server::{Clients, Listed, Options};
 use super::socket::{Role, Socket};
 use super::{Error, handshake};
@@ -61,13 +62,14 @@ impl Endpoint {
         handle: &Handle,
     ) -> Result<Option<(Socket, Listed<'_>)>, Error> {
         let body = connection.body(&request, 0, BODY_TIME);
-        let (response, protocol) = match body.and_then(|_| self.negotiate(&request)) {
+        let (mut response, protocol) = match body.and_then(|_| self.negotiate(&request)) {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 connection.finish(refusal)?;
                 return Ok(None);
             }
         };
+        let agreed = self.negotiate_compression(&request, &mut response);
         // Under the lock: a client that has the response receives every broadcast from then on, and
         // no client is added once the server has been closed.
         let mut list = lock(&self.clients.0);
@@ -79,14 +81,17 @@ impl Endpoint {
         connection.respond(response)?;
         let Connection { reader, outbox, .. } = connection;
         let max = self.options.max_payload;
-        let socket = Socket::new(reader, outbox, Role::Server, max, request.into(), protocol);
+        let mut socket = Socket::new(reader, outbox, Role::Server, max, request.into(), protocol);
+        if let (Some(agreed), Some(options)) = (agreed, &self.options.per_message_deflate) {
+            socket.set_compression(agreed, options);
+        }
         list.senders.push(socket.sender());
         drop(list);
         let listed = Listed { clients: &self.clients, sender: socket.sender() };
         Ok(Some((socket, listed)))
     }
 
-    /// The response that opens a WebSocket, and the subprotocol; or the response that refuses.
+    /// What opens a WebSocket; or the response that refuses.
     fn negotiate(&self, request: &Request) -> Result<(Response, Option<String>), Response> {
         let mut response = handshake::accept(request)?;
         (self.options.verify_client)(request)?;
@@ -95,6 +100,19 @@ impl Endpoint {
             response.headers.push("Sec-WebSocket-Protocol", protocol);
         }
         Ok((response, protocol))
+    }
+
+    /// Accepts one of the client's offers of compression, if the options allow it.
+    fn negotiate_compression(
+        &self,
+        request: &Request,
+        response: &mut Response,
+    ) -> Option<Agreement> {
+        let wanted = self.options.per_message_deflate.as_ref()?.wanted();
+        let offers: Vec<&str> = request.headers.all("sec-websocket-extensions").collect();
+        let (agreed, header) = permessage::accept(&offers.join(","), wanted)?;
+        response.headers.push("Sec-WebSocket-Extensions", &header);
+        Some(agreed)
     }
 }
 

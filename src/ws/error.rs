@@ -5,6 +5,7 @@
 use std::io::{self, ErrorKind};
 use std::{error, fmt};
 
+use super::deflate::inflate;
 use super::{Close, frame};
 use crate::{http, net::outbox::Dropped};
 
@@ -31,6 +32,8 @@ pub enum Error {
     NotUtf8,
     /// The other end sent a message of more bytes than this, the limit (`maxPayload`).
     TooBig(usize),
+    /// The other end sent a compressed message that cannot be inflated; why.
+    Inflate(inflate::Error),
     /// The other end gets no more messages; why.
     Dropped(Dropped),
     /// An argument is invalid: a URL, a subprotocol, a close code or a reason; what is wrong with
@@ -43,7 +46,7 @@ impl Error {
     pub fn close_code(&self) -> Option<u16> {
         match self {
             Error::Protocol(_) => Some(Close::PROTOCOL_ERROR),
-            Error::NotUtf8 => Some(Close::INVALID_PAYLOAD),
+            Error::NotUtf8 | Error::Inflate(_) => Some(Close::INVALID_PAYLOAD),
             Error::TooBig(_) => Some(Close::TOO_BIG),
             _ => None,
         }
@@ -62,6 +65,7 @@ impl fmt::Display for Error {
             Error::Protocol(what) => write!(f, "protocol error: {what}"),
             Error::NotUtf8 => write!(f, "text that is not UTF-8 arrived"),
             Error::TooBig(max) => write!(f, "a message of more than {max} bytes arrived"),
+            Error::Inflate(e) => e.fmt(f),
             Error::Dropped(why) => why.fmt(f),
             Error::Invalid(what) => f.write_str(what),
         }

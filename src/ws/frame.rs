@@ -40,6 +40,9 @@ impl Opcode {
 pub struct Header {
     /// Whether this is the last frame of its message.
     pub fin: bool,
+    /// Whether its message is compressed; only in the first frame of one, and only if both sides
+    /// have agreed on that (RFC 7692 §6).
+    pub rsv1: bool,
     /// What the payload is.
     pub opcode: Opcode,
     /// The masking key: every frame of a client has one, and none of a server.
@@ -82,7 +85,8 @@ impl Header {
     ///
     /// let mut stream = &[0x81, 0x05, b'H', b'e', b'l', b'l', b'o'][..];
     /// let header = Header::read(&mut stream)?.unwrap();
-    /// assert_eq!(header, Header { fin: true, opcode: Opcode::Text, mask: None, len: 5 });
+    /// let expected = Header { fin: true, rsv1: false, opcode: Opcode::Text, mask: None, len: 5 };
+    /// assert_eq!(header, expected);
     /// assert_eq!(stream, b"Hello"); // the payload is still to be read
     /// # Ok::<(), sockets_by_hand::ws::frame::Error>(())
     /// ```
@@ -97,7 +101,8 @@ impl Header {
             _ => {}
         }
         let fin = first[0] & 0x80 != 0;
-        if first[0] & 0x70 != 0 {
+        let rsv1 = first[0] & 0x40 != 0;
+        if first[0] & 0x30 != 0 {
             return Err(Error::Illegal("a reserved bit is set, and no extension was agreed on"));
         }
         let opcode = match first[0] & 0x0f {
@@ -121,6 +126,11 @@ impl Header {
         if len >> 63 != 0 {
             return Err(Error::Illegal("the highest bit of its length is set"));
         }
+        if rsv1 && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+            return Err(Error::Illegal(
+                "RSV1 is set, and this is not the first frame of a message",
+            ));
+        }
         if opcode.is_control() && !fin {
             return Err(Error::Illegal("a control frame is fragmented"));
         }
@@ -128,12 +138,12 @@ impl Header {
             return Err(Error::Illegal("a control frame has more than 125 bytes"));
         }
         let mask = if masked { Some(take(reader)?) } else { None };
-        Ok(Some(Header { fin, opcode, mask, len }))
+        Ok(Some(Header { fin, rsv1, opcode, mask, len }))
     }
 
     /// Writes the header at the end of `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
-        out.push((self.fin as u8) << 7 | self.opcode as u8);
+        out.push((self.fin as u8) << 7 | (self.rsv1 as u8) << 6 | self.opcode as u8);
         let masked = (self.mask.is_some() as u8) << 7;
         match self.len {
             0..=125 => out.push(masked | self.len as u8),
@@ -147,6 +157,18 @@ impl Header {
             }
         }
         out.extend(self.mask.iter().flatten());
+    }
+
+    /// Writes a whole frame at the end of `out`: the header, and the payload, which is masked if
+    /// there is a key.
+    pub fn encode(&self, payload: &[u8], out: &mut Vec<u8>) {
+        out.reserve(14 + payload.len());
+        self.write(out);
+        let start = out.len();
+        out.extend_from_slice(payload);
+        if let Some(key) = self.mask {
+            apply_mask(&mut out[start..], key, 0);
+        }
     }
 }
 
@@ -165,13 +187,9 @@ fn take<const N: usize>(reader: &mut impl Read) -> io::Result<[u8; N]> {
 /// assert_eq!(hello, [0x81, 0x05, b'H', b'e', b'l', b'l', b'o']);
 /// ```
 pub fn encode(fin: bool, opcode: Opcode, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(14 + payload.len());
-    Header { fin, opcode, mask, len: payload.len() as u64 }.write(&mut frame);
-    let start = frame.len();
-    frame.extend_from_slice(payload);
-    if let Some(key) = mask {
-        apply_mask(&mut frame[start..], key, 0);
-    }
+    let header = Header { fin, rsv1: false, opcode, mask, len: payload.len() as u64 };
+    let mut frame = Vec::new();
+    header.encode(payload, &mut frame);
     frame
 }
 

@@ -8,7 +8,7 @@
 //! Chapter 11 of the book.
 
 use super::{Error, base64, random::random_bytes, sha1::sha1};
-use crate::http::{Request, Response, is_token};
+use crate::http::{Headers, Request, Response, is_token};
 
 /// What is appended to the key before the digest is taken (RFC 6455 §1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -36,7 +36,7 @@ pub fn offered(request: &Request) -> Vec<&str> {
 }
 
 /// The server's side (RFC 6455 §4.2): the response that opens a WebSocket. It declines all
-/// extensions, and all subprotocols unless you add one.
+/// extensions and all subprotocols, unless you add one.
 ///
 /// # Errors
 /// The request is not a valid handshake. Send the response, which says why.
@@ -117,7 +117,8 @@ pub fn validate_response(request: &Request, response: &Response) -> Result<Optio
     if !response.headers.all("sec-websocket-accept").eq([&accept_key(key)]) {
         return wrong("its Sec-WebSocket-Accept is not the answer to our key");
     }
-    if response.headers.list("sec-websocket-extensions").next().is_some() {
+    let extensions = |headers: &Headers| headers.list("sec-websocket-extensions").next().is_some();
+    if extensions(&response.headers) && !extensions(&request.headers) {
         return wrong("it chose an extension, and none was offered");
     }
     let chosen: Vec<&str> = response.headers.list("sec-websocket-protocol").collect();

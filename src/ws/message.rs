@@ -8,6 +8,7 @@ use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Read};
 
 use super::Error;
+use super::compression::Inflate;
 use super::frame::{Header, Opcode, apply_mask, encode};
 
 /// How much memory is taken for a payload before any of it has arrived: what has been read together
@@ -44,9 +45,15 @@ impl Message {
 
     /// The whole message as one frame; masked if there is a key.
     pub fn encode(&self, mask: Option<[u8; 4]>) -> Vec<u8> {
+        let (opcode, payload) = self.payload();
+        encode(true, opcode, payload, mask)
+    }
+
+    /// What its first frame carries, and all its bytes.
+    pub(super) fn payload(&self) -> (Opcode, &[u8]) {
         match self {
-            Message::Text(text) => encode(true, Opcode::Text, text.as_bytes(), mask),
-            Message::Binary(bytes) => encode(true, Opcode::Binary, bytes, mask),
+            Message::Text(text) => (Opcode::Text, text.as_bytes()),
+            Message::Binary(bytes) => (Opcode::Binary, bytes),
         }
     }
 }
@@ -172,6 +179,8 @@ pub struct Reader<R> {
     /// Whether the frames are masked: those of a client MUST be, those of a server MUST NOT (§5.1).
     masked: bool,
     max_payload: usize,
+    /// Inflates compressed messages, if both sides have agreed on them.
+    inflate: Option<Inflate>,
     /// The message whose last frame has not arrived yet.
     partial: Option<Partial>,
 }
@@ -179,6 +188,7 @@ pub struct Reader<R> {
 #[derive(Debug)]
 struct Partial {
     text: bool,
+    compressed: bool,
     payload: Vec<u8>,
     /// How much of the payload is known to be UTF-8.
     valid_up_to: usize,
@@ -187,7 +197,12 @@ struct Partial {
 impl<R: Read> Reader<R> {
     /// A reader of messages of at most `max_payload` bytes, whose frames are masked or not.
     pub fn new(reader: R, masked: bool, max_payload: usize) -> Reader<R> {
-        Reader { reader, masked, max_payload, partial: None }
+        Reader { reader, masked, max_payload, inflate: None, partial: None }
+    }
+
+    /// Messages may be compressed from now on.
+    pub(super) fn set_inflate(&mut self, inflate: Inflate) {
+        self.inflate = Some(inflate);
     }
 
     /// The reader of bytes.
@@ -207,6 +222,11 @@ impl<R: Read> Reader<R> {
                     true => "a client sent a frame without a mask",
                     false => "a server sent a frame with a mask",
                 }));
+            }
+            if header.rsv1 && self.inflate.is_none() {
+                return Err(Error::Protocol(
+                    "RSV1 is set, and permessage-deflate was not agreed on",
+                ));
             }
             if header.opcode.is_control() {
                 return self.control(header).map(Some);
@@ -239,9 +259,12 @@ impl<R: Read> Reader<R> {
             (_, Some(_)) => {
                 return Err(Error::Protocol("a message began before the last one had ended"));
             }
-            (opcode, None) => {
-                Partial { text: opcode == Opcode::Text, payload: Vec::new(), valid_up_to: 0 }
-            }
+            (opcode, None) => Partial {
+                text: opcode == Opcode::Text,
+                compressed: header.rsv1,
+                payload: Vec::new(),
+                valid_up_to: 0,
+            },
         };
         let start = partial.payload.len();
         if header.len > (self.max_payload - start) as u64 {
@@ -263,13 +286,16 @@ impl<R: Read> Reader<R> {
                 apply_mask(&mut partial.payload[filled..filled + n], key, filled - start);
             }
             filled += n;
-            if partial.text && !(header.fin && filled == end) {
+            if partial.text && !partial.compressed && !(header.fin && filled == end) {
                 partial.check_utf8(filled)?;
             }
         }
         if !header.fin {
             self.partial = Some(partial);
             return Ok(None);
+        }
+        if let Some(inflate) = self.inflate.as_mut().filter(|_| partial.compressed) {
+            partial.payload = inflate.message(partial.payload, self.max_payload)?;
         }
         Ok(Some(match partial.text {
             true => Message::Text(String::from_utf8(partial.payload).map_err(|_| Error::NotUtf8)?),

@@ -7,27 +7,32 @@
 //!
 //! | file | what is in it | chapter |
 //! | --- | --- | --- |
-//! | [`sha1`], [`base64`], [`random`], [`handshake`] | the opening handshake | 10 |
-//! | [`frame`] | the header of a frame, and the mask | 11 |
-//! | [`message`] | messages out of frames: fragments joined, UTF-8 checked | 12 |
-//! | [`socket`] | an open WebSocket: one thread reads, any thread sends | 12 |
-//! | [`server`], `endpoint`, [`client`] | the two sides | 13 |
-//! | [`error`] | what can go wrong, by who was at fault | 13 |
+//! | [`sha1`], [`base64`], [`random`], [`handshake`] | the opening handshake | 11 |
+//! | [`frame`] | the header of a frame, and the mask | 12 |
+//! | [`message`] | messages out of frames: fragments joined, UTF-8 checked | 13 |
+//! | [`socket`] | an open WebSocket: one thread reads, any thread sends | 13 |
+//! | [`deflate`] | DEFLATE: bytes in fewer bits | 13 |
+//! | [`permessage`], `compression` | compressed messages: the negotiation, the messages | 13 |
+//! | [`server`], `endpoint`, [`client`] | the two sides | 14 |
+//! | [`error`] | what can go wrong, by who was at fault | 14 |
 
 pub mod base64;
 pub mod client;
+mod compression;
 pub mod deflate;
 mod endpoint;
 pub mod error;
 pub mod frame;
 pub mod handshake;
 pub mod message;
+pub mod permessage;
 pub mod random;
 pub mod server;
 pub mod sha1;
 pub mod socket;
 
 pub use client::{Client, connect};
+pub use compression::PerMessageDeflate;
 pub(crate) use endpoint::Endpoint;
 pub use error::Error;
 pub use message::{Close, Message};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
+use super::compression::PerMessageDeflate;
 use super::endpoint::Endpoint;
 use super::message::Message;
 use super::socket::{Sender, Socket};
@@ -85,6 +86,8 @@ pub struct Options {
     /// The most bytes that the body of a request for a [`page`](Server::page) may have. 64 KiB.
     /// More gets a 413.
     pub max_body: usize,
+    /// Whether messages may be compressed, and how. They are not.
+    pub per_message_deflate: Option<PerMessageDeflate>,
 }
 
 impl Default for Options {
@@ -100,6 +103,7 @@ impl Default for Options {
             verify_client: Box::new(|_| Ok(())),
             handle_protocols: Box::new(|offered, _| offered.first().map(|first| first.to_string())),
             max_body: MAX_BODY,
+            per_message_deflate: None,
         }
     }
 }
@@ -234,11 +238,26 @@ impl Clients {
 
     /// Sends a message to all clients but one, which is often its author.
     pub fn broadcast_except(&self, except: Option<&Sender>, message: impl Into<Message>) {
-        let frame: Arc<[u8]> = message.into().encode(None).into();
+        let message = message.into();
+        let plain: Arc<[u8]> = message.encode(None).into();
+        let deflated = self.deflate(&message);
         // Under the lock: all clients receive two broadcasts in the same order.
         for sender in lock(&self.0).senders.iter().filter(|sender| Some(*sender) != except) {
-            _ = sender.send_encoded(frame.clone()); // if it fails, the client's own thread ends
+            // (If it fails, the client's own thread ends.)
+            _ = match (sender.shared_deflate(), &deflated) {
+                (Some(deflate), Some(deflated)) => {
+                    deflate.shared(|| sender.send_encoded(deflated.clone()))
+                }
+                _ => sender.send_encoded(plain.clone()),
+            };
         }
+    }
+
+    /// The message as a compressed frame for all clients with compression, if there is one.
+    fn deflate(&self, message: &Message) -> Option<Arc<[u8]>> {
+        let has_compression = |sender: &&Sender| sender.shared_deflate().is_some();
+        let sender = lock(&self.0).senders.iter().find(has_compression).cloned()?;
+        sender.shared_deflate().map(|deflate| deflate.frame(message).into())
     }
 
     /// Starts the heartbeat, if there is one.

@@ -13,8 +13,10 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::frame::{Opcode, encode};
+use super::compression::{Deflate, Inflate, PerMessageDeflate};
+use super::frame::{Header, Opcode, encode};
 use super::message::{Close, Incoming, Message, Reader};
+use super::permessage::Agreement;
 use super::{Error, random::random_bytes};
 use crate::http::{DeadlineReader, Request};
 use crate::net::clock::{self, Timer};
@@ -83,6 +85,7 @@ impl Socket {
             alive: AtomicBool::new(true),
             reading: AtomicBool::new(false),
             deadline: OnceLock::new(),
+            deflate: OnceLock::new(),
         }));
         let reader = Reader::new(reader, role == Role::Server, max_payload);
         Socket {
@@ -95,6 +98,17 @@ impl Socket {
             request,
             protocol,
         }
+    }
+
+    /// Messages may be compressed from now on, in both directions.
+    pub(super) fn set_compression(&mut self, agreed: Agreement, options: &PerMessageDeflate) {
+        let Agreement { server, client } = agreed;
+        let (ours, theirs) = match self.sender.0.role {
+            Role::Server => (server, client),
+            Role::Client => (client, server),
+        };
+        self.reader.set_inflate(Inflate::new(theirs));
+        _ = self.sender.0.deflate.set(Deflate::new(ours, options));
     }
 
     /// Waits for the next message, and answers pings meanwhile; `None` when the connection has
@@ -257,6 +271,8 @@ struct Shared {
     reading: AtomicBool,
     /// Ends the connection if the other end does not answer our close frame.
     deadline: OnceLock<Timer>,
+    /// Deflates messages, if both sides have agreed on that.
+    deflate: OnceLock<Deflate>,
 }
 
 impl Sender {
@@ -265,7 +281,7 @@ impl Sender {
     /// # Errors
     /// The connection has ended, or a close frame has been sent ([`Error::Dropped`]).
     pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        Ok(self.0.outbox.send(message.into().encode(self.mask()))?)
+        self.send_fragmented(message, usize::MAX)
     }
 
     /// Sends a message in fragments of at most `size` bytes each.
@@ -273,17 +289,35 @@ impl Sender {
     /// # Errors
     /// As for [`send`](Sender::send).
     pub fn send_fragmented(&self, message: impl Into<Message>, size: usize) -> Result<(), Error> {
-        let (mut opcode, bytes) = match message.into() {
-            Message::Text(text) => (Opcode::Text, text.into_bytes()),
-            Message::Binary(bytes) => (Opcode::Binary, bytes),
+        let message = message.into();
+        let (opcode, payload) = message.payload();
+        let send = |rsv1, payload: &[u8]| {
+            self.0.outbox.send(self.fragments(rsv1, opcode, payload, size.max(1)))
         };
+        let sent = match self.0.deflate.get() {
+            Some(deflate) => deflate.deflate(payload, send),
+            None => send(false, payload),
+        };
+        Ok(sent?)
+    }
+
+    /// The frames of a message.
+    fn fragments(&self, rsv1: bool, opcode: Opcode, payload: &[u8], size: usize) -> Vec<u8> {
+        let mut header = Header { fin: false, rsv1, opcode, mask: None, len: 0 };
         let mut frames = Vec::new();
-        for start in (0..bytes.len().max(1)).step_by(size.max(1)) {
-            let end = bytes.len().min(start.saturating_add(size.max(1)));
-            frames.extend(encode(end == bytes.len(), opcode, &bytes[start..end], self.mask()));
-            opcode = Opcode::Continuation;
+        for start in (0..payload.len().max(1)).step_by(size) {
+            let end = payload.len().min(start.saturating_add(size));
+            header.fin = end == payload.len();
+            (header.len, header.mask) = ((end - start) as u64, self.mask());
+            header.encode(&payload[start..end], &mut frames);
+            (header.rsv1, header.opcode) = (false, Opcode::Continuation); // only of the first
         }
-        Ok(self.0.outbox.send(frames)?)
+        frames
+    }
+
+    /// What deflates its messages, if this client can inflate those that are deflated for all.
+    pub(crate) fn shared_deflate(&self) -> Option<&Deflate> {
+        self.0.deflate.get().filter(|deflate| deflate.has_whole_window())
     }
 
     /// Sends encoded frames, without another thread's frames between them. (A server can send the

@@ -77,7 +77,8 @@ fn the_request_is_the_one_of_section_4_1() {
         assert_eq!(header(&request, name).as_deref(), Some(value), "{name}");
     }
     assert_eq!(header(&request, "X-Injected"), None);
-    assert_eq!(header(&request, "Sec-WebSocket-Extensions"), None);
+    let offer = "permessage-deflate; client_no_context_takeover; client_max_window_bits";
+    assert_eq!(header(&request, "Sec-WebSocket-Extensions").as_deref(), Some(offer));
     let key = header(&request, "Sec-WebSocket-Key").unwrap();
     assert_eq!(base64::decode(&key).unwrap().len(), 16);
 }
@@ -168,7 +169,7 @@ fn a_response_that_is_invalid_in_one_thing_is_refused() {
         ("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: A"),
         ("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nX: "),
         ("\r\n\r\n", "\r\nSec-WebSocket-Accept: twice\r\n\r\n"),
-        ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
+        ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: never-offered\r\n\r\n"),
         ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: never-offered\r\n\r\n"),
     ] {
         let result = connect_with(&[], old, new);

@@ -49,7 +49,7 @@ fn the_examples_of_section_5_7_are_read_and_written() {
         ([&b"\x82\x7e\x01\x00"[..], &bytes].concat(), true, Opcode::Binary, None, &bytes),
         ([b"\x82\x7f\0\0\0\0\0\x01\0\0", &many[..]].concat(), true, Opcode::Binary, None, &many),
     ] {
-        let header = Header { fin, opcode, mask, len: payload.len() as u64 };
+        let header = Header { fin, rsv1: false, opcode, mask, len: payload.len() as u64 };
         assert_eq!(decoded(&wire), (header, payload.to_vec()));
         assert_eq!(encode(fin, opcode, payload, mask), wire);
     }
@@ -58,7 +58,9 @@ fn the_examples_of_section_5_7_are_read_and_written() {
 /// Whether RFC 6455 §5.2 and §5.5 allow the first two bytes.
 fn is_legal(first: u8, second: u8) -> bool {
     let control = first & 0x08 != 0;
-    first & 0x70 == 0
+    let starts_message = matches!(first & 0x0f, 1 | 2);
+    first & 0x30 == 0
+        && (first & 0x40 == 0 || starts_message) // RFC 7692 §6
         && matches!(first & 0x0f, 0 | 1 | 2 | 8 | 9 | 10)
         && !(control && (first & 0x80 == 0 || second & 0x7f > 125))
 }
@@ -85,7 +87,8 @@ fn all_65536_pairs_of_first_bytes_are_read_where_they_are_legal() {
             (Ok(Some(header)), n) => {
                 assert!(is_legal(first, second), "{first:02x} {second:02x}");
                 assert_eq!((header.mask, header.len, n), (mask, len, end));
-                assert_eq!((header.fin as u8) << 7 | header.opcode as u8, first);
+                let rsv1 = (header.rsv1 as u8) << 6;
+                assert_eq!((header.fin as u8) << 7 | rsv1 | header.opcode as u8, first);
                 let mut written = Vec::new();
                 header.write(&mut written);
                 assert_eq!(written, bytes[..end]);
@@ -129,7 +132,7 @@ fn a_header_is_written_in_the_fewest_bytes_and_read_as_the_same() {
     for len in [0, 1, 125, 126, 127, 0xfffe, 0xffff, 0x10000, (1 << 63) - 1] {
         for opcode in OPCODES.into_iter().filter(|opcode| !opcode.is_control() || len <= 125) {
             for mask in [None, Some(KEY)] {
-                let header = Header { fin: true, opcode, mask, len };
+                let header = Header { fin: true, rsv1: false, opcode, mask, len };
                 let mut bytes = Vec::new();
                 header.write(&mut bytes);
                 let length = if len <= 125 { 0 } else { 2 + 6 * usize::from(len > 0xffff) };
@@ -162,7 +165,8 @@ fn a_header_may_arrive_byte_by_byte() {
             self.0.read(&mut buffer[..n])
         }
     }
-    let expected = Header { fin: false, opcode: Opcode::Text, mask: Some(KEY), len: 0x10000 };
+    let expected =
+        Header { fin: false, rsv1: false, opcode: Opcode::Text, mask: Some(KEY), len: 0x10000 };
     let mut bytes = Vec::new();
     expected.write(&mut bytes);
     assert_eq!(Header::read(&mut ByteByByte(Cursor::new(bytes))).unwrap(), Some(expected));

@@ -141,7 +141,7 @@ fn frames_may_follow_the_request_at_once() {
 }
 
 #[test]
-fn an_offer_of_compression_is_declined_without_a_header() {
+fn an_offer_of_compression_is_declined_without_a_header_by_default() {
     let server = serve(server(), echo);
     let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits, x-other";
     let mut peer = Peer::connect(server);

@@ -13,5 +13,6 @@ mod fuzz;
 mod handshake;
 mod messages;
 mod peer;
+mod permessage;
 mod primitives;
 mod protocol_errors;

@@ -1,0 +1,145 @@
+//! permessage-deflate (RFC 7692): messages that are compressed, one by one.
+//!
+//! Chapter 13 of the book.
+
+use std::sync::Mutex;
+
+use super::Error;
+use super::deflate::deflate::Deflater;
+use super::deflate::inflate::{self, Inflater};
+use super::frame::Header;
+use super::message::Message;
+use super::permessage::{Agreement, Direction};
+use crate::net::lock;
+
+/// What a flush ends with. It is left out of a message, and put back by who receives it (§7.2.1).
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// What can be set, with the names of npm's `ws` where it has the same.
+///
+/// Context takeover makes messages that are alike smaller, and takes memory for each connection:
+/// up to 64 KiB to inflate, and up to 320 KiB to deflate. (npm's `ws` takes over contexts unless it
+/// is told otherwise.) A broadcast is compressed once for all clients, without a context.
+#[derive(Clone, Debug)]
+pub struct PerMessageDeflate {
+    /// Shorter messages are sent as they are. 1,024 bytes.
+    pub threshold: usize,
+    /// How hard matches are searched for, from 1 (fast) to 9 (small). 6.
+    pub level: u8,
+    /// What the server may do, if the client agrees. No context takeover; a window of 2^15 bytes.
+    pub server: Direction,
+    /// What the client may do, if it agrees. The same.
+    pub client: Direction,
+}
+
+impl Default for PerMessageDeflate {
+    fn default() -> PerMessageDeflate {
+        let direction = Direction { context_takeover: false, max_window_bits: 15 };
+        PerMessageDeflate { threshold: 1024, level: 6, server: direction, client: direction }
+    }
+}
+
+impl PerMessageDeflate {
+    /// What is offered, or accepted at most.
+    pub(super) fn wanted(&self) -> Agreement {
+        Agreement { server: self.server, client: self.client }
+    }
+}
+
+/// Inflates the messages of the other end.
+#[derive(Debug)]
+pub(super) struct Inflate {
+    inflater: Inflater,
+    context_takeover: bool,
+}
+
+impl Inflate {
+    pub fn new(theirs: Direction) -> Inflate {
+        let inflater = Inflater::new(1 << theirs.max_window_bits);
+        Inflate { inflater, context_takeover: theirs.context_takeover }
+    }
+
+    /// Inflates one message of at most `max` bytes.
+    pub fn message(&mut self, mut payload: Vec<u8>, max: usize) -> Result<Vec<u8>, Error> {
+        payload.extend_from_slice(&TAIL);
+        let message = self.inflater.message(&payload, max).map_err(|e| match e {
+            inflate::Error::TooLarge => Error::TooBig(max),
+            e => Error::Inflate(e),
+        })?;
+        if !self.context_takeover {
+            self.inflater.reset();
+        }
+        Ok(message)
+    }
+}
+
+/// Deflates our messages.
+#[derive(Debug)]
+pub(crate) struct Deflate {
+    ours: Direction,
+    threshold: usize,
+    level: u8,
+    /// The messages so far, if they are taken over. Locked while one is deflated *and* sent:
+    /// messages must arrive in the order in which they were deflated.
+    context: Mutex<Deflater>,
+}
+
+impl Deflate {
+    pub fn new(ours: Direction, options: &PerMessageDeflate) -> Deflate {
+        let PerMessageDeflate { threshold, level, .. } = *options;
+        let context = Mutex::new(Deflater::new(ours.max_window_bits, level));
+        Deflate { ours, threshold, level, context }
+    }
+
+    /// Calls `send` with a payload and whether it is deflated: a short one is not.
+    pub fn deflate<T>(&self, payload: &[u8], send: impl FnOnce(bool, &[u8]) -> T) -> T {
+        if payload.len() < self.threshold || !self.ours.context_takeover {
+            return self.without_context(payload, send);
+        }
+        let mut context = lock(&self.context);
+        send(true, without_tail(&context.message(payload)))
+    }
+
+    /// The same for a message that has no matches in earlier ones. If it does not get shorter, it
+    /// is sent as it is.
+    fn without_context<T>(&self, payload: &[u8], send: impl FnOnce(bool, &[u8]) -> T) -> T {
+        if payload.len() < self.threshold {
+            return send(false, payload);
+        }
+        let deflated = Deflater::new(self.ours.max_window_bits, self.level).message(payload);
+        match without_tail(&deflated) {
+            deflated if deflated.len() < payload.len() => send(true, deflated),
+            _ => send(false, payload),
+        }
+    }
+
+    /// A message as a frame of a server, for all clients that have the whole window.
+    pub fn frame(&self, message: &Message) -> Vec<u8> {
+        let (opcode, payload) = message.payload();
+        let mut frame = Vec::new();
+        self.without_context(payload, |rsv1, payload| {
+            Header { fin: true, rsv1, opcode, mask: None, len: payload.len() as u64 }
+                .encode(payload, &mut frame)
+        });
+        frame
+    }
+
+    /// Sends a frame that was deflated without a context. The client takes it into its own context,
+    /// where ours does not have it: ours begins anew.
+    pub fn shared<T>(&self, send: impl FnOnce() -> T) -> T {
+        let mut context = lock(&self.context);
+        context.reset();
+        send()
+    }
+
+    /// Whether the client inflates whatever is deflated without a context.
+    pub fn has_whole_window(&self) -> bool {
+        self.ours.max_window_bits == 15
+    }
+}
+
+/// A message without the end of its flush. (Behind an empty payload there is a byte of zeros, as
+/// the RFC has it in §7.2.3.6.)
+fn without_tail(deflated: &[u8]) -> &[u8] {
+    deflated.strip_suffix(&TAIL).unwrap_or(deflated)
+}

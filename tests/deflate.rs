@@ -1,37 +1,12 @@
 //! DEFLATE (RFC 1951) by section.
 
+#[path = "common/random.rs"]
+mod random;
+
+use random::Random;
 use sockets_by_hand::ws::deflate::bits::{BitReader, BitWriter};
 use sockets_by_hand::ws::deflate::deflate::Deflater;
 use sockets_by_hand::ws::deflate::inflate::{Error, Inflater, inflate};
-
-/// A generator of numbers that are the same each time (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % below
-    }
-
-    /// Bytes of an alphabet of so many, with repetitions.
-    fn bytes(&mut self, len: usize, alphabet: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while bytes.len() < len {
-            match self.next(4) {
-                0 if !bytes.is_empty() => {
-                    let start = self.next(bytes.len());
-                    let end = bytes.len().min(start + self.next(300));
-                    bytes.extend_from_within(start..end);
-                }
-                _ => bytes.push(self.next(alphabet) as u8),
-            }
-        }
-        bytes.truncate(len);
-        bytes
-    }
-}
 
 /// A stream of one final block, from (number, bits) pairs.
 fn stream(parts: &[(u32, u32)]) -> Vec<u8> {
@@ -68,8 +43,8 @@ mod bits {
         let mut random = Random(1);
         let numbers: Vec<(u32, u32)> = (0..10_000)
             .map(|_| {
-                let bits = random.next(33) as u32;
-                (random.next(1 << 31) as u32 & (1_u64 << bits).wrapping_sub(1) as u32, bits)
+                let bits = random.below(33) as u32;
+                (random.below(1 << 31) as u32 & (1_u64 << bits).wrapping_sub(1) as u32, bits)
             })
             .collect();
         let bytes = stream(&numbers);
@@ -151,7 +126,7 @@ mod inflated {
     fn every_beginning_of_a_stream_is_incomplete() {
         let mut random = Random(2);
         for alphabet in [2, 40, 256] {
-            let mut whole = Deflater::new(15, 6).message(&random.bytes(500, alphabet));
+            let mut whole = Deflater::new(15, 6).message(&random.repetitive(500, alphabet));
             whole.extend([1, 0, 0, 0xff, 0xff]); // a final block
             for len in 0..whole.len() {
                 assert_eq!(out(&whole[..len]), Err(Error::Incomplete), "{len} of {}", whole.len());
@@ -171,7 +146,7 @@ mod inflated {
     #[test]
     fn a_distance_beyond_the_window_is_malformed() {
         let mut random = Random(3);
-        let noise = random.bytes(400, 256);
+        let noise = random.repetitive(400, 256);
         let twice = Deflater::new(9, 6).message(&[&noise[..], &noise].concat());
         assert!(Inflater::new(1 << 9).message(&twice, 1000).is_ok());
         assert!(matches!(Inflater::new(1 << 8).message(&twice, 1000), Err(Error::Malformed(_))));
@@ -188,8 +163,8 @@ mod inflated {
 mod dynamic {
     use super::*;
 
-    /// A block whose code lengths have these codes: `lengths` in the order of §3.2.7, and then the symbols with
-    /// their codes, already reversed.
+    /// A block whose code lengths have these codes: `lengths` in the order of §3.2.7, and then the
+    /// symbols with their codes, already reversed.
     fn block(literals: u32, distances: u32, lengths: &[u32], symbols: &[(u32, u32)]) -> Vec<u8> {
         let mut parts = vec![
             (1, 1),
@@ -214,7 +189,8 @@ mod dynamic {
 
     #[test]
     fn a_block_may_have_one_literal_and_no_distance() {
-        // 97 zeros, the length of `a`, 158 zeros, the length of the end, one zero for the distance; a, a, end.
+        // 97 zeros, the length of `a`, 158 zeros, the length of the end, one zero for the distance;
+        // a, a, end.
         let symbols = [
             &zeros(97)[..],
             &[ONE],
@@ -285,7 +261,7 @@ mod deflated {
         for level in 0..=9 {
             for alphabet in [1, 2, 16, 256] {
                 for len in [0, 1, 2, 3, 4, 5, 100, 1000, 40_000] {
-                    let bytes = random.bytes(len, alphabet);
+                    let bytes = random.repetitive(len, alphabet);
                     let deflated = Deflater::new(15, level).message(&bytes);
                     assert!(deflated.ends_with(&[0, 0, 0xff, 0xff]));
                     let inflated = Inflater::new(1 << 15).message(&deflated, len).unwrap();
@@ -302,8 +278,8 @@ mod deflated {
             let (mut deflater, mut inflater) =
                 (Deflater::new(window, 6), Inflater::new(1 << window));
             for _ in 0..200 {
-                let len = random.next(3000);
-                let message = random.bytes(len, 30);
+                let len = random.below(3000);
+                let message = random.repetitive(len, 30);
                 let deflated = deflater.message(&message);
                 assert!(inflater.message(&deflated, len).unwrap() == message, "window 2^{window}");
             }
@@ -313,7 +289,7 @@ mod deflated {
     #[test]
     fn a_message_that_is_sent_again_takes_few_bytes() {
         let mut random = Random(6);
-        let message: Vec<u8> = (0..2000).map(|_| random.next(256) as u8).collect();
+        let message: Vec<u8> = (0..2000).map(|_| random.below(256) as u8).collect();
         let mut deflater = Deflater::new(15, 6);
         let first = deflater.message(&message).len();
         let second = deflater.message(&message).len();
@@ -325,7 +301,7 @@ mod deflated {
     #[test]
     fn what_does_not_repeat_is_stored() {
         let mut random = Random(7);
-        let noise: Vec<u8> = (0..100_000).map(|_| random.next(256) as u8).collect();
+        let noise: Vec<u8> = (0..100_000).map(|_| random.below(256) as u8).collect();
         let len = Deflater::new(15, 6).message(&noise).len();
         assert!(len < noise.len() + 50, "{len}");
     }

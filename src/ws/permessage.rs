@@ -118,9 +118,10 @@ pub fn agree(response: &str, offered: Agreement) -> Result<Option<Agreement>, &'
     let [server_no, client_no] = chosen.no_context_takeover;
     let (server_bits, client_bits) = match (chosen.server_bits(), chosen.client_bits) {
         (Some(server_bits), Bits::Absent) => (server_bits, offered.client.max_window_bits),
-        (Some(server_bits), Bits::Value(bits)) => {
-            (server_bits, bits.min(offered.client.max_window_bits))
+        (Some(_), Bits::Value(bits)) if bits > offered.client.max_window_bits => {
+            return Err("it asks for a larger window than was offered");
         }
+        (Some(server_bits), Bits::Value(client_bits)) => (server_bits, client_bits),
         _ => return Err("it names a window without its size"),
     };
     if server_bits > offered.server.max_window_bits {

@@ -6,12 +6,15 @@ mod common;
 
 mod acks;
 mod browser;
+mod deflate;
 mod node;
 mod npm_client;
 mod npm_engineio;
 mod npm_namespaces;
 mod npm_socketio;
 mod npm_ws;
+#[path = "../common/random.rs"]
+mod random;
 mod recovery;
 
 use node::Peer;

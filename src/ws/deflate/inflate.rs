@@ -59,7 +59,7 @@ const fn ranges<const N: usize>(group: usize, mut first: u16) -> [(u16, u8); N] 
 /// ```
 pub fn inflate(compressed: &[u8], max: usize) -> Result<(Vec<u8>, usize), Error> {
     let mut bits = BitReader::new(compressed);
-    let mut output = Output { bytes: Vec::new(), max, window: MAX_WINDOW };
+    let mut output = Output { earlier: &[], bytes: Vec::new(), max, window: MAX_WINDOW };
     while !block(&mut bits, &mut output)? {}
     Ok((output.bytes, bits.align()))
 }
@@ -68,15 +68,15 @@ pub fn inflate(compressed: &[u8], max: usize) -> Result<(Vec<u8>, usize), Error>
 /// (*context takeover*).
 #[derive(Debug)]
 pub struct Inflater {
-    /// The last bytes that have come out, at least as many as a match may reach back.
-    history: Vec<u8>,
+    /// The last bytes of earlier messages: what a match may copy from, or a little more.
+    earlier: Vec<u8>,
     window: usize,
 }
 
 impl Inflater {
     /// Matches may reach back `window` bytes, up to [`MAX_WINDOW`].
     pub fn new(window: usize) -> Inflater {
-        Inflater { history: Vec::new(), window }
+        Inflater { earlier: Vec::new(), window }
     }
 
     /// Inflates one message: blocks up to the end of `compressed`.
@@ -84,31 +84,38 @@ impl Inflater {
     /// # Errors
     /// As for [`inflate`]. No further message can be inflated then.
     pub fn message(&mut self, compressed: &[u8], max: usize) -> Result<Vec<u8>, Error> {
-        let start = self.history.len();
         let mut bits = BitReader::new(compressed);
-        let bytes = std::mem::take(&mut self.history);
-        let mut output = Output { bytes, max: start.saturating_add(max), window: self.window };
+        let mut output =
+            Output { earlier: &self.earlier, bytes: Vec::new(), max, window: self.window };
         while !bits.is_at_end() {
             if block(&mut bits, &mut output)? {
                 bits.align(); // a final block ends with a whole byte (RFC 7692 §7.2.3.4)
             }
         }
-        self.history = output.bytes;
-        let message = self.history[start..].to_vec();
-        if self.history.len() > 2 * self.window {
-            self.history.drain(..self.history.len() - self.window);
-        }
+        let message = output.bytes;
+        self.keep(&message[message.len().saturating_sub(self.window)..]);
         Ok(message)
     }
 
-    /// Forgets what has come out so far.
+    /// Keeps these bytes for the next message, and forgets the oldest.
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.earlier.len() + bytes.len() > 2 * self.window {
+            let old = (self.earlier.len() + bytes.len() - self.window).min(self.earlier.len());
+            self.earlier.drain(..old);
+        }
+        self.earlier.extend_from_slice(bytes);
+    }
+
+    /// Forgets all messages, and gives back the memory that they took.
     pub fn reset(&mut self) {
-        self.history = Vec::new();
+        self.earlier = Vec::new();
     }
 }
 
 /// What comes out.
-struct Output {
+struct Output<'a> {
+    /// What came out before, of earlier messages.
+    earlier: &'a [u8],
     bytes: Vec<u8>,
     /// How many bytes there may be.
     max: usize,
@@ -116,7 +123,7 @@ struct Output {
     window: usize,
 }
 
-impl Output {
+impl Output<'_> {
     fn literals(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if bytes.len() > self.max - self.bytes.len() {
             return Err(Error::TooLarge);
@@ -138,11 +145,21 @@ impl Output {
     /// a distance of 1 it repeats one byte.
     #[inline]
     fn copy(&mut self, mut len: usize, distance: usize) -> Result<(), Error> {
-        if distance > self.bytes.len().min(self.window) {
+        if distance > (self.earlier.len() + self.bytes.len()).min(self.window) {
             return Err(Error::Malformed("a distance reaches back too far"));
         }
         if len > self.max - self.bytes.len() {
             return Err(Error::TooLarge);
+        }
+        if distance > self.bytes.len() {
+            // It begins in an earlier message.
+            let start = self.earlier.len() + self.bytes.len() - distance;
+            let end = self.earlier.len().min(start + len);
+            self.bytes.extend_from_slice(&self.earlier[start..end]);
+            len -= end - start;
+            if len == 0 {
+                return Ok(());
+            }
         }
         let start = self.bytes.len() - distance;
         while len > 0 {

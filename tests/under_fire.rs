@@ -485,6 +485,11 @@ fn no_lock_of_a_server_is_held_while_a_handler_runs() {
                 let (check, emitting) = (check.clone(), socket.clone());
                 socket.timeout(time).emit_with_callback(name, [], move |_| check(name, &emitting));
             }
+            for (name, time) in [("answer all", LIMIT), ("ignore all", Duration::from_millis(1))] {
+                let (check, emitting) = (check.clone(), socket.clone());
+                let all = socket.namespace().timeout(time);
+                all.emit_with_callback(name, [], move |_| check(name, &emitting));
+            }
             let check = check.clone();
             socket.on_any(move |event| check("any", &event.socket));
         });
@@ -492,20 +497,23 @@ fn no_lock_of_a_server_is_held_while_a_handler_runs() {
     let client = Client::new(&format!("http://{address}"), socketio::client::Options::default());
     let client = client.unwrap();
     client.on("answer me", |event| event.ack([]));
+    client.on("answer all", |event| event.ack([]));
     client.open();
-    let mut handlers: Vec<_> = (0..4).map(|_| next("a handler", &found)).collect();
+    let mut handlers: Vec<_> = (0..6).map(|_| next("a handler", &found)).collect();
     client.emit("event", []);
     handlers.extend((0..2).map(|_| next("a handler", &found)));
     drop(client);
     handlers.extend((0..2).map(|_| next("a handler", &found)));
     handlers.sort();
     let all = [
+        "answer all",
         "answer me",
         "any",
         "connection",
         "disconnect",
         "disconnecting",
         "event",
+        "ignore all",
         "ignore me",
         "middleware",
     ];

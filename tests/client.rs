@@ -935,6 +935,20 @@ fn emit_with_ack_waits_for_one_ack_or_one_error() {
 }
 
 #[test]
+fn ack_timeout_is_the_timeout_of_events_without_one() {
+    let server = TestServer::new(Options::default());
+    let ack_timeout = Some(Duration::from_millis(20));
+    let options = client::Options { ack_timeout, ..options(&["websocket"]) };
+    let client = Client::new(&server.url(), options).unwrap();
+    client.open();
+    assert_eq!(client.emit_with_ack("silence", ()), Err(AckError::Timeout));
+    assert_eq!(client.timeout(LIMIT).emit_with_ack("echo", 1), Ok(Args(vec![json!(1)])));
+    let (sender, answer) = mpsc::channel();
+    client.emit_with_callback("silence", (), move |result| _ = sender.send(result));
+    assert_eq!(next(&answer), Err(AckError::Timeout));
+}
+
+#[test]
 fn emit_with_ack_fails_at_once_in_every_listener_of_the_client() {
     for transports in TRANSPORTS {
         let server = TestServer::new(Options::default());

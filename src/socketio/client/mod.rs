@@ -9,6 +9,7 @@
 //! | `mod` | [`Client`] and its options |
 //! | `manager` | the session, and the thread that keeps it |
 //! | `socket` | [`Socket`]: a namespace |
+//! | `acks` | the events that the server acknowledges |
 //! | `retries` | the events that are emitted until they are acknowledged |
 //! | `auth` | what a socket sends when it connects |
 //! | `recovery` | what it sends to get back what it has missed |
@@ -18,6 +19,7 @@
 //!
 //! Chapter 21 of the book.
 
+mod acks;
 mod auth;
 mod manager;
 mod recovery;

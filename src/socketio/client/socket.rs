@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
 
 use super::auth::Auth;
 use super::manager::Manager;
@@ -14,10 +13,10 @@ use super::retries::Retries;
 use crate::engineio::{Outgoing, client::Sender};
 use crate::json;
 use crate::json::Value;
-use crate::socketio::acks::{AckError, AckSocket, Acks, Callback, Timeout, resolve_disconnected};
+use crate::socketio::acks::{Acks, Callback, resolve_disconnected};
 use crate::socketio::args::size_in_memory;
 use crate::socketio::packet::Kind;
-use crate::socketio::{Args, Emitted, Event, IntoArgs, Listeners, Parser, catch_panic, lock};
+use crate::socketio::{Emitted, Event, IntoArgs, Listeners, Parser, catch_panic, lock};
 
 /// How much memory the events may take that arrive before the server has accepted the connection to
 /// the namespace. 16 MiB; more are ignored.
@@ -38,7 +37,7 @@ pub struct Inner {
     pub(super) acks: Acks,
     pub(super) retries: Retries,
     /// The id of the next event that wants an acknowledgement.
-    next_ack: AtomicU64,
+    pub(super) next_ack: AtomicU64,
     auth: Mutex<Auth>,
     recovery: Recovery,
     /// The events that were emitted while it was not connected, with the ids of their
@@ -208,49 +207,7 @@ impl Socket {
         self.send(None, self.encode_event(None, name, values), true)
     }
 
-    /// Sets how long to wait for the acknowledgement of the event that is emitted next:
-    /// `socket.timeout(time).emit_with_ack(name, values)`. The time while it is not connected
-    /// counts. With [`Options::retries`](super::Options::retries), each try has that time.
-    pub fn timeout(&self, time: Duration) -> Timeout<'_> {
-        Timeout::new(self, Some(time))
-    }
-
-    /// Emits an event, and waits for its acknowledgement without a timeout; see
-    /// [`Timeout::emit_with_ack`]. While it is not connected, it waits until it is.
-    ///
-    /// # Errors
-    /// [`AckError::Disconnected`] or [`AckError::Deadlock`].
-    ///
-    /// # Panics
-    /// As for [`emit`](Socket::emit).
-    pub fn emit_with_ack(&self, name: &str, values: impl IntoArgs) -> Result<Args, AckError> {
-        Timeout::new(self, None).emit_with_ack(name, values)
-    }
-
-    /// Emits an event, and awaits its acknowledgement without a timeout; see
-    /// [`Timeout::emit_with_callback`].
-    ///
-    /// # Panics
-    /// As for [`emit`](Socket::emit).
-    pub fn emit_with_callback(
-        &self,
-        name: &str,
-        values: impl IntoArgs,
-        callback: impl FnOnce(Result<Args, AckError>) + Send + 'static,
-    ) {
-        Timeout::new(self, None).emit_with_callback(name, values, callback);
-    }
-
-    fn next_ack(&self) -> u64 {
-        self.0.next_ack.fetch_add(1, Relaxed)
-    }
-
-    /// Whether its client exists. (When that is dropped, its thread may hold the manager for longer.)
-    pub(super) fn has_client(&self) -> bool {
-        self.0.manager.upgrade().is_some_and(|manager| lock(&manager.sockets).contains(self))
-    }
-
-    fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) -> Emitted {
+    pub(super) fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) -> Emitted {
         let mut buffer = lock(&self.0.buffer);
         let sender = self.sender().filter(|_| self.is_connected() && buffer.is_empty());
         let sent = match sender {
@@ -297,7 +254,12 @@ impl Socket {
         self.0.parser.encode_control(kind, &self.0.namespace, data)
     }
 
-    fn encode_event(&self, id: Option<u64>, name: &str, values: impl IntoArgs) -> Outgoing {
+    pub(super) fn encode_event(
+        &self,
+        id: Option<u64>,
+        name: &str,
+        values: impl IntoArgs,
+    ) -> Outgoing {
         let values = values.into_args();
         self.0.parser.encode_event(&self.0.namespace, id, name, values.as_ref())
     }
@@ -488,34 +450,6 @@ impl Socket {
         if let Some(sender) = self.sender().filter(|_| self.id().as_deref() == Some(id)) {
             sender.send_outgoing(&answer); // if it fails, the session has ended
         }
-    }
-}
-
-impl AckSocket for Socket {
-    fn emit_expecting(
-        &self,
-        name: &str,
-        values: &[Value],
-        timeout: Option<Duration>,
-        callback: Callback,
-    ) {
-        let id = self.next_ack();
-        // First, because it may panic: then no acknowledgement is awaited.
-        let outgoing = self.encode_event(Some(id), name, values);
-        if self.0.retries.is_enabled() && self.has_client() {
-            _ = self.emit_until_acknowledged(id, outgoing, timeout, Some(callback));
-            return;
-        }
-        self.0.acks.expect(id, timeout.or(self.0.retries.ack_timeout), callback);
-        if self.has_client() {
-            self.send(Some(id), outgoing, false);
-        } else {
-            self.0.acks.fail(id, AckError::Disconnected);
-        }
-    }
-
-    fn receives_here(&self) -> bool {
-        self.0.manager.upgrade().is_some_and(|manager| manager.runs_here())
     }
 }
 

@@ -1,5 +1,5 @@
-//! Our programs against Node's and npm's, in all pairings. These tests need Node.js and the packages of
-//! `package.json`, so `cargo test` ignores them; `.ci/run` runs them all.
+//! Our programs against Node's and npm's, in all pairings. These tests need Node.js, the packages of
+//! `package.json`, and some of them Chromium or nginx, so `cargo test` ignores them; `.ci/run` runs them all.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -7,6 +7,7 @@ mod common;
 mod acks;
 mod browser;
 mod deflate;
+mod nginx;
 mod node;
 mod npm_client;
 mod npm_engineio;

@@ -133,7 +133,7 @@ fn translate(npms: &str) -> Options {
 }
 
 /// A page with the official client in it.
-fn page(request: &Request, _body: &[u8]) -> Response {
+pub fn page(request: &Request, _body: &[u8]) -> Response {
     const BUNDLE: &str = "tests/peers/node_modules/socket.io-client/dist/socket.io.min.js";
     match request.path() {
         "/" => Response::html(r#"<!doctype html><script src="/client.js"></script>"#),

@@ -1,6 +1,7 @@
 //! Namespaces that appear with their first client, and how a server is closed.
 
 use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::{Io, Options, ParentNamespace, Socket};
@@ -182,6 +183,26 @@ fn a_child_stays_while_the_middleware_of_another_client_runs() {
     assert_eq!(names(&parent), ["/room-1"]);
     slow.close();
     until(|| names(&parent).is_empty());
+}
+
+#[test]
+fn a_child_that_many_clients_enter_and_leave_is_the_same_for_all_of_them() {
+    let (server, parent, _sockets) = server_with_rooms(cleanup());
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut client = connected(server.address);
+                for _ in 0..50 {
+                    let id = connect_to(&mut client, "/room-1,");
+                    client.text(); // welcome
+                    assert!(server.io.of("/room-1").socket(&id).is_some(), "not an orphan");
+                    client.send("41/room-1,");
+                }
+            });
+        }
+    });
+    until(|| names(&parent).is_empty());
+    until(|| server.io.sockets().is_empty());
 }
 
 #[test]

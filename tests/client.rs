@@ -1408,7 +1408,8 @@ fn drop_sends_all_that_was_emitted_and_then_disconnects() {
 #[test]
 fn a_client_may_be_dropped_within_a_listener() {
     for (transports, name) in TRANSPORTS.into_iter().zip(["connect", "welcome", "disconnect"]) {
-        let server = TestServer::new(Options::default());
+        // A session that is closed between two `GET`s waits for the time of a pong.
+        let server = TestServer::new(short_heartbeat());
         server.io.on_connection(|socket| _ = socket.emit("welcome", []));
         let client = Arc::new(Mutex::new(Some(client(&server.url(), transports))));
         let (sender, dropped) = mpsc::channel();

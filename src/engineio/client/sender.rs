@@ -290,8 +290,12 @@ impl Sender {
         // Under the lock: a packet that another thread sends now comes after these.
         let mut packets = vec![Packet::Upgrade];
         packets.extend(mem::take(&mut state.queue).iter().filter_map(|text| Packet::parse(text)));
+        let queued = packets.len() > 1;
         _ = socket.send_encoded(Outgoing::new(packets).masked_frames()); // `read` finds out
         _ = self.0.websocket.set(socket.sender());
+        if queued {
+            self.0.events.emit_drain(&socket.sender());
+        }
         state.phase = Phase::Ended;
         Ok(Some(socket))
     }

@@ -1200,6 +1200,23 @@ fn once_off_and_on_any_work_as_on_the_server() {
     assert_eq!(events.try_iter().collect::<Vec<_>>(), ["on a", "on a"]);
 }
 
+#[test]
+fn outgoing_listeners_get_each_event_when_it_is_sent() {
+    let server = TestServer::new(Options::default());
+    let client = client(&server.url(), &["websocket"]);
+    let (sender, events) = mpsc::channel();
+    let connected = sender.clone();
+    client.on_any_outgoing(move |event| _ = sender.send(event.name.clone()));
+    client.on("connect", move |_| _ = connected.send("connect".to_string()));
+    client.emit("buffered", ());
+    client.emit_volatile("lost", ());
+    assert_eq!(events.try_iter().count(), 0);
+    client.open();
+    assert_eq!([next(&events), next(&events)], ["buffered", "connect"]);
+    settle(&client);
+    assert_eq!(events.try_iter().collect::<Vec<_>>(), ["echo"]);
+}
+
 // ---- namespaces ----
 
 #[test]

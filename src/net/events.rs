@@ -58,6 +58,31 @@ impl<T> Emitter<T> {
         self.add(event, true, Arc::new(listener))
     }
 
+    /// Calls `listener` whenever `event` is emitted, before all others (`prependListener`).
+    ///
+    /// ```
+    /// use sockets_by_hand::net::Emitter;
+    ///
+    /// let emitter: Emitter<()> = Emitter::new();
+    /// let second = emitter.on("close", |_| {});
+    /// let first = emitter.prepend("close", |_| {});
+    /// let other = emitter.on("open", |_| {});
+    /// assert_eq!(emitter.ids("close"), [first, second]);
+    /// emitter.remove_all_of("close");
+    /// assert!(emitter.ids("close").is_empty());
+    /// assert_eq!(emitter.ids("open"), [other]);
+    /// ```
+    pub fn prepend(
+        &self,
+        event: &str,
+        listener: impl Fn(&T) + Send + Sync + 'static,
+    ) -> ListenerId {
+        let entry = Entry::new(event, false, Arc::new(listener));
+        let id = entry.id;
+        self.lock().insert(0, entry);
+        id
+    }
+
     /// Removes a listener. An `emit` that has already begun still calls it.
     pub fn off(&self, id: ListenerId) {
         let mut entries = self.lock();
@@ -71,6 +96,22 @@ impl<T> Emitter<T> {
     pub fn remove_all(&self) {
         let entries = mem::take(&mut *self.lock());
         drop(entries); // not under the lock: what they hold may use this emitter
+    }
+
+    /// Removes all listeners of `event`.
+    pub fn remove_all_of(&self, event: &str) {
+        let mut entries = self.lock();
+        let all = mem::take(&mut *entries).into_iter();
+        let (removed, kept): (Vec<_>, Vec<_>) = all.partition(|entry| entry.event == event);
+        *entries = kept;
+        drop(entries);
+        drop(removed); // not under the lock, as above
+    }
+
+    /// The ids of the listeners of `event`, in the order in which they are called.
+    pub fn ids(&self, event: &str) -> Vec<ListenerId> {
+        let entries = self.lock();
+        entries.iter().filter(|entry| entry.event == event).map(|entry| entry.id).collect()
     }
 
     /// Whether `event` has a listener: only then is it worth making its value.
@@ -125,14 +166,22 @@ impl<T> Emitter<T> {
     }
 
     fn add(&self, event: &str, once: bool, listener: Arc<Listener<T>>) -> ListenerId {
-        let id = ListenerId(NEXT_ID.fetch_add(1, Relaxed));
-        self.lock().push(Entry { id, event: event.to_string(), once, listener });
+        let entry = Entry::new(event, once, listener);
+        let id = entry.id;
+        self.lock().push(entry);
         id
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Entry<T>>> {
         // No listener runs under the lock, so a panic cannot leave the list half changed.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Entry<T> {
+    fn new(event: &str, once: bool, listener: Arc<Listener<T>>) -> Entry<T> {
+        let id = ListenerId(NEXT_ID.fetch_add(1, Relaxed));
+        Entry { id, event: event.to_string(), once, listener }
     }
 }
 

@@ -80,16 +80,17 @@ impl Broadcast {
         let Inner { name: namespace, parser, .. } = &*self.namespace;
         let values = values.as_ref().iter().chain(&offset);
         let outgoing = Arc::new(parser.encode_event(namespace, None, name, values));
-        let _in_order = lock(&self.namespace.broadcast_order);
+        let in_order = lock(&self.namespace.broadcast_order);
         if let Some((store, offset)) = store.zip(offset) {
             let (to, except) = (self.rooms.clone(), self.except.clone());
             store.keep(offset, Target::Rooms { to, except }, &outgoing);
         }
-        for socket in self.fetch_sockets().iter().filter(|socket| !socket.has_ended()) {
-            if !self.volatile || socket.session().is_writable() {
-                socket.session().send(&outgoing);
-            }
-        }
+        let mut sockets = self.fetch_sockets();
+        let writable = |socket: &Socket| !self.volatile || socket.session().is_writable();
+        sockets.retain(|socket| !socket.has_ended() && writable(socket));
+        sockets.iter().for_each(|socket| _ = socket.session().send(&outgoing));
+        drop(in_order);
+        sockets.iter().for_each(|socket| socket.emit_outgoing(&outgoing));
     }
 
     /// Emits an event to the sockets, waits until all have acknowledged it, and returns the

@@ -2,7 +2,11 @@
 //!
 //! Chapter 19 of the book.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use super::event::Event;
+use super::parser::Parser;
+use crate::engineio::{Outgoing, Packet};
 use crate::net::Emitter;
 use crate::net::events::ListenerId;
 
@@ -11,7 +15,10 @@ use crate::net::events::ListenerId;
 /// would have to import.
 pub struct Listeners<S> {
     named: Emitter<Event<S>>,
+    /// The listeners to all events of the other end (`incoming`) or of this one (`outgoing`).
     any: Emitter<Event<S>>,
+    /// Whether there has been a listener to outgoing events.
+    watches_outgoing: AtomicBool,
 }
 
 impl<S> Listeners<S> {
@@ -35,7 +42,36 @@ impl<S> Listeners<S> {
 
     /// Calls `listener` for each event that the other end emits, before the listeners of its name.
     pub fn on_any(&self, listener: impl Fn(&Event<S>) + Send + Sync + 'static) -> ListenerId {
-        self.any.on("", listener)
+        self.any.on("incoming", listener)
+    }
+
+    /// The same, before the listeners that [`on_any`](Listeners::on_any) has added.
+    pub fn prepend_any(&self, listener: impl Fn(&Event<S>) + Send + Sync + 'static) -> ListenerId {
+        self.any.prepend("incoming", listener)
+    }
+
+    /// Calls `listener` for each event that this end emits to the other, also by a broadcast. An
+    /// event that waits until the socket is connected, or that is sent again, is one then. (An
+    /// acknowledgement is no event.)
+    ///
+    /// It gets the event as the other end does: each event is decoded again for that. So this is for
+    /// a log or a test, not for every socket of a busy server.
+    pub fn on_any_outgoing(
+        &self,
+        listener: impl Fn(&Event<S>) + Send + Sync + 'static,
+    ) -> ListenerId {
+        self.watches_outgoing.store(true, Relaxed);
+        self.any.on("outgoing", listener)
+    }
+
+    /// The same, before the listeners that [`on_any_outgoing`](Listeners::on_any_outgoing) has
+    /// added.
+    pub fn prepend_any_outgoing(
+        &self,
+        listener: impl Fn(&Event<S>) + Send + Sync + 'static,
+    ) -> ListenerId {
+        self.watches_outgoing.store(true, Relaxed);
+        self.any.prepend("outgoing", listener)
     }
 
     /// Removes a listener that `on` or `once` has added.
@@ -43,15 +79,74 @@ impl<S> Listeners<S> {
         self.named.off(id);
     }
 
-    /// Removes a listener that `on_any` has added.
-    pub fn off_any(&self, id: ListenerId) {
-        self.any.off(id);
+    /// Removes a listener that `on_any` or `prepend_any` has added; with `None`, all of them.
+    pub fn off_any(&self, id: impl Into<Option<ListenerId>>) {
+        match id.into() {
+            Some(id) => self.any.off(id),
+            None => self.any.remove_all_of("incoming"),
+        }
+    }
+
+    /// Removes a listener that `on_any_outgoing` or `prepend_any_outgoing` has added; with `None`,
+    /// all of them.
+    pub fn off_any_outgoing(&self, id: impl Into<Option<ListenerId>>) {
+        match id.into() {
+            Some(id) => self.any.off(id),
+            None => self.any.remove_all_of("outgoing"),
+        }
+    }
+
+    /// Removes the listeners to the events of that name; with `None`, of all names. (As in Node,
+    /// those to all events stay: see [`off_any`](Listeners::off_any).)
+    pub fn remove_all_listeners<'a>(&self, name: impl Into<Option<&'a str>>) {
+        match name.into() {
+            Some(name) => self.named.remove_all_of(name),
+            None => self.named.remove_all(),
+        }
+    }
+
+    /// The listeners to the events of that name, in the order in which they are called.
+    pub fn listeners(&self, name: &str) -> Vec<ListenerId> {
+        self.named.ids(name)
+    }
+
+    /// The listeners to all events of the other end, in the order in which they are called.
+    pub fn listeners_any(&self) -> Vec<ListenerId> {
+        self.any.ids("incoming")
+    }
+
+    /// The listeners to all events of this end, in the order in which they are called.
+    pub fn listeners_any_outgoing(&self) -> Vec<ListenerId> {
+        self.any.ids("outgoing")
     }
 
     /// Emits an event of the other end.
     pub(super) fn emit_incoming(&self, event: &Event<S>) {
-        self.any.emit("", event);
+        self.any.emit("incoming", event);
         self.named.emit(&event.name, event);
+    }
+
+    /// Whether there may be a listener to outgoing events.
+    pub(super) fn watches_outgoing(&self) -> bool {
+        self.watches_outgoing.load(Relaxed)
+    }
+
+    /// Emits an event of this end to the listeners to outgoing events.
+    pub(super) fn emit_outgoing(&self, parser: Parser, outgoing: &Outgoing, socket: &S)
+    where
+        S: Clone,
+    {
+        if !self.watches_outgoing() || !self.any.has_listeners("outgoing") {
+            return;
+        }
+        let mut decoder = parser.decoder();
+        for packet in outgoing.packets() {
+            let Packet::Message(message) = packet else { continue };
+            let Ok(Some(mut decoded)) = decoder.add(message.clone()) else { continue };
+            let name = decoded.values.remove(0);
+            let name = name.as_str().unwrap_or_default().to_string();
+            self.any.emit("outgoing", &Event::new(name, decoded.values, socket.clone()));
+        }
     }
 
     /// Emits an event of the socket itself, such as `connect`. A listener that panics does not keep
@@ -76,6 +171,7 @@ impl<S> Listeners<S> {
 
 impl<S> Default for Listeners<S> {
     fn default() -> Listeners<S> {
-        Listeners { named: Emitter::new(), any: Emitter::new() }
+        let (named, any) = (Emitter::new(), Emitter::new());
+        Listeners { named, any, watches_outgoing: AtomicBool::new(false) }
     }
 }

@@ -164,13 +164,15 @@ impl Store {
         let parser = namespace.parser();
         let values = values.iter().chain([&offset]);
         let outgoing = Arc::new(parser.encode_event(namespace.name(), None, name, values));
-        let _in_order = lock(&namespace.namespace.broadcast_order);
+        let in_order = lock(&namespace.namespace.broadcast_order);
         self.keep(offset, Target::Socket(id.to_string()), &outgoing);
         let socket = lock(&namespace.namespace.members).get(id);
-        match socket.filter(|socket| !socket.has_ended()) {
-            Some(socket) if socket.session().send(&outgoing) => Emitted::Sent,
-            _ => Emitted::Queued,
-        }
+        let socket = socket.filter(|socket| !socket.has_ended());
+        let Some(socket) = socket else { return Emitted::Queued };
+        let sent = socket.session().send(&outgoing);
+        drop(in_order);
+        socket.emit_outgoing(&outgoing);
+        if sent { Emitted::Sent } else { Emitted::Queued }
     }
 
     /// Keeps the session of a socket that was in these rooms and has left its namespace: from now

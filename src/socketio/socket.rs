@@ -300,10 +300,16 @@ impl Socket {
     }
 
     fn send_event(&self, outgoing: Outgoing) -> Emitted {
-        match !self.has_ended() && self.send(outgoing) {
-            true => Emitted::Sent,
-            false => Emitted::Dropped,
+        if self.has_ended() {
+            return Emitted::Dropped;
         }
+        self.emit_outgoing(&outgoing);
+        if self.send(outgoing) { Emitted::Sent } else { Emitted::Dropped }
+    }
+
+    /// Calls the listeners to outgoing events. (Hold no lock.)
+    pub(super) fn emit_outgoing(&self, outgoing: &Outgoing) {
+        self.0.listeners.emit_outgoing(self.0.namespace.parser(), outgoing, self);
     }
 
     fn send(&self, outgoing: Outgoing) -> bool {
@@ -403,6 +409,7 @@ impl AckSocket for Socket {
         // First, because it may panic: then no acknowledgement is awaited.
         let outgoing = self.encode_event(Some(id), name, values);
         self.0.acks.expect(id, timeout, callback);
+        self.emit_outgoing(&outgoing);
         self.send(outgoing);
         if self.has_ended() {
             self.0.acks.fail(id, AckError::Disconnected);

@@ -7,6 +7,7 @@ mod common;
 mod acks;
 mod browser;
 mod deflate;
+mod listeners;
 mod nginx;
 mod node;
 mod npm_client;

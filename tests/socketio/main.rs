@@ -6,6 +6,7 @@ mod common;
 
 mod acks;
 mod conversations;
+mod listeners;
 mod many_clients;
 mod msgpack;
 mod namespaces;

@@ -5,7 +5,7 @@
 //! least once, and the server receives them in order.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ struct Queue {
 struct Queued {
     /// The id of the acknowledgement, the same in each try.
     ack: u64,
-    outgoing: Outgoing,
+    outgoing: Arc<Outgoing>,
     timeout: Option<Duration>,
     callback: Option<Callback>,
     /// How often it has been sent.
@@ -67,6 +67,7 @@ impl Socket {
         if self.0.manager.strong_count() == 0 {
             return Emitted::Dropped;
         }
+        let outgoing = Arc::new(outgoing);
         let event = Queued { ack, outgoing, timeout, callback, tries: 0 };
         lock(&self.0.retries.queue).events.push_back(event);
         self.send_queued();
@@ -79,7 +80,7 @@ impl Socket {
 
     /// Sends the first event of the queue, unless it is pending.
     pub(super) fn send_queued(&self) {
-        let _in_order = lock(&self.0.buffer);
+        let in_order = lock(&self.0.buffer);
         let Some(sender) = self.sender().filter(|_| self.is_connected()) else { return };
         let mut queue = lock(&self.0.retries.queue);
         if queue.pending {
@@ -92,7 +93,10 @@ impl Socket {
         let timeout = event.timeout.or(self.0.retries.ack_timeout);
         self.0.acks.expect(ack, timeout, callback);
         sender.send_outgoing(&event.outgoing); // if it fails, the session has ended
+        let outgoing = event.outgoing.clone();
         queue.pending = true;
+        drop((queue, in_order));
+        self.emit_outgoing(&outgoing);
     }
 
     /// A try has succeeded or failed.

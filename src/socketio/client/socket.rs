@@ -208,6 +208,10 @@ impl Socket {
     }
 
     pub(super) fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) -> Emitted {
+        let writable = |sender: Sender| !volatile || sender.is_writable();
+        if self.watches_outgoing() && self.is_connected() && self.sender().is_some_and(writable) {
+            self.emit_outgoing(&outgoing); // first, because the answer to it may come at once
+        }
         let mut buffer = lock(&self.0.buffer);
         let sender = self.sender().filter(|_| self.is_connected() && buffer.is_empty());
         let sent = match sender {
@@ -223,6 +227,11 @@ impl Socket {
         }
         buffer.push_back((ack, outgoing));
         Emitted::Queued
+    }
+
+    /// Calls the listeners to outgoing events. (Hold no lock.)
+    pub(super) fn emit_outgoing(&self, outgoing: &Outgoing) {
+        self.0.listeners.emit_outgoing(self.0.parser, outgoing, self);
     }
 
     pub(super) fn sender(&self) -> Option<Sender> {
@@ -353,14 +362,19 @@ impl Socket {
         if !self.is_connected() {
             return; // a listener has disconnected it
         }
+        let mut sent = Vec::new();
         while let Some((ack, outgoing)) = buffer.pop_front() {
             let wanted = ack.is_none_or(|id| self.0.acks.is_awaited(id));
             if wanted && !sender.send_outgoing(&outgoing) {
                 buffer.push_front((ack, outgoing));
                 break;
             }
+            if wanted && self.0.listeners.watches_outgoing() {
+                sent.push(outgoing);
+            }
         }
         drop(buffer);
+        sent.iter().for_each(|outgoing| self.emit_outgoing(outgoing));
         self.send_queued();
         self.emit_reserved("connect", Vec::new());
     }

@@ -126,6 +126,16 @@ impl<S> Listeners<S> {
         self.named.emit(&event.name, event);
     }
 
+    /// Emits an event of the other end to the listeners to all events only.
+    pub(super) fn emit_to_any(&self, event: &Event<S>) {
+        self.any.emit("incoming", event);
+    }
+
+    /// Emits an event to the listeners to its name only.
+    pub(super) fn emit_to_named(&self, event: &Event<S>) {
+        self.named.emit(&event.name, event);
+    }
+
     /// Whether there may be a listener to outgoing events.
     pub(super) fn watches_outgoing(&self) -> bool {
         self.watches_outgoing.load(Relaxed)

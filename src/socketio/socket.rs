@@ -5,6 +5,7 @@
 //! Chapter 19 of the book.
 
 use std::iter::once;
+use std::mem;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -18,7 +19,7 @@ use super::connection::Connection;
 use super::event::{Emitted, Event};
 use super::listeners::Listeners;
 use super::lock;
-use super::namespace::Namespace;
+use super::namespace::{ConnectError, Namespace};
 use super::packet::Kind;
 use super::recovery::{self, Session};
 use super::rooms::IntoRooms;
@@ -46,12 +47,16 @@ struct Inner {
     auth: Value,
     data: Mutex<Value>,
     listeners: Listeners<Socket>,
+    /// The middleware for events, once there is any.
+    middleware: OnceLock<Mutex<Vec<Arc<Middleware>>>>,
     acks: Acks,
     /// The reason of its end, once it has been disconnected or refused.
     ended: OnceLock<&'static str>,
     /// The thread on which the `disconnecting` listeners are being called.
     leaving: Mutex<Option<ThreadId>>,
 }
+
+type Middleware = dyn Fn(&Event<Socket>) -> Result<(), ConnectError> + Send + Sync;
 
 /// The data of a client's handshake (`socket.handshake`).
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +93,7 @@ impl Socket {
             auth,
             data: Mutex::new(data),
             listeners: Listeners::default(),
+            middleware: OnceLock::new(),
             acks: Acks::default(),
             ended: OnceLock::new(),
             leaving: Mutex::default(),
@@ -129,6 +135,20 @@ impl Socket {
         let session = self.session();
         let address = session.remote_address();
         Handshake { request: session.request(), auth: &self.0.auth, address }
+    }
+
+    /// The session (`socket.conn`), with its transport and its events, such as `upgrade`, `packet`,
+    /// `packetCreate`, `drain` and `close`. All sockets of a client share it.
+    ///
+    /// ```
+    /// # let server = sockets_by_hand::socketio::Server::bind("127.0.0.1:0", Default::default())?;
+    /// server.io().on_connection(|socket| {
+    ///     socket.conn().events().on("upgrade", |transport| println!("upgraded to {transport}"));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn conn(&self) -> &engineio::Session {
+        self.session()
     }
 
     /// The transport of the session now: `polling` or `websocket`.
@@ -228,6 +248,29 @@ impl Socket {
         Timeout::new(self, None).emit_with_callback(name, values, callback);
     }
 
+    /// Adds a middleware, which accepts or refuses each event of the client (`socket.use`). They run
+    /// in the order in which they were added, after the listeners to all events and before those to
+    /// the name. If one refuses, the event goes no further: the listeners to `error` on this socket
+    /// get the message of the error, and its data if it has any. The client is not told.
+    ///
+    /// ```
+    /// # let server = sockets_by_hand::socketio::Server::bind("127.0.0.1:0", Default::default())?;
+    /// server.io().on_connection(|socket| {
+    ///     socket.use_middleware(|event| match &*event.name {
+    ///         "delete" if event.socket.data()["admin"] != true => Err("not allowed".into()),
+    ///         _ => Ok(()),
+    ///     });
+    ///     socket.on("error", |event| println!("refused: {}", event.args[0]));
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn use_middleware(
+        &self,
+        middleware: impl Fn(&Event<Socket>) -> Result<(), ConnectError> + Send + Sync + 'static,
+    ) {
+        lock(self.0.middleware.get_or_init(Mutex::default)).push(Arc::new(middleware));
+    }
+
     /// Adds it to a room, or to a list of rooms. It leaves all rooms when it is disconnected.
     pub fn join(&self, rooms: impl IntoRooms) {
         self.0.namespace.join(self, rooms);
@@ -324,7 +367,25 @@ impl Socket {
             let socket = self.clone();
             event = event.with_ack(move |values| socket.acknowledge(id, values));
         }
-        self.0.listeners.emit_incoming(&event);
+        match self.0.middleware.get() {
+            None => self.0.listeners.emit_incoming(&event),
+            Some(middleware) => self.run_middleware(middleware, &event),
+        }
+    }
+
+    /// Calls the listeners of an event, unless a middleware refuses it or disconnects the socket.
+    fn run_middleware(&self, middleware: &Mutex<Vec<Arc<Middleware>>>, event: &Event<Socket>) {
+        self.0.listeners.emit_to_any(event);
+        let middleware = lock(middleware).clone(); // to call it without the lock
+        match middleware.iter().try_for_each(|middleware| middleware(event)) {
+            Ok(()) if self.has_ended() => {}
+            Ok(()) => self.0.listeners.emit_to_named(event),
+            Err(error) => {
+                let reasons = once(error.message.into()).chain(error.data).collect();
+                let error = Event::new("error".to_string(), reasons, self.clone());
+                self.0.listeners.emit_to_named(&error);
+            }
+        }
     }
 
     fn acknowledge(&self, id: u64, values: &[Value]) {
@@ -379,6 +440,10 @@ impl Socket {
         recovery::leave(self, reason, connected);
         self.0.connection.left(&self.0.namespace);
         self.0.acks.disconnected();
+        if let Some(middleware) = self.0.middleware.get() {
+            let removed = mem::take(&mut *lock(middleware));
+            drop(removed); // not under the lock; it may hold this socket, as the listeners may
+        }
         match connected {
             true => self.0.listeners.emit_last(&self.end_event("disconnect", reason)),
             false => self.0.listeners.remove_all(), // never connected, so no event

@@ -27,6 +27,12 @@ function serve() {
   const io = new Server(0);
   io.on("connection", (socket) => {
     addListeners(socket);
+    socket.use(([name], next) => {
+      console.log("middleware", name);
+      next(name === "forbidden" ? new Error("not allowed") : undefined);
+    });
+    socket.on("forbidden", () => console.log("never"));
+    socket.on("error", (error) => socket.emit("refused", error.message));
     socket.on("say", (...args) => {
       print("first")("say", ...args);
       args.at(-1)("said");
@@ -62,6 +68,9 @@ function connect(url) {
   socket.volatile.emit("lost");
   socket.emit("say", "buffered", (answer) => {
     console.log("acknowledged", answer);
+    socket.emit("forbidden");
+  });
+  socket.on("refused", () => {
     socket.emit("ask", { number: 1 }, (answer) => {
       console.log("acknowledged", answer);
       count(socket);

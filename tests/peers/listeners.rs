@@ -42,6 +42,14 @@ fn serve() -> (String, Receiver<String>) {
     let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     server.io().on_connection(move |socket| {
         add_listeners(&socket, &lines);
+        let also = lines.clone();
+        socket.use_middleware(move |event| {
+            _ = also.send(format!("middleware {}", event.name));
+            if event.name == "forbidden" { Err("not allowed".into()) } else { Ok(()) }
+        });
+        let also = lines.clone();
+        socket.on("forbidden", move |_| _ = also.send("never".to_string()));
+        socket.on("error", |event| _ = event.socket.emit("refused", &event.args[0]));
         let first = print(&lines, "first");
         socket.on("say", move |event| {
             first(event);
@@ -95,6 +103,10 @@ fn run_client(url: &str) -> Vec<String> {
     client.emit_with_callback("say", "buffered", move |answer| acks.send(answer).unwrap());
     client.open();
     acknowledged(ack.recv_timeout(LIMIT).unwrap());
+    let (sender, refused) = mpsc::channel();
+    client.on("refused", move |_| _ = sender.send(()));
+    client.emit("forbidden", ());
+    refused.recv_timeout(LIMIT).unwrap();
     let timeout = client.timeout(LIMIT);
     acknowledged(timeout.emit_with_ack("ask", json!({"number": 1})));
     count(&client, &lines);

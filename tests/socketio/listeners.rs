@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use sockets_by_hand::socketio::{Emitted, Event, Listeners};
 
-use super::{connected, connected_polling, server};
+use super::{assert_receives_nothing_else, connect_to, connected, connected_polling, server};
 use crate::common::next;
 
 /// Receives a line for each event that this end emits.
@@ -64,6 +64,69 @@ fn a_volatile_event_that_is_dropped_is_no_outgoing_event() {
     server.io.volatile().emit("dropped", ());
     socket.emit("sent", ());
     assert_eq!(next(&sent), "sent");
+}
+
+#[test]
+fn middleware_refuses_events_with_an_error_on_the_socket_and_not_to_the_client() {
+    let server = server(|_| {});
+    let mut client = connected(server.address);
+    let socket = next(&server.sockets);
+    let (sender, received) = mpsc::channel();
+    let logs = |what: &'static str| {
+        let sender = sender.clone();
+        move |event: &Event<_>| _ = sender.send(format!("{what} {}", event.args[0]))
+    };
+    let [first, second] = [logs("first"), logs("second")];
+    socket.use_middleware(move |event| {
+        first(event);
+        if event.name == "refused" { Err("no".into()) } else { Ok(()) }
+    });
+    socket.use_middleware(move |event| {
+        second(event);
+        Ok(())
+    });
+    socket.on_any(logs("any"));
+    socket.on("refused", logs("never"));
+    socket.on("accepted", logs("listener"));
+    socket.on("error", logs("error"));
+    client.send(r#"42["refused",1]"#);
+    client.send(r#"42["accepted",2]"#);
+    for line in ["any 1", "first 1", "error \"no\"", "any 2", "first 2", "second 2", "listener 2"] {
+        assert_eq!(next(&received), line);
+    }
+    assert_receives_nothing_else(&mut client);
+}
+
+#[test]
+fn events_that_a_middleware_disconnects_reach_no_listener() {
+    let server = server(|_| {});
+    let mut client = connected(server.address);
+    let socket = next(&server.sockets);
+    socket.use_middleware(|event| {
+        event.socket.disconnect(false);
+        Ok(())
+    });
+    socket.on("event", |event| event.socket.conn().close("forced close"));
+    client.send(r#"42["event"]"#);
+    assert_eq!(client.text(), "41");
+    connect_to(&mut client, ""); // the session is still open
+}
+
+#[test]
+fn conn_is_the_session_with_its_events() {
+    let server = server(|_| {});
+    let mut client = connected(server.address);
+    let socket = next(&server.sockets);
+    assert_eq!(socket.conn().transport(), "websocket");
+    let (sender, events) = mpsc::channel();
+    for name in ["packet", "close"] {
+        let sender = sender.clone();
+        socket.conn().events().on(name, move |value| _ = sender.send(format!("{name} {value}")));
+    }
+    client.send(r#"42["event"]"#);
+    assert!(next(&events).starts_with("packet "));
+    socket.conn().close("forced close");
+    assert_eq!(next(&events), "close \"forced close\"");
 }
 
 #[test]

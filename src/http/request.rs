@@ -102,9 +102,15 @@ impl Request {
 
     /// The value of the first `name=value` in the query, both decoded.
     pub fn query(&self, name: &str) -> Option<String> {
-        let (_, query) = self.target.split_once('?')?;
-        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        pairs.find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
+        self.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// All names of the query with their values, decoded, in the order in which they were sent.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.map(|(name, value)| (decode(name), decode(value)))
     }
 
     /// The address of the client, if so many proxies stand in front of the server: each of them adds

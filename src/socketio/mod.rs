@@ -10,7 +10,7 @@
 //! | [`parser`] | either that, or MessagePack | 22 |
 //! | [`event`], [`args`], [`listeners`] | an event, its arguments, who receives it | 18 |
 //! | [`acks`], [`answers`] | acknowledgements, of one and of many | 18 |
-//! | [`socket`] | a client in a namespace, on the server | 18 |
+//! | [`socket`], [`handshake`] | a client in a namespace, on the server, and its handshake | 18 |
 //! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts | 19 |
 //! | [`recovery`] | what a client gets back that was away for a while | 20 |
 //! | `connection` | a session with its sockets | 19 |
@@ -29,6 +29,7 @@ pub mod client;
 pub mod codec;
 mod connection;
 pub mod event;
+pub mod handshake;
 pub mod io;
 pub mod listeners;
 pub mod namespace;
@@ -48,6 +49,7 @@ pub use args::{Args, IntoArgs};
 pub use broadcast::Broadcast;
 pub use client::{Auth, Client, Options as ClientOptions, Socket as ClientSocket};
 pub use event::{Emitted, Event};
+pub use handshake::Handshake;
 pub use io::{Io, ParentNamespace};
 pub use listeners::Listeners;
 pub use namespace::{ConnectError, Namespace};

@@ -6,17 +6,17 @@
 
 use std::iter::once;
 use std::mem;
-use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::acks::{AckError, AckSocket, Acks, Callback, Timeout};
 use super::args::{Args, IntoArgs};
 use super::broadcast::Broadcast;
 use super::connection::Connection;
 use super::event::{Emitted, Event};
+use super::handshake::Handshake;
 use super::listeners::Listeners;
 use super::lock;
 use super::namespace::{ConnectError, Namespace};
@@ -24,7 +24,6 @@ use super::packet::Kind;
 use super::recovery::{self, Session};
 use super::rooms::IntoRooms;
 use crate::engineio::{self, Outgoing};
-use crate::http::Request;
 use crate::json;
 use crate::json::Value;
 use crate::ws::random::random_id;
@@ -45,6 +44,7 @@ struct Inner {
     /// It keeps this socket in turn, until the socket is disconnected.
     connection: Arc<Connection>,
     auth: Value,
+    issued: SystemTime,
     data: Mutex<Value>,
     listeners: Listeners<Socket>,
     /// The middleware for events, once there is any.
@@ -57,18 +57,6 @@ struct Inner {
 }
 
 type Middleware = dyn Fn(&Event<Socket>) -> Result<(), ConnectError> + Send + Sync;
-
-/// The data of a client's handshake (`socket.handshake`).
-#[derive(Clone, Copy, Debug)]
-pub struct Handshake<'a> {
-    /// The request that opened the session: headers, path, query.
-    pub request: &'a Request,
-    /// The `auth` of the client; an empty object if it has none.
-    pub auth: &'a Value,
-    /// The address of the client, or of a proxy in front of the server: see
-    /// [`trust_proxy`](crate::engineio::Options::trust_proxy).
-    pub address: Option<SocketAddr>,
-}
 
 impl Socket {
     pub(super) fn new(
@@ -91,6 +79,7 @@ impl Socket {
             namespace,
             connection,
             auth,
+            issued: SystemTime::now(),
             data: Mutex::new(data),
             listeners: Listeners::default(),
             middleware: OnceLock::new(),
@@ -134,7 +123,8 @@ impl Socket {
     pub fn handshake(&self) -> Handshake<'_> {
         let session = self.session();
         let address = session.remote_address();
-        Handshake { request: session.request(), auth: &self.0.auth, address }
+        let (auth, issued) = (&self.0.auth, self.0.issued);
+        Handshake { request: session.request(), auth, address, issued, secure: false }
     }
 
     /// The session (`socket.conn`), with its transport and its events, such as `upgrade`, `packet`,

@@ -457,8 +457,13 @@ mod connecting {
         assert_eq!(connection.post(&target, r#"40{"token":1}"#).status_and_body(), (200, "ok"));
         let socket = next(&server.sockets);
         let handshake = socket.handshake();
-        assert_eq!(handshake.request.query("room").as_deref(), Some("tea&milk"));
-        assert_eq!(handshake.request.headers.get("x-who"), Some("Ann"));
+        let query = handshake.query();
+        assert_eq!(query["room"], "tea&milk");
+        assert_eq!(query.keys().collect::<Vec<_>>(), ["EIO", "room", "transport"]);
+        assert_eq!(handshake.url(), format!("{POLLING}&room=tea%26milk"));
+        assert_eq!(handshake.headers().get("x-who"), Some("Ann"));
+        assert!(handshake.issued <= std::time::SystemTime::now());
+        assert!(!handshake.secure && !handshake.xdomain());
         assert_eq!(*handshake.auth, json!({"token": 1}));
         assert!(handshake.address.is_some_and(|address| address.ip().is_loopback()));
     }

@@ -2,6 +2,7 @@
 //   node nginx.js server HOST:PORT                 npm's server
 //   node nginx.js client URL CERTIFICATE           a client of each server, over each transport
 //   node nginx.js polling URL CERTIFICATE          a client over polling alone
+//   node nginx.js upgrade URL CERTIFICATE          a client that begins with polling
 //   node nginx.js browser URL                      the same in Chromium
 //   node nginx.js crowd URL CERTIFICATE            many clients that emit while servers are killed
 const { readFileSync } = require("node:fs");
@@ -35,17 +36,17 @@ function serve(address) {
 
 // What a client does, here or in a page: it connects, upgrades if it may, and asks for echoes.
 async function converse(socket, transports, echoes) {
+  const upgraded = new Promise((resolve) => {
+    socket.io.once("open", () => socket.io.engine.once("upgrade", resolve).once("upgradeError", resolve));
+  });
   await new Promise((resolve, reject) => socket.once("connect", resolve).once("connect_error", reject));
-  const { engine } = socket.io;
-  if (transports.length > 1 && engine.transport.name === "polling") {
-    await new Promise((resolve) => engine.once("upgrade", resolve));
-  }
+  if (transports.length > 1) await upgraded;
   let right = 0;
   for (let i = 0; i < echoes; i++) {
     const text = "안녕".repeat(i % 2 ? 1 : 10_000);
     if ((await socket.emitWithAck("echo", text)) === text) right++;
   }
-  return `${transports}, now ${engine.transport.name}: ${right} echoes`;
+  return `${transports}, now ${socket.io.engine.transport.name}: ${right} echoes`;
 }
 
 // A client with an address of its own, which tries to appear as another.
@@ -80,13 +81,13 @@ async function visitEachServer(url, certificate) {
   }
 }
 
-async function visitOverPolling(url, certificate) {
-  const socket = open(url, certificate, "127.0.0.1", { transports: ["polling"] });
+async function visit(url, certificate, transports) {
+  const socket = open(url, certificate, "127.0.0.1", { transports });
   const failed = new Promise((resolve) => {
     socket.on("connect_error", (error) => resolve(error.message));
     socket.on("disconnect", resolve);
   });
-  const done = converse(socket, ["polling"], ECHOES).catch(() => failed);
+  const done = converse(socket, transports, ECHOES).catch(() => failed);
   say(await Promise.race([done, failed]));
   process.exit();
 }
@@ -188,7 +189,14 @@ async function gather(url, certificate) {
   process.exit();
 }
 
-const modes = { server: serve, client: visitEachServer, polling: visitOverPolling, browser: browse, crowd: gather };
+const modes = {
+  server: serve,
+  client: visitEachServer,
+  polling: (...args) => visit(...args, ["polling"]),
+  upgrade: (...args) => visit(...args, ["polling", "websocket"]),
+  browser: browse,
+  crowd: gather,
+};
 const [mode, ...args] = process.argv.slice(2);
 Promise.resolve(modes[mode](...args)).catch((error) => {
   say("error:", error.message);

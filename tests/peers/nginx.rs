@@ -217,6 +217,19 @@ fn a_session_over_polling_fails_without_a_sticky_session() {
 }
 
 #[test]
+#[ignore = "needs nginx, openssl, npm socket.io and socket.io-client; .ci/run runs it"]
+fn a_session_stays_with_polling_if_the_upgrade_is_not_passed_on() {
+    let (plain, trusting, _npms, npms_port) = servers();
+    let without = |conf: String| {
+        let conf = replace(&conf, "proxy_set_header Upgrade $http_upgrade;", "");
+        replace(&conf, "proxy_set_header Connection $connection_upgrade;", "")
+    };
+    let ports: [&str; 3] = [&plain.port, &trusting.port, &npms_port];
+    let nginx = Nginx::start_with("without", ports, without);
+    assert_eq!(nginx.client("upgrade").finish(), ["polling,websocket, now polling: 20 echoes"]);
+}
+
+#[test]
 #[ignore = "needs nginx, openssl, Chromium, npm socket.io; .ci/run runs it"]
 fn the_official_client_in_a_browser_keeps_its_server_by_a_cookie() {
     let (plain, trusting, _npms, npms_port) = servers();

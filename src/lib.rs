@@ -11,7 +11,8 @@
 //! | [`socketio`] | events | names and values, acknowledgements, namespaces, rooms | `socket.io` |
 //!
 //! Beside them stand [`mod@json`], the values that events carry and their text; [`value`], what makes them handy
-//! in Rust; and [`msgpack`], the same values as bytes.
+//! in Rust; [`msgpack`], the same values as bytes; and [`redis`], a client of Redis, over which servers share
+//! their rooms.
 //!
 //! `tutorial/from-node.md` lists the API of Node, of npm's `ws` and of Socket.IO beside the one here.
 //!
@@ -25,6 +26,7 @@ pub mod http;
 pub mod json;
 pub mod msgpack;
 pub mod net;
+pub mod redis;
 pub mod socketio;
 pub mod value;
 pub mod ws;

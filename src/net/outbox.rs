@@ -276,6 +276,11 @@ impl Outbox {
         drop(self.0.progress.wait_while(lock(&self.0.state), busy));
     }
 
+    /// How many bytes wait behind the message that is being sent.
+    pub fn queued(&self) -> usize {
+        lock(&self.0.state).waiting()
+    }
+
     /// Whether some of what was sent is not written yet.
     pub fn is_sending(&self) -> bool {
         !lock(&self.0.state).queue.is_empty()

@@ -5,14 +5,16 @@
 //!
 //! Chapter 20 of the book.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use std::{error, fmt, mem, thread};
 
 use super::acks::{AckError, Callback};
+use super::adapter::{Pending, REQUEST_TIMEOUT};
 use super::args::Args;
 use super::socket::Socket;
 use super::{catch_panic, lock};
+use crate::json::Value;
 use crate::net::clock::{self, FOREVER, Timer};
 
 /// Not every receiver of a broadcast has acknowledged it. (In npm an `Error` with `responses`.)
@@ -25,11 +27,15 @@ pub struct BroadcastAckError {
     pub answers: Vec<Args>,
     /// The sockets that have not acknowledged it.
     pub missing: Vec<Socket>,
+    /// How many clients of other servers have not. (A server that has not said how many it has
+    /// counts as one.)
+    pub missing_elsewhere: usize,
 }
 
 impl fmt::Display for BroadcastAckError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let (missing, all) = (self.missing.len(), self.missing.len() + self.answers.len());
+        let missing = self.missing.len() + self.missing_elsewhere;
+        let all = missing + self.answers.len();
         write!(f, "{} ({missing} of {all} clients have not answered)", self.reason)
     }
 }
@@ -40,6 +46,7 @@ impl fmt::Debug for BroadcastAckError {
             .field("reason", &self.reason)
             .field("answers", &self.answers)
             .field("missing", &self.missing.iter().map(Socket::id).collect::<Vec<_>>())
+            .field("missing_elsewhere", &self.missing_elsewhere)
             .finish()
     }
 }
@@ -63,20 +70,25 @@ struct State {
     /// The receivers, each until it has acknowledged.
     missing: Vec<Option<Socket>>,
     answers: Vec<Args>,
-    /// How many may still acknowledge.
+    /// How many may still acknowledge: receivers, and of those on other servers.
     awaited: usize,
+    awaited_elsewhere: usize,
+    /// The request to the other servers.
+    request: Option<Pending>,
     /// It is taken out when it is called.
     done: Option<Done>,
     timer: Option<Timer>,
 }
 
 impl Answers {
-    /// Nobody has acknowledged the event with this id yet.
-    pub fn new(id: u64, receivers: &[Socket], done: Done) -> Answers {
+    /// Nobody has acknowledged the event with this id yet. `servers` others are to be asked.
+    pub fn new(id: u64, receivers: &[Socket], servers: usize, done: Done) -> Answers {
         let state = State {
             missing: receivers.iter().cloned().map(Some).collect(),
             answers: Vec::new(),
             awaited: receivers.len(),
+            awaited_elsewhere: servers,
+            request: None,
             done: Some(done),
             timer: None,
         };
@@ -96,7 +108,40 @@ impl Answers {
             state.answers.push(args);
             state.missing.get_mut(number).map(Option::take);
         }
-        let last = state.awaited == 0;
+        self.finish_if_last(state);
+    }
+
+    /// The other servers have been asked.
+    pub fn asked(&self, request: Pending) {
+        let mut state = lock(&self.0.state);
+        let unused = match state.done {
+            Some(_) => state.request.replace(request),
+            None => Some(request),
+        };
+        drop(state);
+        drop(unused); // under no lock
+    }
+
+    /// Another server says how many clients it has, and then what each of them has answered.
+    pub fn add_elsewhere(&self, response: &Value) {
+        let mut state = lock(&self.0.state);
+        match (response["clientCount"].as_u64(), response.get("packet")) {
+            (Some(count), _) => {
+                let clients = usize::try_from(count).unwrap_or(usize::MAX);
+                let others = state.awaited_elsewhere.saturating_sub(1); // the server itself
+                state.awaited_elsewhere = others.saturating_add(clients);
+            }
+            (None, Some(value)) if state.awaited_elsewhere > 0 => {
+                state.awaited_elsewhere -= 1;
+                state.answers.push(Args(vec![value.clone()])); // only the first value is passed on
+            }
+            _ => return,
+        }
+        self.finish_if_last(state);
+    }
+
+    fn finish_if_last(&self, state: MutexGuard<State>) {
+        let last = state.awaited == 0 && state.awaited_elsewhere == 0;
         drop(state);
         if last {
             self.finish(AckError::Disconnected); // those that are missing have been disconnected
@@ -109,22 +154,25 @@ impl Answers {
         let Some(done) = state.done.take() else { return };
         let answers = mem::take(&mut state.answers);
         let missing: Vec<Socket> = mem::take(&mut state.missing).into_iter().flatten().collect();
-        let timer = state.timer.take();
+        let (timer, request) = (state.timer.take(), state.request.take());
+        let missing_elsewhere = state.awaited_elsewhere;
         drop(state);
-        drop(timer); // under no lock
+        drop((timer, request)); // under no lock
         missing.iter().for_each(|socket| socket.acks().forget(self.0.id));
-        let result = match missing.is_empty() {
-            true => Ok(answers),
-            false => Err(BroadcastAckError { reason, answers, missing }),
+        let result = match missing.len() + missing_elsewhere {
+            0 => Ok(answers),
+            _ => Err(BroadcastAckError { reason, answers, missing, missing_elsewhere }),
         };
         catch_panic(|| done(result)); // the client whose acknowledgement was the last is not to blame
     }
 
     /// How long to wait: without receivers, not at all.
     pub fn time(&self, timeout: Option<Duration>) -> Duration {
-        match lock(&self.0.state).awaited {
-            0 => Duration::ZERO,
-            _ => timeout.unwrap_or(FOREVER),
+        let state = lock(&self.0.state);
+        match (state.awaited, state.awaited_elsewhere) {
+            (0, 0) => Duration::ZERO,
+            (_, 0) => timeout.unwrap_or(FOREVER),
+            (_, _) => timeout.unwrap_or(REQUEST_TIMEOUT), // a server may end without an answer
         }
     }
 

@@ -2,18 +2,22 @@
 //!
 //! Chapter 20 of the book.
 
+use std::mem;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::acks::{AckError, AckSocket};
+use super::adapter::{self, Cluster, Redis, RequestKind, event};
 use super::answers::{Answers, BroadcastAckError, Done};
 use super::args::{Args, IntoArgs};
 use super::lock;
 use super::namespace::Inner;
+use super::packet::RESERVED;
 use super::recovery::{Store, Target};
 use super::rooms::IntoRooms;
 use super::socket::Socket;
 use crate::json::Value;
+use crate::net::clock;
 
 /// A broadcast: a choice of sockets, and then what to do with them (`BroadcastOperator`).
 #[derive(Clone)]
@@ -25,13 +29,15 @@ pub struct Broadcast {
     volatile: bool,
     /// How long to wait for acknowledgements.
     timeout: Option<Duration>,
+    /// Only to the sockets of this server.
+    local: bool,
 }
 
 impl Broadcast {
     /// To all sockets of a namespace.
     pub(super) fn to_all(namespace: Arc<Inner>) -> Broadcast {
         let (rooms, except) = (Vec::new(), Vec::new());
-        Broadcast { namespace, rooms, except, volatile: false, timeout: None }
+        Broadcast { namespace, rooms, except, volatile: false, timeout: None, local: false }
     }
 
     /// To the sockets in this room too, or in any of these rooms (only to those, if they are the
@@ -56,7 +62,7 @@ impl Broadcast {
 
     /// Only to the sockets of this server. Without an adapter there is no other.
     pub fn local(&self) -> Broadcast {
-        self.clone()
+        Broadcast { local: true, ..self.clone() }
     }
 
     /// Only to the sockets to which it can be written at once.
@@ -78,8 +84,9 @@ impl Broadcast {
         let store = self.namespace.store.as_ref().filter(|_| !self.volatile);
         let offset = store.map(|_| Store::offset());
         let Inner { name: namespace, parser, .. } = &*self.namespace;
-        let values = values.as_ref().iter().chain(&offset);
-        let outgoing = Arc::new(parser.encode_event(namespace, None, name, values));
+        let values = values.as_ref();
+        let with_offset = values.iter().chain(&offset);
+        let outgoing = Arc::new(parser.encode_event(namespace, None, name, with_offset));
         let in_order = lock(&self.namespace.broadcast_order);
         if let Some((store, offset)) = store.zip(offset) {
             let (to, except) = (self.rooms.clone(), self.except.clone());
@@ -89,6 +96,9 @@ impl Broadcast {
         let writable = |socket: &Socket| !self.volatile || socket.session().is_writable();
         sockets.retain(|socket| !socket.has_ended() && writable(socket));
         sockets.iter().for_each(|socket| _ = socket.session().send(&outgoing));
+        if let Some(adapter) = self.adapter() {
+            adapter.broadcast(&self.namespace.name, self.target(), event(name, values));
+        }
         drop(in_order);
         sockets.iter().for_each(|socket| socket.emit_outgoing(&outgoing));
     }
@@ -158,14 +168,17 @@ impl Broadcast {
         let Inner { name: namespace, parser, .. } = &*self.namespace;
         let id = self.namespace.next_ack();
         let outgoing = Arc::new(parser.encode_event(namespace, Some(id), name, values));
+        let adapter = self.adapter();
+        let servers = adapter.map_or(0, |adapter| adapter.others(namespace));
         let in_order = lock(&self.namespace.broadcast_order);
         let mut sockets = self.fetch_sockets();
         sockets.retain(|socket| !socket.has_ended());
         if waits && sockets.iter().any(Socket::receives_here) {
             let (reason, answers) = (AckError::Deadlock, Vec::new());
-            return Err(BroadcastAckError { reason, answers, missing: sockets });
+            let (missing, missing_elsewhere) = (sockets, 0);
+            return Err(BroadcastAckError { reason, answers, missing, missing_elsewhere });
         }
-        let answers = Answers::new(id, &sockets, done);
+        let answers = Answers::new(id, &sockets, servers, done);
         for (number, socket) in sockets.iter().enumerate() {
             socket.acks().expect(id, None, answers.callback(number));
             if !self.volatile || socket.session().is_writable() {
@@ -173,13 +186,79 @@ impl Broadcast {
             }
         }
         drop(in_order);
+        if let Some(adapter) = adapter.filter(|_| servers > 0) {
+            adapter.broadcast_with_ack(namespace, self.target(), event(name, values), &answers);
+        }
         // One that has been disconnected meanwhile may have resolved its acknowledgements before.
         let ended = sockets.iter().filter(|socket| socket.has_ended());
         ended.for_each(|socket| _ = socket.acks().fail(id, AckError::Disconnected));
         Ok(answers)
     }
 
-    /// The sockets, in the order in which they have connected (with rooms: room after room, and in
+    /// The chosen sockets of all servers, and what the servers know of them.
+    pub fn cluster(&self) -> Cluster<'_> {
+        Cluster(self)
+    }
+
+    /// Emits an event of another server. `None` if its name is reserved.
+    pub(super) fn emit_remote(&self, event: &[Value]) -> Option<()> {
+        let [Value::String(name), values @ ..] = event else { return None };
+        let allowed = !RESERVED.contains(&&**name);
+        allowed.then(|| self.emit(name, values))
+    }
+
+    /// The same, for a server that wants acknowledgements: calls `counted` with the number of
+    /// receivers, and then `answered` with the values of each acknowledgement within that time.
+    pub(super) fn emit_remote_with_ack(
+        &self,
+        event: &[Value],
+        time: Duration,
+        counted: impl FnOnce(usize),
+        answered: impl Fn(&[Value]) + Send + Sync + 'static,
+    ) -> Option<()> {
+        let [Value::String(name), values @ ..] = event else { return None };
+        if RESERVED.contains(&&**name) {
+            return None;
+        }
+        let Inner { name: namespace, parser, .. } = &*self.namespace;
+        let id = self.namespace.next_ack();
+        let outgoing = Arc::new(parser.encode_event(namespace, Some(id), name, values));
+        let answered = Arc::new(answered);
+        let _in_order = lock(&self.namespace.broadcast_order);
+        let sockets = self.fetch_sockets();
+        counted(sockets.len());
+        for socket in &sockets {
+            let answered = answered.clone();
+            let callback = move |answer: Result<Args, AckError>| {
+                _ = answer.map(|values| answered(values.as_ref()));
+            };
+            socket.acks().expect(id, None, Box::new(callback));
+            socket.session().send(&outgoing);
+        }
+        let forget = move || sockets.iter().for_each(|socket| socket.acks().forget(id));
+        mem::forget(clock::after(time, forget)); // it is never cancelled
+        Some(())
+    }
+
+    /// What tells the other servers, unless they are to hear nothing.
+    pub(super) fn adapter(&self) -> Option<&Redis> {
+        self.namespace.adapter.get().filter(|_| !self.local).map(|adapter| &**adapter)
+    }
+
+    /// The choice of sockets, for other servers.
+    pub(super) fn target(&self) -> adapter::Target {
+        let (rooms, except, volatile) = (self.rooms.clone(), self.except.clone(), self.volatile);
+        adapter::Target { rooms, except, volatile, timeout: self.timeout }
+    }
+
+    /// The sockets of this server that another has chosen.
+    pub(super) fn chosen(&self, target: &adapter::Target) -> Broadcast {
+        let adapter::Target { rooms, except, volatile, .. } = target.clone();
+        let namespace = self.namespace.clone();
+        Broadcast { namespace, rooms, except, volatile, timeout: None, local: true }
+    }
+
+    /// The sockets of this server, in the order in which they have connected (with rooms: room after room, and in
     /// each in the order of joining). One that has been disconnected is not among them, even if its
     /// listeners have not been called yet.
     pub fn fetch_sockets(&self) -> Vec<Socket> {
@@ -201,16 +280,26 @@ impl Broadcast {
     pub fn sockets_join(&self, rooms: impl IntoRooms) {
         let rooms: Vec<String> = rooms.into_rooms().collect();
         self.fetch_sockets().iter().for_each(|socket| socket.join(&rooms));
+        self.request(|target| RequestKind::Join(target, rooms));
     }
 
     /// Removes the sockets from a room, or from a list of rooms.
     pub fn sockets_leave(&self, rooms: impl IntoRooms) {
         let rooms: Vec<String> = rooms.into_rooms().collect();
         self.fetch_sockets().iter().for_each(|socket| socket.leave(&rooms));
+        self.request(|target| RequestKind::Leave(target, rooms));
     }
 
     /// Disconnects the sockets; see [`Socket::disconnect`], also for the thread of their listeners.
     pub fn disconnect_sockets(&self, close: bool) {
         self.fetch_sockets().iter().for_each(|socket| socket.disconnect(close));
+        self.request(|target| RequestKind::Disconnect(target, close));
+    }
+
+    /// Asks the other servers to do the same with their sockets.
+    fn request(&self, kind: impl FnOnce(adapter::Target) -> RequestKind) {
+        if let Some(adapter) = self.adapter() {
+            adapter.request(&self.namespace.name, kind(self.target()));
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
+use super::adapter::Redis;
 use super::args::IntoArgs;
 use super::lock;
 use super::namespace::{ConnectError, Namespace};
@@ -122,6 +123,27 @@ impl Io {
     /// …)`), on the thread that creates it.
     pub fn on_new_namespace(&self, listener: impl Fn(Namespace) + Send + Sync + 'static) {
         self.shared.events.on("new_namespace", move |namespace| listener(namespace.clone()));
+    }
+
+    /// Shares the rooms of all namespaces with other servers (`io.adapter`).
+    ///
+    /// # Errors
+    /// The thread of the adapter cannot be started.
+    ///
+    /// # Panics
+    /// There is an adapter already.
+    pub fn adapter(&self, redis: Redis) -> std::io::Result<()> {
+        assert!(self.main.namespace.adapter.get().is_none(), "the server has an adapter already");
+        let adapter = Arc::new(redis);
+        let weak = Arc::downgrade(&adapter);
+        self.on_new_namespace(move |namespace| {
+            _ = weak.upgrade().map(|adapter| namespace.set_adapter(&adapter));
+        });
+        let entries = lock(&self.shared.namespaces);
+        let namespaces: Vec<_> = entries.values().map(|entry| entry.namespace.clone()).collect();
+        drop(entries);
+        namespaces.iter().for_each(|namespace| namespace.set_adapter(&adapter));
+        adapter.start()
     }
 
     /// Stops the server: see [`Handle::close`]. Each socket is disconnected with the reason

@@ -13,6 +13,7 @@
 //! | [`socket`], [`handshake`] | a client in a namespace, on the server, and its handshake | 18 |
 //! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts | 19 |
 //! | [`recovery`] | what a client gets back that was away for a while | 20 |
+//! | [`adapter`] | rooms over several servers, by way of Redis | 23 |
 //! | `connection` | a session with its sockets | 19 |
 //! | [`io`] | the namespaces of a server | 19 |
 //! | [`server`] | binds and serves | 19 |
@@ -22,6 +23,7 @@
 //! the other.
 
 pub mod acks;
+pub mod adapter;
 pub mod answers;
 pub mod args;
 pub mod broadcast;
@@ -44,6 +46,7 @@ pub use crate::engineio::Handle;
 pub use crate::json::Value;
 use crate::net::{catch_panic, lock};
 pub use acks::{AckError, Timeout};
+pub use adapter::{Cluster, Redis, RedisEmitter, RemoteSocket, RequestError};
 pub use answers::BroadcastAckError;
 pub use args::{Args, IntoArgs};
 pub use broadcast::Broadcast;

@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use super::args::IntoArgs;
+use super::adapter::Redis;
 use super::broadcast::Broadcast;
+use super::event::Event;
 use super::lock;
 use super::parser::Parser;
 use super::recovery::{Recovery, Session, Store};
@@ -16,7 +17,6 @@ use super::rooms::{IntoRooms, RoomEvent, Rooms};
 use super::socket::Socket;
 use crate::json::Value;
 use crate::net::Emitter;
-use crate::net::report::report;
 
 /// Why a client may not connect to a namespace: the data of its `connect_error`.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,11 +55,32 @@ pub(super) struct Inner {
     pub(super) store: Option<Store>,
     /// The id of the next event that wants an acknowledgement, the same to all its receivers.
     next_ack: AtomicU64,
+    /// Tells other servers, if there are others.
+    pub(super) adapter: OnceLock<Arc<Redis>>,
+    /// The events that other servers emit to this one.
+    pub(super) server_events: Emitter<Event<Namespace>>,
 }
 
 impl Inner {
     pub(super) fn next_ack(&self) -> u64 {
         self.next_ack.fetch_add(1, Relaxed)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(adapter) = self.adapter.get() {
+            adapter.remove(&self.name);
+        }
+    }
+}
+
+/// A namespace, which this does not keep.
+pub(super) struct WeakNamespace(Weak<Broadcast>);
+
+impl WeakNamespace {
+    pub(super) fn upgrade(&self) -> Option<Namespace> {
+        self.0.upgrade().map(Namespace)
     }
 }
 
@@ -106,6 +127,8 @@ impl Namespace {
             broadcast_order: Mutex::default(),
             store: recovery.map(Store::new),
             next_ack: AtomicU64::new(0),
+            adapter: OnceLock::new(),
+            server_events: Emitter::new(),
         });
         Namespace(Arc::new(Broadcast::to_all(namespace)))
     }
@@ -177,15 +200,20 @@ impl Namespace {
         &self.namespace.room_events
     }
 
-    /// Emits an event to the other servers (`serverSideEmit`). That needs an adapter that knows
-    /// them: without one this writes a warning to stderr, as npm's server does.
-    ///
-    /// # Panics
-    /// The name is `connect`, `connection` or `new_namespace`.
-    pub fn server_side_emit(&self, name: &str, _values: impl IntoArgs) {
-        let reserved = ["connect", "connection", "new_namespace"].contains(&name);
-        assert!(!reserved, "\"{name}\" is a reserved event name");
-        report("this adapter does not support the serverSideEmit() functionality");
+    /// Shares its rooms with other servers from now on.
+    pub(super) fn set_adapter(&self, adapter: &Arc<Redis>) {
+        if self.namespace.adapter.set(adapter.clone()).is_ok() {
+            adapter.add(self);
+        }
+    }
+
+    pub(super) fn downgrade(&self) -> WeakNamespace {
+        WeakNamespace(Arc::downgrade(&self.0))
+    }
+
+    /// Whether anybody is in a room on this server.
+    pub(super) fn has_room(&self, room: &str) -> bool {
+        lock(&self.namespace.members).rooms.has(room)
     }
 
     /// Runs all middleware, one after the other, until one refuses.

@@ -1,6 +1,6 @@
 //! How packets become messages: as text, or as MessagePack. Server and client must agree on it.
 //!
-//! The text is Socket.IO's own, with binary attachments: [`codec`](super::codec). npm's
+//! The text is Socket.IO's own, with binary attachments: [`codec`]. npm's
 //! `socket.io-msgpack-parser` sends each packet as one binary message instead, the map
 //! `{type, nsp, id, data}`. Bytes are values like any other there: no attachments, no waiting.
 //!

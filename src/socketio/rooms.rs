@@ -109,6 +109,11 @@ impl Rooms {
         self.of_room.iter().map(|(name, room)| (name.to_string(), ids(room))).collect()
     }
 
+    /// Whether anybody is in a room.
+    pub fn has(&self, room: &str) -> bool {
+        self.of_room.contains_key(room)
+    }
+
     /// The number of the first join of `id`: sorted by it, ids are in the order of joining.
     pub fn number(&self, id: &str) -> Option<u64> {
         self.of_id.get(id).map(|rooms| rooms.created)

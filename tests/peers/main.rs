@@ -18,6 +18,7 @@ mod npm_ws;
 #[path = "../common/random.rs"]
 mod random;
 mod recovery;
+mod redis;
 
 use node::Peer;
 

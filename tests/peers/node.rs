@@ -70,7 +70,7 @@ impl Peer {
             match self.lines.recv_timeout(LIMIT) {
                 Ok(line) => rest.push(line),
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(e) => panic!("{} does not end: {e}", self.name),
+                Err(e) => panic!("{} does not end: {e}, after {rest:?}", self.name),
             }
         }
         let status = self.child.wait().unwrap();

@@ -1,0 +1,362 @@
+//! The connections to Redis: one to publish, one to hear; again and again, if they end.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+use std::{mem, thread};
+
+use super::message::{Broadcast, Request, RequestKind, Target, decode_fields};
+use super::requests::Requests;
+use crate::json::Value;
+use crate::net::outbox::HIGH_WATER_MARK;
+use crate::net::report::report;
+use crate::net::{Backoff, catch_panic, lock};
+use crate::redis::{Connection, Error, Message, Receiver, Reply, Sender, url::Url};
+use crate::socketio::answers::Answers;
+use crate::socketio::namespace::{Namespace, WeakNamespace};
+use crate::ws::random::random_id;
+
+/// After this time without a message, Redis is asked whether it is still there. After the same time
+/// without an answer, the connection has failed.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a message may take to arrive, once it has begun.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Shares the rooms of a server with all other servers that use the same Redis: give it to
+/// [`Io::adapter`](crate::socketio::Io::adapter). Dropping it ends its connections.
+///
+/// ```no_run
+/// use sockets_by_hand::socketio::{Options, Redis, Server};
+///
+/// let server = Server::bind("127.0.0.1:3001", Options::default())?;
+/// server.io().adapter(Redis::new("redis://127.0.0.1:6379")?);
+/// server.serve();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Redis(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub url: String,
+    /// Who we are: what comes from ourselves is ignored.
+    pub uid: String,
+    /// By name. A namespace holds the adapter, and not the other way round.
+    namespaces: Mutex<HashMap<String, WeakNamespace>>,
+    link: Mutex<Link>,
+    changed: Condvar,
+    pub requests: Requests,
+    /// Whether it has been said that a message is malformed.
+    malformed: AtomicBool,
+}
+
+/// The state of the connections.
+struct Link {
+    state: State,
+    /// How many messages have not been published since the last report.
+    lost: u64,
+}
+
+enum State {
+    /// The first attempt to connect.
+    Connecting,
+    /// Redis cannot be reached. It is tried again.
+    Away,
+    Connected {
+        publisher: Sender,
+        subscriber: Sender,
+    },
+    /// The server has ended.
+    Closed,
+}
+
+impl Redis {
+    /// An adapter for the Redis server at a [URL](Url). It connects as soon as it has been given to
+    /// [`Io::adapter`](crate::socketio::Io::adapter).
+    ///
+    /// # Errors
+    /// The URL is invalid.
+    pub fn new(url: &str) -> Result<Redis, Error> {
+        Url::parse(url).map_err(Error::InvalidUrl)?;
+        let link = Link { state: State::Connecting, lost: 0 };
+        Ok(Redis(Arc::new(Shared {
+            url: url.to_string(),
+            uid: random_id()[..6].to_string(),
+            namespaces: Mutex::default(),
+            link: Mutex::new(link),
+            changed: Condvar::new(),
+            requests: Requests::default(),
+            malformed: AtomicBool::new(false),
+        })))
+    }
+
+    /// Starts the thread that connects and hears, and waits for its first attempt.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(in crate::socketio) fn start(&self) -> io::Result<()> {
+        let shared = self.0.clone();
+        thread::Builder::new().name("redis".to_string()).spawn(move || shared.run())?;
+        let connecting = |link: &mut Link| matches!(link.state, State::Connecting);
+        drop(self.0.changed.wait_while(lock(&self.0.link), connecting));
+        Ok(())
+    }
+
+    /// Subscribes to the channels of a namespace.
+    pub(in crate::socketio) fn add(&self, namespace: &Namespace) {
+        let name = namespace.name();
+        lock(&self.0.namespaces).insert(name.to_string(), namespace.downgrade());
+        if let State::Connected { subscriber, .. } = &lock(&self.0.link).state {
+            _ = subscribe(subscriber, name, &self.0.uid); // if it fails, the thread that hears finds out
+        }
+    }
+
+    /// Forgets a namespace that has been removed.
+    pub(in crate::socketio) fn remove(&self, name: &str) {
+        lock(&self.0.namespaces).remove(name);
+        if let State::Connected { subscriber, .. } = &lock(&self.0.link).state {
+            let [pattern, channels @ ..] = subscriptions(name, &self.0.uid);
+            _ = subscriber.send(["PUNSUBSCRIBE", &pattern]);
+            _ = subscriber.send([&["UNSUBSCRIBE".to_string()], &channels[..]].concat());
+        }
+    }
+
+    /// Tells the other servers to emit an event to their sockets.
+    pub(in crate::socketio) fn broadcast(&self, name: &str, target: Target, event: Vec<Value>) {
+        let channel = broadcast_channel(name, &target);
+        let (uid, namespace) = (self.0.uid.clone(), name.to_string());
+        let broadcast = Broadcast { uid, namespace, event, target };
+        self.0.publish(&channel, &broadcast.encode());
+    }
+
+    /// Asks the other servers something that has no answer.
+    pub(in crate::socketio) fn request(&self, namespace: &str, kind: RequestKind) {
+        let request = Request { uid: Some(self.0.uid.clone()), id: None, kind };
+        self.0.publish(&format!("{REQUESTS}{namespace}#"), &request.encode(namespace));
+    }
+
+    /// How many other servers have the namespace; none, if Redis cannot be asked.
+    pub(in crate::socketio) fn others(&self, namespace: &str) -> usize {
+        self.0.server_count(namespace).map_or(0, |count| count - 1)
+    }
+
+    /// Emits an event to the clients of the other servers, and gathers their acknowledgements.
+    pub(in crate::socketio) fn broadcast_with_ack(
+        &self,
+        namespace: &str,
+        target: Target,
+        event: Vec<Value>,
+        answers: &Answers,
+    ) {
+        self.0.broadcast_with_ack(namespace, target, event, answers);
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let mut link = lock(&self.0.link);
+        if let State::Connected { publisher, subscriber } = &link.state {
+            publisher.close();
+            subscriber.close();
+        }
+        link.state = State::Closed;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Shared {
+    /// The thread: connects, hears, and connects again.
+    fn run(self: Arc<Shared>) {
+        let mut backoff = Backoff::default();
+        let mut failed = false;
+        loop {
+            let ended = match self.connect() {
+                Ok(mut receiver) => {
+                    backoff.reset();
+                    self.report_connected(failed);
+                    failed = false;
+                    self.hear(&mut receiver)
+                }
+                Err(e) => e,
+            };
+            let mut link = lock(&self.link);
+            if let State::Closed = link.state {
+                return;
+            }
+            link.state = State::Away;
+            self.changed.notify_all();
+            drop(link);
+            if !failed {
+                report(&format!("{ended}; trying again"));
+            }
+            failed = true;
+            let open = |link: &mut Link| !matches!(link.state, State::Closed);
+            let pause = backoff.next_pause();
+            drop(self.changed.wait_timeout_while(lock(&self.link), pause, open));
+        }
+    }
+
+    /// Connects, and subscribes to the channels of all namespaces.
+    fn connect(&self) -> Result<Receiver, Error> {
+        let publisher = Connection::open(&self.url)?.sender;
+        publisher.send(["CLIENT", "REPLY", "OFF"])?;
+        let Connection { sender: subscriber, mut receiver } = Connection::open(&self.url)?;
+        let mut link = lock(&self.link);
+        if let State::Closed = link.state {
+            return Ok(receiver);
+        }
+        let senders = (publisher, subscriber.clone());
+        link.state = State::Connected { publisher: senders.0, subscriber: senders.1 };
+        drop(link);
+        // A namespace that is added meanwhile subscribes twice, which does no harm.
+        let names: Vec<String> = lock(&self.namespaces).keys().cloned().collect();
+        names.iter().try_for_each(|name| subscribe(&subscriber, name, &self.uid))?;
+        subscriber.send(["PING"])?;
+        receiver.set_deadline(Some(Instant::now() + MESSAGE_TIMEOUT));
+        while !is_pong(&receiver.reply()?) {}
+        self.changed.notify_all();
+        Ok(receiver)
+    }
+
+    fn report_connected(&self, again: bool) {
+        let lost = mem::take(&mut lock(&self.link).lost);
+        if again {
+            report(&format!("connected to Redis again; {lost} messages were not published"));
+        }
+    }
+
+    /// Receives messages, until the connection ends; returns why.
+    fn hear(self: &Arc<Shared>, receiver: &mut Receiver) -> Error {
+        let mut asked = false;
+        loop {
+            receiver.set_deadline(Some(Instant::now() + PING_INTERVAL));
+            match receiver.wait() {
+                Ok(()) => {}
+                Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut && !asked => {
+                    asked = true;
+                    if let State::Connected { subscriber, .. } = &lock(&self.link).state {
+                        _ = subscriber.send(["PING"]);
+                    }
+                    continue;
+                }
+                Err(e) => return e,
+            }
+            asked = false;
+            receiver.set_deadline(Some(Instant::now() + MESSAGE_TIMEOUT));
+            match receiver.reply() {
+                Ok(reply) => {
+                    if let Some(message) = Message::from_reply(reply) {
+                        catch_panic(|| self.receive(&message));
+                    }
+                }
+                Err(e) => return e,
+            }
+        }
+    }
+
+    /// Publishes a message, or counts it as lost.
+    pub fn publish(&self, channel: &str, message: &[u8]) {
+        let mut link = lock(&self.link);
+        if let State::Connected { publisher, subscriber } = &link.state {
+            let has_room = publisher.queued() <= HIGH_WATER_MARK;
+            let command = [&b"PUBLISH"[..], channel.as_bytes(), message];
+            match has_room.then(|| publisher.send(command)) {
+                Some(Ok(())) => return,
+                Some(Err(_)) => subscriber.abort(), // which wakes the thread that hears
+                None => {}
+            }
+        }
+        link.lost += 1;
+    }
+
+    /// A message of another server, or of our own.
+    fn receive(self: &Arc<Shared>, message: &Message) {
+        let channel = String::from_utf8_lossy(&message.channel);
+        let understood = if let Some(name) = between(&channel, REQUESTS) {
+            Request::decode(&message.payload).map(|request| {
+                let namespace = self.find(name).filter(|_| request.uid.as_ref() != Some(&self.uid));
+                if let Some(namespace) = namespace {
+                    self.answer(&namespace, request);
+                }
+            })
+        } else if channel.starts_with(RESPONSES) {
+            decode_fields(&message.payload).map(|response| self.requests.resolve(response))
+        } else {
+            self.receive_broadcast(&channel, &message.payload)
+        };
+        if understood.is_none() && !self.malformed.swap(true, Relaxed) {
+            report(&format!("a malformed message came from Redis, over {channel}; it is ignored"));
+        }
+    }
+
+    /// A broadcast. Returns `None` if it is malformed.
+    fn receive_broadcast(&self, channel: &str, payload: &[u8]) -> Option<()> {
+        let (name, room) = channel.strip_prefix(BROADCASTS)?.split_once('#')?;
+        let Some(namespace) = self.find(name) else { return Some(()) };
+        if room.strip_suffix('#').is_some_and(|room| !namespace.has_room(room)) {
+            return Some(()); // not even decoded
+        }
+        let broadcast = Broadcast::decode(payload)?;
+        if broadcast.uid != self.uid && broadcast.namespace == name {
+            let sockets = namespace.chosen(&broadcast.target);
+            sockets.emit_remote(&broadcast.event)?;
+        }
+        Some(())
+    }
+
+    fn find(&self, name: &str) -> Option<Namespace> {
+        lock(&self.namespaces).get(name)?.upgrade()
+    }
+}
+
+/// The first parts of the channels.
+pub(super) const BROADCASTS: &str = "socket.io#";
+pub(super) const REQUESTS: &str = "socket.io-request#";
+pub(super) const RESPONSES: &str = "socket.io-response#";
+
+/// The channel of a broadcast. It names the room if there is only one: then a server that has nobody
+/// in it need not decode the message.
+pub(super) fn broadcast_channel(namespace: &str, target: &Target) -> String {
+    match &target.rooms[..] {
+        [room] => format!("{BROADCASTS}{namespace}#{room}#"),
+        _ => format!("{BROADCASTS}{namespace}#"),
+    }
+}
+
+/// The name of the namespace in a channel.
+fn between<'a>(channel: &'a str, first: &str) -> Option<&'a str> {
+    channel.strip_prefix(first)?.strip_suffix('#')
+}
+
+/// The pattern of a namespace's broadcasts, and its channels. (Some servers answer on a channel of
+/// who has asked.)
+fn subscriptions(name: &str, uid: &str) -> [String; 4] {
+    // These characters mean something in a pattern.
+    let escape = |text: &str, c: char| match c {
+        '*' | '?' | '[' | ']' | '^' | '\\' => format!("{text}\\{c}"),
+        _ => format!("{text}{c}"),
+    };
+    let escaped = name.chars().fold(String::new(), |text, c| escape(&text, c));
+    [
+        format!("{BROADCASTS}{escaped}#*"),
+        format!("{REQUESTS}{name}#"),
+        format!("{RESPONSES}{name}#"),
+        format!("{RESPONSES}{name}#{uid}#"),
+    ]
+}
+
+fn subscribe(subscriber: &Sender, name: &str, uid: &str) -> Result<(), Error> {
+    let [pattern, channels @ ..] = subscriptions(name, uid);
+    subscriber.send(["PSUBSCRIBE", &pattern])?;
+    subscriber.send([&["SUBSCRIBE".to_string()], &channels[..]].concat())
+}
+
+/// Whether a subscriber's `PING` is answered.
+fn is_pong(reply: &Reply) -> bool {
+    matches!(reply, Reply::Array(items) if items.first() == Some(&Reply::Bulk(b"pong".to_vec())))
+}

@@ -1,0 +1,214 @@
+//! Requests between servers: what each is asked, and who waits for the answers.
+
+use std::collections::HashMap;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{error, fmt};
+
+use super::link::{REQUESTS, RESPONSES, Shared};
+use super::message::{Request, RequestKind, Target};
+use crate::json::Value;
+use crate::net::lock;
+use crate::redis::{self, Connection, Reply};
+use crate::socketio::answers::Answers;
+use crate::socketio::namespace::Namespace;
+use crate::socketio::socket::Socket;
+use crate::ws::random::random_id;
+use crate::{json, msgpack};
+
+/// How long other servers may take to answer.
+pub(in crate::socketio) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The requests that have not been answered by all servers yet, by their ids.
+#[derive(Default)]
+pub(super) struct Requests(Mutex<HashMap<String, OnResponse>>);
+
+type OnResponse = Arc<dyn Fn(Value) + Send + Sync>;
+
+impl Requests {
+    /// A response has come. One that nobody waits for is ignored.
+    pub fn resolve(&self, response: Value) {
+        let id = response["requestId"].as_str().unwrap_or_default();
+        let on_response = lock(&self.0).get(id).cloned();
+        if let Some(on_response) = on_response {
+            on_response(response);
+        }
+    }
+}
+
+/// A request that is not answered yet. Dropping it ignores all further answers.
+pub(in crate::socketio) struct Pending {
+    shared: Arc<Shared>,
+    id: String,
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let removed = lock(&self.shared.requests.0).remove(&self.id);
+        drop(removed); // under no lock
+    }
+}
+
+/// Why not all servers have answered.
+#[derive(Debug)]
+pub enum RequestError {
+    /// Redis does not say how many servers there are.
+    Redis(redis::Error),
+    /// Some servers have not answered in time.
+    Timeout {
+        /// What the others have answered, with our own.
+        answers: Vec<Value>,
+        /// How many have not.
+        missing: usize,
+    },
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            RequestError::Redis(e) => e.fmt(f),
+            RequestError::Timeout { missing, .. } => {
+                write!(f, "{missing} other servers have not answered within 5 s")
+            }
+        }
+    }
+}
+
+impl error::Error for RequestError {}
+
+impl Shared {
+    /// Calls `on_response` with each response to a request, until the request is dropped.
+    fn expect(self: &Arc<Shared>, on_response: impl Fn(Value) + Send + Sync + 'static) -> Pending {
+        let id = random_id();
+        lock(&self.requests.0).insert(id.clone(), Arc::new(on_response));
+        Pending { shared: self.clone(), id }
+    }
+
+    /// Asks the other servers for the acknowledgements of their clients.
+    pub fn broadcast_with_ack(
+        self: &Arc<Shared>,
+        namespace: &str,
+        target: Target,
+        event: Vec<Value>,
+        answers: &Answers,
+    ) {
+        let gathered = answers.clone();
+        let pending = self.expect(move |response| gathered.add_elsewhere(&response));
+        let (uid, id) = (Some(self.uid.clone()), Some(pending.id.clone()));
+        answers.asked(pending);
+        let request = Request { uid, id, kind: RequestKind::Broadcast(target, event) };
+        self.publish(&format!("{REQUESTS}{namespace}#"), &request.encode(namespace));
+    }
+
+    /// Emits an event of another server, and tells it what is acknowledged.
+    fn broadcast_for(
+        self: &Arc<Shared>,
+        namespace: &Namespace,
+        target: &Target,
+        event: &[Value],
+        id: &str,
+    ) -> Option<()> {
+        let channel = format!("{RESPONSES}{}#", namespace.name());
+        let counted = |count: usize| {
+            let response = json!({"type": 8, "requestId": id, "clientCount": count as f64});
+            self.publish(&channel, response.to_string().as_bytes());
+        };
+        let (shared, id, to) = (self.clone(), id.to_string(), channel.clone());
+        let answered = move |values: &[Value]| {
+            let value = values.first().cloned().unwrap_or(Value::Null);
+            let response = json!({"type": 9, "requestId": &id, "packet": value});
+            shared.publish(&to, &msgpack::encode(&response));
+        };
+        let time = target.timeout.unwrap_or(REQUEST_TIMEOUT);
+        namespace.chosen(target).emit_remote_with_ack(event, time, counted, answered)
+    }
+
+    /// How many servers have the namespace, this one included.
+    pub fn server_count(&self, namespace: &str) -> Result<usize, redis::Error> {
+        let channel = format!("{REQUESTS}{namespace}#");
+        // A connection of its own: that of the messages has no replies.
+        let mut redis = Connection::open(&self.url)?;
+        match redis.command(["PUBSUB", "NUMSUB", &channel])? {
+            Reply::Array(items) => match items[..] {
+                [_, Reply::Integer(count)] => Ok(count.max(1) as usize),
+                _ => Ok(1),
+            },
+            _ => Ok(1),
+        }
+    }
+
+    /// Asks all other servers, and waits for their answers.
+    pub fn ask(
+        self: &Arc<Shared>,
+        namespace: &str,
+        kind: RequestKind,
+    ) -> Result<Vec<Value>, RequestError> {
+        let others = self.server_count(namespace).map_err(RequestError::Redis)? - 1;
+        let (sender, answers) = mpsc::channel();
+        let pending = self.expect(move |answer| _ = sender.send(answer));
+        let id = Some(pending.id.clone());
+        if others > 0 {
+            let request = Request { uid: Some(self.uid.clone()), id, kind };
+            self.publish(&format!("{REQUESTS}{namespace}#"), &request.encode(namespace));
+        }
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let next = |_| answers.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        let answers: Vec<Value> = (0..others).map_while(|n| next(n).ok()).collect();
+        match others - answers.len() {
+            0 => Ok(answers),
+            missing => Err(RequestError::Timeout { answers, missing }),
+        }
+    }
+
+    /// Does what another server asks.
+    pub fn answer(self: &Arc<Shared>, namespace: &Namespace, request: Request) {
+        let Request { id, kind, .. } = request;
+        let respond = |mut fields: Value| {
+            if let Some(id) = &id {
+                fields["requestId"] = id.into();
+                let channel = format!("{RESPONSES}{}#", namespace.name());
+                self.publish(&channel, fields.to_string().as_bytes());
+            }
+        };
+        match kind {
+            RequestKind::Sockets(rooms) => {
+                let sockets = namespace.local().to(rooms).fetch_sockets();
+                respond(json!({"sockets": sockets.iter().map(Socket::id).collect::<Vec<_>>()}));
+            }
+            RequestKind::AllRooms => {
+                respond(json!({"rooms": namespace.all_rooms().into_keys().collect::<Vec<_>>()}));
+            }
+            RequestKind::Fetch(target) => {
+                let sockets = namespace.chosen(&target).fetch_sockets();
+                let sockets: Vec<Value> = sockets.iter().map(super::cluster::describe).collect();
+                respond(json!({"sockets": sockets}));
+            }
+            RequestKind::Join(target, rooms) => {
+                let sockets = namespace.chosen(&target).fetch_sockets();
+                sockets.iter().for_each(|socket| socket.join(&rooms));
+                if !sockets.is_empty() {
+                    respond(json!({}));
+                }
+            }
+            RequestKind::Leave(target, rooms) => {
+                let sockets = namespace.chosen(&target).fetch_sockets();
+                sockets.iter().for_each(|socket| socket.leave(&rooms));
+                if !sockets.is_empty() {
+                    respond(json!({}));
+                }
+            }
+            RequestKind::Disconnect(target, close) => {
+                let sockets = namespace.chosen(&target).fetch_sockets();
+                sockets.iter().for_each(|socket| socket.disconnect(close));
+                if !sockets.is_empty() {
+                    respond(json!({}));
+                }
+            }
+            RequestKind::ServerSideEmit(event) => self.server_side_event(namespace, event, id),
+            RequestKind::Broadcast(target, event) => {
+                _ = id.map(|id| self.broadcast_for(namespace, &target, &event, &id));
+            }
+        }
+    }
+}

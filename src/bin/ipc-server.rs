@@ -7,7 +7,7 @@ const USAGE: &str =
 
 fn main() {
     let default = std::env::temp_dir().join("sockets-by-hand.sock");
-    let path = terminal::argument(USAGE, &default.to_string_lossy());
+    let [path] = terminal::arguments(USAGE, [&default.to_string_lossy()]);
     #[cfg(unix)]
     serve(&path);
     #[cfg(not(unix))]

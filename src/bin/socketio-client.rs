@@ -13,7 +13,7 @@ use terminal::{fail, say};
 const USAGE: &str = "usage: socketio-client [URL] (http://127.0.0.1:3000 if left out)";
 
 fn main() {
-    let url = terminal::argument(USAGE, "http://127.0.0.1:3000");
+    let [url] = terminal::arguments(USAGE, ["http://127.0.0.1:3000"]);
     let client = Client::new(&url, ClientOptions::default())
         .unwrap_or_else(|e| fail(2, &format!("{e}; {USAGE}")));
     let rooms = Arc::new(Mutex::new(BTreeSet::<String>::new()));

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::net::report::Lines;
-use sockets_by_hand::socketio::{Options, Server, Socket};
+use sockets_by_hand::socketio::{Options, Redis, Server, Socket};
 use terminal::fail;
 
-const USAGE: &str = "usage: socketio-server [HOST:PORT] (127.0.0.1:3000 if left out)";
+const USAGE: &str = "usage: socketio-server [HOST:PORT [REDIS_URL]] (127.0.0.1:3000 if left out)";
 
 /// Who comes and goes, on stdout. The server does not wait until that is read.
 static LINES: LazyLock<Lines> = LazyLock::new(|| Lines::new(terminal::say));
@@ -22,13 +22,18 @@ const MAX_ROOMS: usize = 100;
 const MAX_NAME: usize = 200;
 
 fn main() {
-    let address = terminal::argument(USAGE, "127.0.0.1:3000");
+    let [address, redis] = terminal::arguments(USAGE, ["127.0.0.1:3000", ""]);
     let server = Server::bind(&address, Options::default());
     let mut server = server.unwrap_or_else(|e| match e.kind() {
         ErrorKind::InvalidInput => fail(2, USAGE),
         _ => fail(1, &format!("cannot listen on {address}: {e}")),
     });
     let port = server.address().map_or(0, |address| address.port());
+    if !redis.is_empty() {
+        let redis = Redis::new(&redis).unwrap_or_else(|e| fail(2, &e.to_string()));
+        let started = server.io().adapter(redis);
+        started.unwrap_or_else(|e| fail(1, &format!("cannot start a thread: {e}")));
+    }
     LINES.write(&format!("Server listening on port {port}"));
 
     server.io().on_connection(|socket| {

@@ -11,7 +11,7 @@ use terminal::{fail, say};
 const USAGE: &str = "usage: ws-client [URL] (ws://127.0.0.1:8080/ if left out)";
 
 fn main() {
-    let url = terminal::argument(USAGE, "ws://127.0.0.1:8080/");
+    let [url] = terminal::arguments(USAGE, ["ws://127.0.0.1:8080/"]);
     let mut socket = ws::connect(&url).unwrap_or_else(|e| match e {
         Error::Invalid(what) => fail(2, &format!("{what}; {USAGE}")),
         e => fail(1, &format!("cannot connect to {url}: {e}")),

@@ -17,7 +17,7 @@ const USAGE: &str = "usage: ws-server [HOST:PORT] (127.0.0.1:8080 if left out)";
 static LINES: LazyLock<Lines> = LazyLock::new(|| Lines::new(terminal::say));
 
 fn main() {
-    let address = terminal::argument(USAGE, "127.0.0.1:8080");
+    let [address] = terminal::arguments(USAGE, ["127.0.0.1:8080"]);
     let per_message_deflate = Some(PerMessageDeflate::default());
     let server = Server::bind(&address, Options { per_message_deflate, ..Options::default() });
     let mut server = server.unwrap_or_else(|e| match e.kind() {

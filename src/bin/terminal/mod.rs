@@ -5,18 +5,23 @@ use std::{env, process::exit};
 
 use sockets_by_hand::net::report::escaped;
 
-/// The program's one argument, or `default`. `--help` prints `usage`; anything more exits with 2.
-pub fn argument(usage: &str, default: &str) -> String {
+/// The program's arguments, each with its default. `--help` prints `usage`; anything more exits
+/// with 2.
+pub fn arguments<const N: usize>(usage: &str, defaults: [&str; N]) -> [String; N] {
     let mut args = env::args_os().skip(1).map(|arg| arg.into_string().unwrap_or_default());
-    let argument = args.next().unwrap_or(default.to_string());
-    if argument == "--help" {
-        say(usage);
-        exit(0);
-    }
-    if args.next().is_some() || argument.is_empty() || argument.starts_with("--") {
+    let arguments = defaults.map(|default| match args.next() {
+        Some(argument) if argument == "--help" => {
+            say(usage);
+            exit(0);
+        }
+        Some(argument) if argument.is_empty() || argument.starts_with("--") => fail(2, usage),
+        Some(argument) => argument,
+        None => default.to_string(),
+    });
+    if args.next().is_some() {
         fail(2, usage);
     }
-    argument
+    arguments
 }
 
 /// `println!`, except that control characters are [escaped], and that it ends the program quietly

@@ -30,7 +30,7 @@ fn main() {
     });
     let port = server.address().map_or(0, |address| address.port());
     if !redis.is_empty() {
-        let redis = Redis::new(&redis).unwrap_or_else(|e| fail(2, &e.to_string()));
+        let redis = Redis::new(&redis).unwrap_or_else(|_| fail(2, USAGE));
         let started = server.io().adapter(redis);
         started.unwrap_or_else(|e| fail(1, &format!("cannot start a thread: {e}")));
     }

@@ -306,3 +306,45 @@ mod deflated {
         assert!(len < noise.len() + 50, "{len}");
     }
 }
+
+mod gzip {
+    use sockets_by_hand::ws::deflate::gzip::{compress, crc32, decompress};
+    use sockets_by_hand::ws::deflate::inflate::Error;
+
+    #[test]
+    fn the_checksum_of_nine_digits_is_the_published_one() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn what_is_compressed_is_decompressed_again() {
+        for data in [&b""[..], b"x", &[7; 70_000]] {
+            assert_eq!(decompress(&compress(data, 6), data.len()).unwrap(), data);
+        }
+    }
+
+    #[test]
+    fn a_file_may_have_a_name_a_comment_more_fields_and_a_checksum_of_its_head() {
+        let plain = compress(b"tea", 6);
+        let mut file = plain[..10].to_vec();
+        file[3] = 0b11110;
+        file.extend(b"\x03\0abcname\0comment\0\x12\x34");
+        file.extend(&plain[10..]);
+        assert_eq!(decompress(&file, 3).unwrap(), b"tea");
+        for len in 0..file.len() {
+            assert_eq!(decompress(&file[..len], 3), Err(Error::Incomplete), "{len}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_checksum_or_length_is_an_error() {
+        let file = compress(b"tea", 6);
+        for at in 1..=8 {
+            let mut file = file.clone();
+            let at = file.len() - at;
+            file[at] ^= 1;
+            assert!(matches!(decompress(&file, 3), Err(Error::Malformed(_))));
+        }
+        assert_eq!(decompress(&file, 2), Err(Error::TooLarge));
+    }
+}

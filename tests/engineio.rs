@@ -2001,3 +2001,87 @@ mod client_sessions {
         }
     }
 }
+
+mod compression {
+    use super::*;
+    use std::io::{BufReader, Write};
+
+    use sockets_by_hand::ws::PerMessageDeflate;
+    use sockets_by_hand::ws::deflate::{gzip, inflate::Inflater};
+
+    fn server() -> TestServer {
+        let per_message_deflate = Some(PerMessageDeflate::default());
+        super::server(Options { per_message_deflate, ..Options::default() })
+    }
+
+    /// A client with this offer, after its open packet; and its session.
+    fn client(server: &TestServer, offer: &str) -> (WebSocket, Session) {
+        let offer = format!("Sec-WebSocket-Extensions: {offer}\r\n");
+        let mut client = WebSocket::open_with(server.address, WEBSOCKET, &offer).unwrap();
+        client.text();
+        (client, next(&server.sessions))
+    }
+
+    #[test]
+    fn a_packet_for_many_clients_is_deflated_once_for_all_that_inflate_it() {
+        let server = server();
+        let (mut first, session) = client(&server, "permessage-deflate");
+        let (mut second, other) = client(&server, "permessage-deflate; client_max_window_bits");
+        let (mut small, small_session) =
+            client(&server, "permessage-deflate; server_max_window_bits=10");
+        let data = "twice ".repeat(1000);
+        let outgoing = Arc::new(Outgoing::from(text(&data)));
+        for session in [&session, &other, &small_session] {
+            assert!(session.send(&outgoing));
+        }
+        let Frame::Compressed(mut payload) = first.read() else { panic!("it is not compressed") };
+        assert_eq!(second.read(), Frame::Compressed(payload.clone()));
+        assert_eq!(small.text(), format!("4{data}"));
+        payload.extend([0, 0, 0xff, 0xff]);
+        let inflated = Inflater::new(1 << 15).message(&payload, 10_000).unwrap();
+        assert_eq!(inflated, format!("4{data}").as_bytes());
+        send(&session, text(&"short ".repeat(100)));
+        assert_eq!(first.text(), format!("4{}", "short ".repeat(100)));
+    }
+
+    #[test]
+    fn it_is_declined_unless_the_options_say_otherwise() {
+        let server = super::server(Options::default());
+        let (mut client, session) = client(&server, "permessage-deflate");
+        send(&session, text(&"x".repeat(2000)));
+        assert_eq!(client.text().len(), 2001);
+    }
+
+    #[test]
+    fn a_long_response_over_polling_is_compressed_if_the_client_accepts_gzip() {
+        let server = super::server(Options::default());
+        for (accept, compressed) in [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("*", true),
+            ("deflate", false),
+            ("gzip;q=0, *", false),
+        ] {
+            let polling = Polling::open(server.address);
+            let session = next(&server.sessions);
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            for len in [1022, 1023, 100_000] {
+                let target = polling.target();
+                let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {accept}");
+                stream.write_all(format!("{head}\r\n\r\n").as_bytes()).unwrap();
+                let data = "x".repeat(len);
+                send(&session, text(&data));
+                let response = Response::read(&mut reader, 1 << 20).unwrap();
+                let encoding = response.headers.get("content-encoding");
+                let compressed = compressed && len >= 1023; // with its type, 1,024 bytes
+                assert_eq!(encoding, compressed.then_some("gzip"), "{accept}, {len}");
+                let body = match compressed {
+                    true => gzip::decompress(&response.body, 1 << 20).unwrap(),
+                    false => response.body,
+                };
+                assert!(body == format!("4{data}").as_bytes(), "{accept}, {len}");
+            }
+        }
+    }
+}

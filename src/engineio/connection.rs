@@ -165,7 +165,10 @@ impl Engine {
                 if !request.keep_alive() {
                     response.headers.push("Connection", "close");
                 }
-                let number = session.poll(&connection.outbox, response.headers).map_err(refuse)?;
+                let gzip_from =
+                    options.http_compression.filter(|_| request.accepts_encoding("gzip"));
+                let held = session.poll(&connection.outbox, response.headers, gzip_from);
+                let number = held.map_err(refuse)?;
                 requested.held = Some((session, number));
                 Ok(None)
             }
@@ -278,14 +281,20 @@ impl Engine {
         mut connection: Connection,
         request: Arc<Request>,
     ) -> Result<Option<(Socket, Session)>, Error> {
-        let (response, session) = match self.accept_websocket(&mut connection, &request) {
+        let (mut response, session) = match self.accept_websocket(&mut connection, &request) {
             Ok(accepted) => accepted,
             Err(refusal) => return connection.finish(refusal).map(|()| None),
         };
+        let compression = self.sessions.options.per_message_deflate.as_ref();
+        let compression =
+            compression.and_then(|it| Some((it.accept(&request, &mut response)?, it)));
         connection.respond(response)?;
         let Connection { reader, outbox, .. } = connection;
         let max = self.sessions.options.max_payload;
         let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
+        if let Some((agreed, options)) = compression {
+            socket.set_compression(agreed, options);
+        }
         let session = match session {
             Some(session) => self.upgrade(&mut socket, &session).then_some(session),
             None => self.open_websocket(request, socket.sender()),

@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use crate::http::{BODY_TIME, HEAD_TIME, Headers, MAX_BODY, Request};
 use crate::net;
+use crate::ws::PerMessageDeflate;
 use crate::ws::random::random_id;
 
 pub use client::{Client, Options as ClientOptions};
@@ -109,6 +110,12 @@ pub struct Options {
     pub close_timeout: Duration,
     /// The pages of other origins that may read the responses. None.
     pub cors: Option<Cors>,
+    /// Whether messages over a WebSocket may be compressed (`perMessageDeflate`). They are not. A
+    /// packet for many clients is compressed once, so no context is taken over, whatever this says.
+    pub per_message_deflate: Option<PerMessageDeflate>,
+    /// From how many bytes on a response over polling is compressed, if the client accepts gzip
+    /// (`httpCompression`). 1,024 bytes.
+    pub http_compression: Option<usize>,
     /// Accepts or refuses each handshake. All are accepted.
     pub allow_request: Box<dyn Fn(&Request) -> bool + Send + Sync>,
     /// Makes the id of a new session (`generateId`), which should be hard to guess: whoever has it
@@ -149,6 +156,8 @@ impl Default for Options {
             trust_proxy: 0,
             close_timeout: net::server::CLOSE_TIMEOUT,
             cors: None,
+            per_message_deflate: None,
+            http_compression: Some(1024),
             allow_request: Box::new(|_| true),
             generate_id: Box::new(|_| random_id()),
             cookie: None,

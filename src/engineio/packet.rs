@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use crate::ws::frame::{Header, Opcode, apply_mask};
-use crate::ws::{Message, base64, random::random_bytes};
+use crate::ws::{self, Message, base64, random::random_bytes};
 
 /// The separator of packets in one HTTP body: the record separator of ASCII.
 pub const SEPARATOR: &str = "\x1e";
@@ -91,12 +91,7 @@ impl Packet {
 
     /// Appends the packet to `frames` as one message of a WebSocket; masked if there is a key.
     fn write_frame(&self, frames: &mut Vec<u8>, mask: Option<[u8; 4]>) {
-        let (opcode, parts) = match self.encoded() {
-            Encoded::Text(packet_type, data) => {
-                (Opcode::Text, [packet_type.as_bytes(), data.as_bytes()])
-            }
-            Encoded::Binary(bytes) => (Opcode::Binary, [&[][..], bytes]),
-        };
+        let (opcode, parts) = self.opcode_and_parts();
         let len = parts.iter().map(|part| part.len() as u64).sum();
         frames.reserve(14 + len as usize);
         Header { fin: true, rsv1: false, opcode, mask, len }.write(frames);
@@ -104,6 +99,16 @@ impl Packet {
         parts.iter().for_each(|part| frames.extend_from_slice(part));
         if let Some(key) = mask {
             apply_mask(&mut frames[start..], key, 0);
+        }
+    }
+
+    /// What its frame carries, in two parts: the type, and the data behind it.
+    fn opcode_and_parts(&self) -> (Opcode, [&[u8]; 2]) {
+        match self.encoded() {
+            Encoded::Text(packet_type, data) => {
+                (Opcode::Text, [packet_type.as_bytes(), data.as_bytes()])
+            }
+            Encoded::Binary(bytes) => (Opcode::Binary, [&[][..], bytes]),
         }
     }
 
@@ -135,13 +140,19 @@ enum Encoded<'a> {
 pub struct Outgoing {
     packets: Vec<Packet>,
     frames: OnceLock<Frames>,
+    deflated: OnceLock<Frames>,
     payload: OnceLock<Arc<str>>,
 }
 
 impl Outgoing {
     /// These packets, in this order, without others between them.
     pub fn new(packets: Vec<Packet>) -> Outgoing {
-        Outgoing { packets, frames: OnceLock::new(), payload: OnceLock::new() }
+        Outgoing {
+            packets,
+            frames: OnceLock::new(),
+            deflated: OnceLock::new(),
+            payload: OnceLock::new(),
+        }
     }
 
     /// The packets.
@@ -164,6 +175,20 @@ impl Outgoing {
         self.frames.get_or_init(|| {
             let mut frames = Vec::new();
             self.packets.iter().for_each(|packet| packet.write_frame(&mut frames, None));
+            Frames { frames, shared: OnceLock::new() }
+        })
+    }
+
+    /// The packets as frames for a client of a server: deflated, if it has agreed on that. (All
+    /// clients of a server have the same options, and no context: what one inflates, all do.)
+    pub(crate) fn frames_for(&self, client: &ws::Sender) -> &Frames {
+        let Some(deflate) = client.shared_deflate() else { return self.frames() };
+        self.deflated.get_or_init(|| {
+            let mut frames = Vec::new();
+            for packet in &self.packets {
+                let (opcode, parts) = packet.opcode_and_parts();
+                deflate.write_frame(opcode, &parts.concat(), &mut frames);
+            }
             Frames { frames, shared: OnceLock::new() }
         })
     }

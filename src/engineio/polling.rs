@@ -9,6 +9,10 @@ use super::{Outgoing, Packet};
 use crate::http::{Headers, Response};
 use crate::net::Outbox;
 use crate::net::outbox::{PER_MESSAGE_OVERHEAD, Queued};
+use crate::ws::deflate::gzip;
+
+/// How hard a body is compressed: zlib's default.
+const LEVEL: u8 = 6;
 
 pub(super) struct Polling {
     /// Whether a second request has come for the session.
@@ -29,6 +33,8 @@ pub(super) struct Get {
     pub number: u64,
     pub outbox: Outbox,
     pub headers: Headers,
+    /// The body is compressed if it has so many bytes or more.
+    pub gzip_from: Option<usize>,
 }
 
 impl Polling {
@@ -83,9 +89,13 @@ impl Polling {
         if self.queue.is_empty() {
             return Vec::new();
         }
-        let Some(get) = self.get.take() else { return Vec::new() };
+        let Some(mut get) = self.get.take() else { return Vec::new() };
         let queue = self.take();
-        let body = queue.join(SEPARATOR).into_bytes();
+        let mut body = queue.join(SEPARATOR).into_bytes();
+        if get.gzip_from.is_some_and(|threshold| body.len() >= threshold) {
+            get.headers.push("Content-Encoding", "gzip");
+            body = gzip::compress(&body, LEVEL);
+        }
         self.idle_since = Instant::now();
         let last = get.headers.has("connection", "close");
         let response = Response { status: 200, headers: get.headers, body };

@@ -30,6 +30,11 @@ impl Server {
     /// As for [`net::Server::bind`].
     pub fn bind(address: impl ToSocketAddrs, mut options: Options) -> io::Result<Server> {
         options.path = options.path.trim_end_matches('/').to_string() + "/";
+        if let Some(compression) = &mut options.per_message_deflate {
+            // A packet for many clients is deflated once.
+            compression.server.context_takeover = false;
+            compression.client.context_takeover = false;
+        }
         let Options { max_connections, close_timeout, .. } = options;
         let overload_response = OVERLOAD_RESPONSE;
         let limits = net::Options { max_connections, overload_response, close_timeout };

@@ -200,7 +200,7 @@ impl Session {
                 let sender = sender.clone();
                 drop(state);
                 // If it fails, the thread of the WebSocket ends the session.
-                let sent = sender.send_encoded(outgoing.frames()).is_ok();
+                let sent = sender.send_encoded(outgoing.frames_for(&sender)).is_ok();
                 if let Some(events) = events {
                     events.defer("flush", || describe_all(outgoing.packets()));
                     events.emit_drain(&sender);

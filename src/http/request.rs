@@ -147,6 +147,19 @@ impl Request {
         self.minor > 0 && !self.headers.has("connection", "close")
     }
 
+    /// Whether the client accepts a body in this coding, such as `gzip` (RFC 9110 §12.5.3): it names
+    /// it, or `*`, with a weight that is not 0.
+    pub fn accepts_encoding(&self, coding: &str) -> bool {
+        let accepts = |wanted: &str| {
+            self.headers.list("accept-encoding").find_map(|item| {
+                let (name, weight) = item.split_once(';').unwrap_or((item, "q=1"));
+                let weight = weight.trim().strip_prefix("q=").map(str::parse::<f32>);
+                name.trim().eq_ignore_ascii_case(wanted).then_some(weight != Some(Ok(0.0)))
+            })
+        };
+        accepts(coding).or_else(|| accepts("*")).unwrap_or(false)
+    }
+
     /// The request and its `body` as bytes, for a single `write`. `Content-Length` is added where
     /// it is needed.
     pub fn encode(&self, body: &[u8]) -> Vec<u8> {

@@ -2,18 +2,22 @@
 //!
 //! Chapter 13 of the book.
 
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::Error;
 use super::deflate::deflate::Deflater;
 use super::deflate::inflate::{self, Inflater};
-use super::frame::Header;
-use super::message::Message;
-use super::permessage::{Agreement, Direction};
+use super::frame::{Header, Opcode};
+use super::permessage::{self, Agreement, Direction};
+use crate::http::{Request, Response};
 use crate::net::lock;
 
 /// What a flush ends with. It is left out of a message, and put back by who receives it (§7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// How many messages are inflated at the same time (`concurrencyLimit`): a few bytes of each may
+/// become `max_payload` bytes.
+const CONCURRENCY_LIMIT: usize = 10;
 
 /// What can be set, with the names of npm's `ws` where it has the same.
 ///
@@ -40,6 +44,14 @@ impl Default for PerMessageDeflate {
 }
 
 impl PerMessageDeflate {
+    /// Accepts one of the offers of a request, and says so in the response.
+    pub(crate) fn accept(&self, request: &Request, response: &mut Response) -> Option<Agreement> {
+        let offers: Vec<&str> = request.headers.all("sec-websocket-extensions").collect();
+        let (agreed, header) = permessage::accept(&offers.join(","), self.wanted())?;
+        response.headers.push("Sec-WebSocket-Extensions", &header);
+        Some(agreed)
+    }
+
     /// What is offered, or accepted at most.
     pub(super) fn wanted(&self) -> Agreement {
         Agreement { server: self.server, client: self.client }
@@ -62,6 +74,7 @@ impl Inflate {
     /// Inflates one message of at most `max` bytes.
     pub fn message(&mut self, mut payload: Vec<u8>, max: usize) -> Result<Vec<u8>, Error> {
         payload.extend_from_slice(&TAIL);
+        let _permit = Permit::acquire();
         let message = self.inflater.message(&payload, max).map_err(|e| match e {
             inflate::Error::TooLarge => Error::TooBig(max),
             e => Error::Inflate(e),
@@ -70,6 +83,29 @@ impl Inflate {
             self.inflater.reset();
         }
         Ok(message)
+    }
+}
+
+/// The right to inflate a message, one of [`CONCURRENCY_LIMIT`].
+struct Permit;
+
+/// How many there are, and the signal that there is one less.
+static PERMITS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+impl Permit {
+    fn acquire() -> Permit {
+        let (permits, released) = &PERMITS;
+        let free = released.wait_while(lock(permits), |permits| *permits == CONCURRENCY_LIMIT);
+        *free.unwrap_or_else(PoisonError::into_inner) += 1;
+        Permit
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let (permits, released) = &PERMITS;
+        *lock(permits) -= 1;
+        released.notify_one();
     }
 }
 
@@ -113,15 +149,13 @@ impl Deflate {
         }
     }
 
-    /// A message as a frame of a server, for all clients that have the whole window.
-    pub fn frame(&self, message: &Message) -> Vec<u8> {
-        let (opcode, payload) = message.payload();
-        let mut frame = Vec::new();
+    /// Writes a message as a frame of a server at the end of `out`, for all clients that have the
+    /// whole window.
+    pub fn write_frame(&self, opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
         self.without_context(payload, |rsv1, payload| {
             Header { fin: true, rsv1, opcode, mask: None, len: payload.len() as u64 }
-                .encode(payload, &mut frame)
+                .encode(payload, out)
         });
-        frame
     }
 
     /// Sends a frame that was deflated without a context. The client takes it into its own context,

@@ -2,7 +2,6 @@
 //!
 //! Chapter 14 of the book.
 
-use super::permessage::{self, Agreement};
 use super::server::{Clients, Listed, Options};
 use super::socket::{Role, Socket};
 use super::{Error, handshake};
@@ -69,7 +68,9 @@ impl Endpoint {
                 return Ok(None);
             }
         };
-        let agreed = self.negotiate_compression(&request, &mut response);
+        let compression = self.options.per_message_deflate.as_ref();
+        let compression =
+            compression.and_then(|it| Some((it.accept(&request, &mut response)?, it)));
         // Under the lock: a client that has the response receives every broadcast from then on, and
         // no client is added once the server has been closed.
         let mut list = lock(&self.clients.0);
@@ -82,7 +83,7 @@ impl Endpoint {
         let Connection { reader, outbox, .. } = connection;
         let max = self.options.max_payload;
         let mut socket = Socket::new(reader, outbox, Role::Server, max, request.into(), protocol);
-        if let (Some(agreed), Some(options)) = (agreed, &self.options.per_message_deflate) {
+        if let Some((agreed, options)) = compression {
             socket.set_compression(agreed, options);
         }
         list.senders.push(socket.sender());
@@ -100,19 +101,6 @@ impl Endpoint {
             response.headers.push("Sec-WebSocket-Protocol", protocol);
         }
         Ok((response, protocol))
-    }
-
-    /// Accepts one of the client's offers of compression, if the options allow it.
-    fn negotiate_compression(
-        &self,
-        request: &Request,
-        response: &mut Response,
-    ) -> Option<Agreement> {
-        let wanted = self.options.per_message_deflate.as_ref()?.wanted();
-        let offers: Vec<&str> = request.headers.all("sec-websocket-extensions").collect();
-        let (agreed, header) = permessage::accept(&offers.join(","), wanted)?;
-        response.headers.push("Sec-WebSocket-Extensions", &header);
-        Some(agreed)
     }
 }
 

@@ -257,7 +257,10 @@ impl Clients {
     fn deflate(&self, message: &Message) -> Option<Arc<[u8]>> {
         let has_compression = |sender: &&Sender| sender.shared_deflate().is_some();
         let sender = lock(&self.0).senders.iter().find(has_compression).cloned()?;
-        sender.shared_deflate().map(|deflate| deflate.frame(message).into())
+        let (opcode, payload) = message.payload();
+        let mut frame = Vec::new();
+        sender.shared_deflate()?.write_frame(opcode, payload, &mut frame);
+        Some(frame.into())
     }
 
     /// Starts the heartbeat, if there is one.

@@ -101,7 +101,7 @@ impl Socket {
     }
 
     /// Messages may be compressed from now on, in both directions.
-    pub(super) fn set_compression(&mut self, agreed: Agreement, options: &PerMessageDeflate) {
+    pub(crate) fn set_compression(&mut self, agreed: Agreement, options: &PerMessageDeflate) {
         let Agreement { server, client } = agreed;
         let (ours, theirs) = match self.sender.0.role {
             Role::Server => (server, client),

@@ -263,6 +263,8 @@ pub struct WebSocket(Connection);
 pub enum Frame {
     Text(String),
     Binary(Vec<u8>),
+    /// A compressed message (RSV1), as it came.
+    Compressed(Vec<u8>),
     /// A close frame, with its code, or 1005 if it has none. It has been answered.
     Close(u16),
     /// The end of the stream without a close frame.
@@ -356,6 +358,7 @@ impl WebSocket {
         match first {
             0x81 => Frame::Text(String::from_utf8(payload).unwrap()),
             0x82 => Frame::Binary(payload),
+            0xc1 | 0xc2 => Frame::Compressed(payload),
             0x88 => {
                 self.frame(8, &payload);
                 Frame::Close(match payload[..] {

@@ -79,7 +79,6 @@ async function malformed(url) {
     ["block of type 3", Buffer.from([0b111]), false],
     ["lengths that differ", Buffer.from([0, 1, 0, 1, 0]), false],
     ["distance too far", Buffer.from([0x03, 0x02, 0x00, 0x11]), false],
-    ["end in the middle", deflated(noise(2000)).subarray(0, 1000), false],
     ["text that is not UTF-8", deflated(Buffer.from([0x63, 0xe9, 0x20])), true],
     ["bomb", deflated(Buffer.alloc(1 << 20)), false],
     ["bomb of text", deflated(Buffer.alloc(1 << 20)), true],

@@ -49,6 +49,7 @@ fn some_files_need_only_those_beside_them_that_their_heads_name() {
         ("socketio/args.rs", "args", vec!["json", "value", "socketio/args"]),
         ("ws/deflate/inflate.rs", "inflate", vec!["ws/deflate/bits", "ws/deflate/inflate"]),
         ("ws/deflate/deflate.rs", "deflate", DEFLATE.to_vec()),
+        ("ws/deflate/gzip.rs", "gzip", [&DEFLATE[..], &["ws/deflate/gzip"]].concat()),
     ];
     let roots = files.map(|(what, name, modules)| {
         let declare = |path: &&str| {

@@ -25,7 +25,7 @@ fn status(head: &str) -> u16 {
 }
 
 /// The valid request with more headers.
-fn request_with(headers: &str) -> String {
+pub fn request_with(headers: &str) -> String {
     REQUEST.replace("Host: a\r\n", &format!("Host: a\r\n{headers}\r\n"))
 }
 

@@ -7,6 +7,7 @@ mod broadcast;
 mod client;
 mod clock;
 mod closing;
+mod compression;
 mod copied_alone;
 mod frames;
 mod fuzz;

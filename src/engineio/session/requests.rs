@@ -44,11 +44,12 @@ impl Session {
     }
 
     /// Holds a `GET` until there is something to send, and returns its number. A second `GET` at
-    /// the same time ends the session.
+    /// the same time ends the session. A body of `gzip_from` bytes or more is compressed.
     pub(in crate::engineio) fn poll(
         &self,
         outbox: &Outbox,
         headers: Headers,
+        gzip_from: Option<usize>,
     ) -> Result<u64, Refusal> {
         let mut state = self.lock();
         let (upgrading, closed) = (state.upgrading, state.closed);
@@ -62,7 +63,7 @@ impl Session {
         }
         polling.gets += 1;
         let number = polling.gets;
-        polling.get = Some(Get { number, outbox: outbox.clone(), headers });
+        polling.get = Some(Get { number, outbox: outbox.clone(), headers, gzip_from });
         let nothing_waits = polling.is_empty();
         match closed {
             Some(reason) if nothing_waits => polling.push_close(reason),
@@ -133,7 +134,7 @@ impl Session {
         }
         for payload in &queue {
             let outgoing = Outgoing::new(Packet::parse_payload(payload).unwrap_or_default());
-            _ = sender.send_encoded(outgoing.frames()); // if it fails, its own thread ends the session
+            _ = sender.send_encoded(outgoing.frames_for(&sender)); // if it fails, its own thread ends the session
         }
         if closed {
             drop(state);

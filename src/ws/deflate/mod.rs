@@ -6,6 +6,7 @@ pub mod bits;
 mod block;
 #[allow(clippy::module_inception)]
 pub mod deflate;
+pub mod gzip;
 mod huffman;
 pub mod inflate;
 mod matches;

@@ -275,6 +275,20 @@ mod server {
     }
 
     #[test]
+    fn the_thread_of_a_handler_has_the_address_of_its_client_in_its_name() {
+        let (address, handle, serving) = start(bind(), |mut stream: Stream| {
+            stream.write_all(thread::current().name().unwrap_or_default().as_bytes())
+        });
+        let mut client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(READ_TIMEOUT).unwrap();
+        let mut name = String::new();
+        client.read_to_string(&mut name).unwrap();
+        assert_eq!(name, format!("client {}", client.local_addr().unwrap()));
+        handle.close();
+        serving.join().unwrap();
+    }
+
+    #[test]
     fn an_invalid_address_and_one_in_use_are_different_errors() {
         let taken = bind();
         let kind = |address: &str| Server::bind(address, Options::default()).err().unwrap().kind();

@@ -130,7 +130,7 @@ impl Events {
             websocket.wait_until_sent();
             events.drained();
         };
-        if thread::Builder::new().spawn(wait).is_err() {
+        if thread::Builder::new().name("drain event".into()).spawn(wait).is_err() {
             self.draining.store(false, Relaxed);
         }
     }

@@ -95,7 +95,8 @@ impl Serial {
 
     fn start_thread(&self) {
         let queue = self.clone();
-        if thread::Builder::new().spawn(move || queue.run_waiting()).is_err() {
+        if thread::Builder::new().name("serial".into()).spawn(move || queue.run_waiting()).is_err()
+        {
             // No thread can be started now. Some may have ended in a second.
             let queue = self.clone();
             let again = clock::after(Duration::from_secs(1), move || queue.start_thread());

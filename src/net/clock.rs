@@ -59,7 +59,7 @@ pub fn after(delay: Duration, task: impl FnOnce() + Send + 'static) -> Timer {
     clock.due.insert(key, Box::new(task));
     if !clock.running {
         // If no thread can be started, the next timer tries again.
-        clock.running = thread::Builder::new().spawn(run).is_ok();
+        clock.running = thread::Builder::new().name("clock".into()).spawn(run).is_ok();
     }
     CHANGED.notify_one();
     Timer(key)

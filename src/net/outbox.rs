@@ -338,7 +338,8 @@ impl Shared {
 
     fn start_drain(self: &Arc<Shared>, state: &mut State) -> io::Result<()> {
         let shared = self.clone();
-        thread::Builder::new().stack_size(64 * 1024).spawn(move || drain(shared))?;
+        let builder = thread::Builder::new().name("drain".into()).stack_size(64 * 1024);
+        builder.spawn(move || drain(shared))?;
         state.writer = Writer::Drain;
         Ok(())
     }

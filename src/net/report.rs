@@ -69,7 +69,8 @@ impl Lines {
     pub fn new(write: impl Fn(&str) + Send + 'static) -> Lines {
         let shared = Arc::new(Shared::default());
         let lines = shared.clone();
-        let started = thread::Builder::new().spawn(move || lines.write_all(write));
+        let builder = thread::Builder::new().name("report".into());
+        let started = builder.spawn(move || lines.write_all(write));
         lock(&shared.state).closed = started.is_err();
         Lines(shared)
     }

@@ -187,7 +187,10 @@ impl Server {
     /// The connection ends when `handler` has returned and no clone of its [`Stream`] is left. If
     /// the handler returns an error or panics, only that connection ends, and the error is written
     /// to stderr. So is the error if a client could not be served for want of a descriptor or a
-    /// thread.
+    /// thread. The name of the thread, such as `client 127.0.0.1:50000`, is in a panic's message.
+    ///
+    /// # Panics
+    /// The system has no thread for the spawner.
     pub fn serve(self, handler: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static) {
         report::prepare();
         let handler: Arc<Handler> = Arc::new(handler);
@@ -195,11 +198,13 @@ impl Server {
         let (accepted, waiting) = mpsc::channel::<(Stream, ConnectionGuard)>();
         // A thread takes longer to start than a client to accept. In a rush, accepted clients wait
         // in this channel, and not in the backlog of the kernel, which is short (128).
-        let spawner = thread::spawn(move || {
+        let spawner = thread::Builder::new().name("spawner".into());
+        let spawner = spawner.spawn(move || {
             for (stream, guard) in waiting {
                 spawn_client(stream, guard, handler.clone());
             }
         });
+        let spawner = spawner.expect("the spawner can be started");
         let Some(listener) = handle.begin() else { return };
         while !handle.is_closed() {
             match listener.accept() {
@@ -229,7 +234,11 @@ impl Drop for Server {
 /// Starts the thread of one client.
 fn spawn_client(stream: Stream, guard: ConnectionGuard, handler: Arc<Handler>) {
     let handle = guard.handle.clone();
-    let spawned = thread::Builder::new().stack_size(STACK).spawn(move || {
+    let name = match stream.remote_address() {
+        Some(address) => format!("client {address}"),
+        None => "client".into(),
+    };
+    let spawned = thread::Builder::new().name(name).stack_size(STACK).spawn(move || {
         let _counted_until_the_end = guard;
         if let Err(e) = handler(stream) {
             report(&format!("Client lost: {e}"));
@@ -249,7 +258,7 @@ fn is_abandoned(path: &Path) -> bool {
     let path = path.to_owned();
     let connect = move || sender.send(Stream::connect_path(path).map_err(|e| e.kind()).err());
     is_socket
-        && thread::Builder::new().spawn(connect).is_ok()
+        && thread::Builder::new().name("path probe".into()).spawn(connect).is_ok()
         && result.recv_timeout(PROBE_TIMEOUT) == Ok(Some(ErrorKind::ConnectionRefused))
 }
 

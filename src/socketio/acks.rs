@@ -153,7 +153,10 @@ impl Acks {
     /// if there is one, will resolve it.
     pub fn fail(&self, id: u64, why: AckError) -> bool {
         let acks = self.clone();
-        thread::Builder::new().spawn(move || acks.resolve(id, Err(why))).is_ok()
+        thread::Builder::new()
+            .name("ack error".into())
+            .spawn(move || acks.resolve(id, Err(why)))
+            .is_ok()
     }
 
     /// Calls the callback of an acknowledgement. One that is not awaited, or no longer, is ignored.

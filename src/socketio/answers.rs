@@ -181,7 +181,9 @@ impl Answers {
         let answers = self.clone();
         let timer = clock::after(time, move || {
             let late = answers.clone();
-            let thread = thread::Builder::new().spawn(move || late.finish(AckError::Timeout));
+            let thread = thread::Builder::new()
+                .name("answers timeout".into())
+                .spawn(move || late.finish(AckError::Timeout));
             if thread.is_err() {
                 answers.finish(AckError::Timeout);
             }

@@ -16,12 +16,14 @@ use crate::ws;
 /// (Without that thread the session stays with polling.)
 pub(super) fn start(endpoint: Endpoint, sender: &Sender, events: &Arc<Events>) {
     let (sender, events) = (sender.clone(), events.clone());
-    _ = thread::Builder::new().spawn(move || match probe(&endpoint, &sender) {
-        Ok(socket) => {
-            events.emit("upgrading", || "websocket".into());
-            sender.probed(socket);
+    _ = thread::Builder::new().name("upgrade probe".into()).spawn(move || {
+        match probe(&endpoint, &sender) {
+            Ok(socket) => {
+                events.emit("upgrading", || "websocket".into());
+                sender.probed(socket);
+            }
+            Err(e) => emit_error(&events, &e),
         }
-        Err(e) => emit_error(&events, &e),
     });
 }
 

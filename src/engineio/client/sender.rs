@@ -185,7 +185,9 @@ impl Sender {
     ) -> io::Result<Sender> {
         let sender = Sender::new(OnceLock::new(), events);
         let posting = sender.clone();
-        thread::Builder::new().spawn(move || posting.run(&endpoint, max_payload))?;
+        thread::Builder::new()
+            .name("polling sender".into())
+            .spawn(move || posting.run(&endpoint, max_payload))?;
         Ok(sender)
     }
 

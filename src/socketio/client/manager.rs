@@ -196,7 +196,7 @@ impl Manager {
                 drop(manager);
                 drop(ended); // `wait_until_ended`
             };
-            match thread::Builder::new().spawn(thread) {
+            match thread::Builder::new().name("manager".into()).spawn(thread) {
                 Ok(thread) => connection.thread = Some((thread.thread().id(), end)),
                 Err(e) => {
                     socket.deactivate();

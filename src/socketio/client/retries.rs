@@ -73,7 +73,7 @@ impl Socket {
         self.send_queued();
         if !self.has_client() {
             let socket = self.clone(); // its client has been dropped meanwhile
-            _ = thread::Builder::new().spawn(move || socket.fail_queued());
+            _ = thread::Builder::new().name("retries".into()).spawn(move || socket.fail_queued());
         }
         Emitted::Queued
     }

@@ -1,38 +1,66 @@
-//! Chapter 24, exercise 1: how far from the best?
+//! Chapter 24, exercise 1: a hub that sends every frame to all servers, the sender too.
 //!
-//! The figures are JSON, which chapter 16 parses. A row that begins with `floor` is a lower bound and no
-//! server for use, so it is left out.
+//! So each server makes up an id for itself, puts it first in all that it sends, and ignores what begins
+//! with its own. (Not its address: behind a proxy or in containers, two servers may have the same.)
 
-use sockets_by_hand::socketio::Value;
+use sockets_by_hand::socketio::{Io, Value};
+use sockets_by_hand::ws::random::random_id;
 
-/// For each table of a line of `figures.jsonl`: its name, and how many times as many messages a second
-/// ours answers as the best of the others.
-fn compare_with_best(line: &str) -> Vec<(String, f64)> {
-    let line = Value::parse(line).unwrap_or(Value::Null);
-    let tables = line["table"].as_object().unwrap_or_default();
-    let compare = |(name, table): &(String, Value)| {
-        let ours = table["ours"]["per_s"].as_f64()?;
-        let peers = table.as_object()?.iter();
-        let best = peers
-            .filter(|(peer, _)| peer != "ours" && !peer.starts_with("floor"))
-            .filter_map(|(_, row)| row["per_s"].as_f64())
-            .fold(0.0, f64::max);
-        (best > 0.0).then(|| (name.clone(), ours / best))
-    };
-    tables.iter().filter_map(compare).collect()
+struct Adapter {
+    id: String,
+    io: Io,
 }
 
-#[test]
-fn ours_is_compared_with_the_best_server() {
-    let line = r#"{"table":{"ws conns=1 size=17":{"ours":{"per_s":30},"slow":{"per_s":10},
-        "quick":{"per_s":20},"floor":{"per_s":90}}}}"#;
-    assert_eq!(compare_with_best(line), [("ws conns=1 size=17".to_string(), 1.5)]);
-    assert!(compare_with_best("no JSON").is_empty());
+impl Adapter {
+    fn new(io: &Io) -> Adapter {
+        Adapter { id: random_id(), io: io.clone() } // a new one at every start
+    }
+
+    /// Emits here, and returns what is to be sent to the hub.
+    fn emit(&self, room: &str, name: &str, args: &[Value]) -> String {
+        self.io.to(room).emit(name, args);
+        let values = [&[Value::from(&*self.id), room.into(), name.into()], args].concat();
+        Value::Array(values).to_string()
+    }
+
+    /// Emits here what the hub has sent, unless this server sent it.
+    fn receive(&self, text: &str) {
+        let values = Value::parse(text).unwrap_or(Value::Null);
+        let Some([id, Value::String(room), Value::String(name), args @ ..]) = values.as_array()
+        else {
+            return;
+        };
+        if id.as_str() != Some(&self.id) {
+            self.io.to(room).emit(name, args);
+        }
+    }
 }
 
-#[test]
-fn every_run_but_those_of_idle_connections_can_be_compared() {
-    for line in std::fs::read_to_string("tutorial/figures.jsonl").unwrap().lines() {
-        assert_eq!(compare_with_best(line).is_empty(), line.contains("idle"), "{line}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{PacketClient, serve_socketio};
+
+    #[test]
+    fn a_server_ignores_its_own_frames_and_the_others_do_not() {
+        let (adapters, mut clients): (Vec<_>, Vec<_>) = [(); 2]
+            .map(|()| {
+                let (io, address) = serve_socketio();
+                let client = PacketClient::connect(&address);
+                (Adapter::new(&io), client)
+            })
+            .into_iter()
+            .unzip();
+        for adapter in &adapters {
+            adapter.io.sockets_join("tea");
+        }
+        for (n, sender) in adapters.iter().enumerate() {
+            let text = sender.emit("tea", "told", &[n.into()]);
+            adapters.iter().for_each(|adapter| adapter.receive(&text)); // the hub: to all
+        }
+        for client in &mut clients {
+            assert_eq!(client.receive().unwrap(), r#"42["told",0]"#);
+            assert_eq!(client.receive().unwrap(), r#"42["told",1]"#);
+        }
     }
 }

@@ -69,11 +69,11 @@ mod c21_3;
 mod c22_1;
 mod c22_2;
 mod c22_3;
-mod c23_1;
-mod c23_2;
-mod c23_3;
 mod c24_1;
 mod c24_2;
+mod c24_3;
+mod c25_1;
+mod c25_2;
 
 use std::net::{TcpListener, TcpStream};
 

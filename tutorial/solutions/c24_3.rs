@@ -1,4 +1,4 @@
-//! Chapter 23, exercise 3: who is in a room, on all servers?
+//! Chapter 24, exercise 3: who is in a room, on all servers?
 //!
 //! Each server sends the others its *whole* list for a room whenever that changes, and again when it
 //! has reconnected to the hub. A list replaces the one before. With "Ann joined" and "Ann left" alone,

@@ -6,18 +6,19 @@
 //!
 //! | file | what is in it | chapter |
 //! | --- | --- | --- |
-//! | [`packet`], [`codec`] | packets as text, and binary attachments | 18, 21 |
+//! | [`packet`], [`codec`] | packets as text, and binary attachments | 19, 22 |
 //! | [`parser`] | either that, or MessagePack | 22 |
-//! | [`event`], [`args`], [`listeners`] | an event, its arguments, who receives it | 18 |
-//! | [`acks`], [`answers`] | acknowledgements, of one and of many | 18 |
-//! | [`socket`], [`handshake`] | a client in a namespace, on the server, and its handshake | 18 |
-//! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts | 19 |
-//! | [`recovery`] | what a client gets back that was away for a while | 20 |
-//! | [`adapter`] | rooms over several servers, by way of Redis | 23 |
-//! | `connection` | a session with its sockets | 19 |
-//! | [`io`] | the namespaces of a server | 19 |
-//! | [`server`] | binds and serves | 19 |
-//! | [`client`] | the other side, which reconnects by itself | 20 |
+//! | [`event`], [`args`], [`listeners`] | an event, its arguments, who receives it | 19 |
+//! | [`acks`] | acknowledgements of one client | 19 |
+//! | [`socket`], [`handshake`] | a client in a namespace, on the server, and its handshake | 19 |
+//! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts | 20 |
+//! | `connection` | a session with its sockets | 20 |
+//! | [`io`] | the namespaces of a server | 20 |
+//! | [`server`] | binds and serves | 20 |
+//! | [`client`] | the other side, which reconnects by itself | 21 |
+//! | [`recovery`] | what a client gets back that was away for a while | 23 |
+//! | [`answers`] | acknowledgements of many clients | 23 |
+//! | [`adapter`] | rooms over several servers, by way of Redis | 24 |
 //!
 //! `namespace` and `socket` are two halves of one, and so are `connection` and `socket`: each holds
 //! the other.

@@ -69,6 +69,8 @@ mod c21_3;
 mod c22_1;
 mod c22_2;
 mod c22_3;
+mod c23_1;
+mod c23_2;
 mod c24_1;
 mod c24_2;
 mod c24_3;

@@ -11,7 +11,10 @@
 //! | the line above a block | names its file or its terminal, unless that is the same as for the block before |
 //! | a link or a picture | leads to a file that exists |
 //! | an exercise | links a solution that is compiled and tested |
+//! | a row of `socketio-api.md` | names functions and tests that exist |
 
+#[path = "tutorial_checker/api.rs"]
+mod api;
 #[path = "tutorial_checker/blocks.rs"]
 mod blocks;
 #[path = "tutorial_checker/captions.rs"]
@@ -120,6 +123,29 @@ fn every_solution_is_compiled() {
             "tutorial/solutions/{name} is not a module of main.rs: it would never be compiled"
         );
     }
+}
+
+/// The files in a folder and in those below it, one after the other.
+fn read_all(folder: &str) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let text = |entry: fs::DirEntry| match entry.file_name().to_str().unwrap() {
+        "node_modules" => String::new(),
+        name if entry.file_type().unwrap().is_dir() => read_all(&format!("{folder}/{name}")),
+        name if name.ends_with(".rs") => read(&format!("{folder}/{name}")),
+        _ => String::new(),
+    };
+    entries.map(text).collect()
+}
+
+#[test]
+fn every_row_of_the_api_names_functions_and_tests_that_exist() {
+    let (src, tests) = (read_all("src"), read_all("tests"));
+    let is_public = |item: &str| {
+        let ends = |rest: &str| item.ends_with(':') || rest.starts_with(['(', '<']);
+        src.match_indices(item).any(|(at, _)| ends(&src[at + item.len()..]))
+    };
+    let is_test = |name: &str| tests.contains(&format!("fn {name}("));
+    assert_none(api::problems(&read(api::PAGE), is_public, is_test));
 }
 
 /// Runs `exercise` twice in an empty folder, for the stub and for the book's solution, and returns whether the

@@ -5,6 +5,7 @@
 mod common;
 
 mod acks;
+mod api;
 mod browser;
 mod deflate;
 mod listeners;

@@ -31,6 +31,13 @@ impl Peer {
         Peer::start(Command::new(path).args(arguments))
     }
 
+    /// Starts one of the book's examples, which are built with the tests.
+    pub fn example(name: &str, arguments: &[&str]) -> Peer {
+        let tests = std::env::current_exe().unwrap();
+        let path = tests.ancestors().nth(2).unwrap().join("examples").join(name);
+        Peer::start(Command::new(path).args(arguments))
+    }
+
     fn start(command: &mut Command) -> Peer {
         let name = format!("{command:?}");
         let mut child = command

@@ -26,6 +26,9 @@ pub enum AckError {
     /// The thread that would wait is the one that would have to receive it: that of a listener of
     /// the same connection. Wait on another thread, or use a callback.
     Deadlock,
+    /// The event has more than ten binary values, and nothing was sent: see
+    /// [`Emitted::TooManyAttachments`](super::Emitted::TooManyAttachments).
+    TooManyAttachments,
 }
 
 impl fmt::Display for AckError {
@@ -34,6 +37,7 @@ impl fmt::Display for AckError {
             AckError::Timeout => "operation has timed out",
             AckError::Disconnected => "socket has been disconnected",
             AckError::Deadlock => "a listener cannot wait for an acknowledgement of its own client",
+            AckError::TooManyAttachments => "the event has more than ten attachments",
         })
     }
 }
@@ -88,7 +92,8 @@ impl<'a> Timeout<'a> {
     /// # Errors
     /// None arrives in time ([`AckError::Timeout`]); the socket is disconnected
     /// ([`AckError::Disconnected`]); a listener of the same connection calls this
-    /// ([`AckError::Deadlock`]): then nothing is emitted.
+    /// ([`AckError::Deadlock`]), or the event has more than ten binary values
+    /// ([`AckError::TooManyAttachments`]): then nothing is emitted.
     ///
     /// # Panics
     /// As for the `emit` of the socket.

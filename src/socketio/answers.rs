@@ -21,7 +21,8 @@ use crate::net::clock::{self, FOREVER, Timer};
 #[derive(Clone, PartialEq)]
 pub struct BroadcastAckError {
     /// Why the others are not waited for: their time has passed; all of them have been disconnected;
-    /// or nothing was emitted, because a listener of a receiver cannot wait.
+    /// or nothing was emitted, because a listener of a receiver cannot wait, or the event has too
+    /// many attachments.
     pub reason: AckError,
     /// The acknowledgements that have arrived, in the order of arrival.
     pub answers: Vec<Args>,
@@ -55,6 +56,11 @@ impl error::Error for BroadcastAckError {}
 
 /// Is called once, with the acknowledgements of all, or with those that have arrived.
 pub(super) type Done = Box<dyn FnOnce(Result<Vec<Args>, BroadcastAckError>) + Send>;
+
+/// Calls `done` with an error, on a thread of its own.
+pub(super) fn fail(error: BroadcastAckError, done: Done) {
+    _ = thread::Builder::new().name("answers error".into()).spawn(move || done(Err(error)));
+}
 
 /// A broadcast whose acknowledgements are awaited. A clone is the same one.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::acks::{AckError, AckSocket};
 use super::adapter::{self, Cluster, Redis, RequestKind, event};
-use super::answers::{Answers, BroadcastAckError, Done};
+use super::answers::{self, Answers, BroadcastAckError, Done};
 use super::args::{Args, IntoArgs};
 use super::lock;
 use super::namespace::Inner;
@@ -75,7 +75,8 @@ impl Broadcast {
         Broadcast { timeout: Some(time), ..self.clone() }
     }
 
-    /// Emits an event to the sockets, once to each. It is encoded once.
+    /// Emits an event to the sockets, once to each. It is encoded once. With more than ten binary
+    /// values, nothing is sent but a line to stderr.
     ///
     /// # Panics
     /// As for [`Socket::emit`].
@@ -86,7 +87,8 @@ impl Broadcast {
         let Inner { name: namespace, parser, .. } = &*self.namespace;
         let values = values.as_ref();
         let with_offset = values.iter().chain(&offset);
-        let outgoing = Arc::new(parser.encode_event(namespace, None, name, with_offset));
+        let outgoing = parser.encode_event(namespace, None, name, with_offset);
+        let Ok(outgoing) = outgoing.map(Arc::new) else { return };
         let in_order = lock(&self.namespace.broadcast_order);
         if let Some((store, offset)) = store.zip(offset) {
             let (to, except) = (self.rooms.clone(), self.except.clone());
@@ -121,7 +123,8 @@ impl Broadcast {
     /// # Errors
     /// Not all have acknowledged it: [`AckError::Timeout`] or [`AckError::Disconnected`], with the
     /// acknowledgements of the others. A listener of one of the sockets calls this
-    /// ([`AckError::Deadlock`]): then nothing is emitted.
+    /// ([`AckError::Deadlock`]), or there are more than ten binary values
+    /// ([`AckError::TooManyAttachments`]): then nothing is emitted.
     ///
     /// # Panics
     /// As for [`Socket::emit`].
@@ -132,7 +135,8 @@ impl Broadcast {
     ) -> Result<Vec<Args>, BroadcastAckError> {
         let (sender, receiver) = mpsc::channel();
         let done = Box::new(move |result| _ = sender.send(result));
-        let answers = self.emit_expecting(name, values.into_args().as_ref(), true, done)?;
+        let answers = self.emit_expecting(name, values.into_args().as_ref(), true, done);
+        let answers = answers.map_err(|(error, _)| error)?;
         receiver.recv_timeout(answers.time(self.timeout)).unwrap_or_else(|_| {
             answers.finish(AckError::Timeout);
             receiver.recv().expect("it has been sent, by this thread or another")
@@ -152,32 +156,39 @@ impl Broadcast {
         callback: impl FnOnce(Result<Vec<Args>, BroadcastAckError>) + Send + 'static,
     ) {
         let done = Box::new(callback);
-        let answers = self.emit_expecting(name, values.into_args().as_ref(), false, done);
-        _ = answers.map(|answers| answers.finish_after(answers.time(self.timeout)));
+        match self.emit_expecting(name, values.into_args().as_ref(), false, done) {
+            Ok(answers) => answers.finish_after(answers.time(self.timeout)),
+            Err((error, done)) => answers::fail(error, done),
+        }
     }
 
     /// Emits an event that wants acknowledgements. If this thread `waits` for them, it must not be
-    /// the one that would have to receive one.
+    /// the one that would have to receive one. With an error, returns `done`, which was not called.
     fn emit_expecting(
         &self,
         name: &str,
         values: &[Value],
         waits: bool,
         done: Done,
-    ) -> Result<Answers, BroadcastAckError> {
+    ) -> Result<Answers, (BroadcastAckError, Done)> {
         let Inner { name: namespace, parser, .. } = &*self.namespace;
         let id = self.namespace.next_ack();
-        let outgoing = Arc::new(parser.encode_event(namespace, Some(id), name, values));
+        let outgoing = parser.encode_event(namespace, Some(id), name, values).map(Arc::new);
         let adapter = self.adapter();
         let servers = adapter.map_or(0, |adapter| adapter.others(namespace));
         let in_order = lock(&self.namespace.broadcast_order);
         let mut sockets = self.fetch_sockets();
         sockets.retain(|socket| !socket.has_ended());
+        let error = |reason, missing| {
+            let (answers, missing_elsewhere) = (Vec::new(), 0);
+            BroadcastAckError { reason, answers, missing, missing_elsewhere }
+        };
         if waits && sockets.iter().any(Socket::receives_here) {
-            let (reason, answers) = (AckError::Deadlock, Vec::new());
-            let (missing, missing_elsewhere) = (sockets, 0);
-            return Err(BroadcastAckError { reason, answers, missing, missing_elsewhere });
+            return Err((error(AckError::Deadlock, sockets), done));
         }
+        let Ok(outgoing) = outgoing else {
+            return Err((error(AckError::TooManyAttachments, sockets), done));
+        };
         let answers = Answers::new(id, &sockets, servers, done);
         for (number, socket) in sockets.iter().enumerate() {
             socket.acks().expect(id, None, answers.callback(number));
@@ -222,8 +233,11 @@ impl Broadcast {
         }
         let Inner { name: namespace, parser, .. } = &*self.namespace;
         let id = self.namespace.next_ack();
-        let outgoing = Arc::new(parser.encode_event(namespace, Some(id), name, values));
-        let answered = Arc::new(answered);
+        let Ok(outgoing) = parser.encode_event(namespace, Some(id), name, values) else {
+            counted(0);
+            return Some(());
+        };
+        let (outgoing, answered) = (Arc::new(outgoing), Arc::new(answered));
         let _in_order = lock(&self.namespace.broadcast_order);
         let sockets = self.fetch_sockets();
         counted(sockets.len());

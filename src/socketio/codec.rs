@@ -6,7 +6,8 @@
 //!
 //! Chapters 19 and 22 of the book.
 
-use std::fmt::Write;
+use std::error;
+use std::fmt::{self, Write};
 
 use super::packet::{Kind, Packet, RESERVED};
 use crate::engineio::{self, Outgoing};
@@ -19,16 +20,18 @@ pub const MAX_ATTACHMENTS: usize = 10;
 
 /// Encodes an event or an acknowledgement with `values`. (`kind` is the type for no attachments.)
 ///
-/// # Panics
+/// # Errors
 /// There are more than [`MAX_ATTACHMENTS`] binary values: any receiver would end the session.
 pub fn encode<'a>(
     kind: Kind,
     namespace: &str,
     id: Option<u64>,
     values: impl IntoIterator<Item = &'a Value> + Clone,
-) -> Outgoing {
+) -> Result<Outgoing, TooManyAttachments> {
     let count = values.clone().into_iter().map(attachments_in).sum();
-    assert!(count <= MAX_ATTACHMENTS, "{count} attachments in one packet: at most 10 are taken");
+    if count > MAX_ATTACHMENTS {
+        return Err(TooManyAttachments(count));
+    }
     let kind = match kind {
         Kind::Event if count > 0 => Kind::BinaryEvent,
         Kind::Ack if count > 0 => Kind::BinaryAck,
@@ -51,8 +54,20 @@ pub fn encode<'a>(
     text.push(']');
     let mut messages = vec![engineio::Packet::Message(Message::Text(text))];
     messages.extend(attachments.into_iter().map(Message::Binary).map(engineio::Packet::Message));
-    Outgoing::new(messages)
+    Ok(Outgoing::new(messages))
 }
+
+/// A packet would have so many attachments, and may have [`MAX_ATTACHMENTS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyAttachments(pub usize);
+
+impl fmt::Display for TooManyAttachments {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} attachments, and a packet may have at most {MAX_ATTACHMENTS}", self.0)
+    }
+}
+
+impl error::Error for TooManyAttachments {}
 
 /// Encodes a packet that is neither an event nor an acknowledgement.
 pub fn encode_control(kind: Kind, namespace: &str, data: Option<&Value>) -> Outgoing {

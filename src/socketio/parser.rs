@@ -8,11 +8,12 @@
 
 use std::iter::once;
 
-use super::codec::{self, DecodeError, Decoded, validate};
+use super::codec::{self, DecodeError, Decoded, TooManyAttachments, validate};
 use super::packet::{Kind, RESERVED};
 use crate::engineio::{self, Outgoing};
 use crate::json::Value;
 use crate::msgpack;
+use crate::net::report::report;
 use crate::ws::Message;
 
 /// The `parser` of a server or a client. It is not negotiated: the other side must have the same.
@@ -28,7 +29,7 @@ pub enum Parser {
 impl Parser {
     /// Encodes an event or an acknowledgement with `values`.
     ///
-    /// # Panics
+    /// # Errors
     /// The parser is [`Parser::Json`], and there are more than [`codec::MAX_ATTACHMENTS`] binary
     /// values.
     pub fn encode<'a>(
@@ -37,31 +38,35 @@ impl Parser {
         namespace: &str,
         id: Option<u64>,
         values: impl IntoIterator<Item = &'a Value> + Clone,
-    ) -> Outgoing {
+    ) -> Result<Outgoing, TooManyAttachments> {
         if self == Parser::Json {
             return codec::encode(kind, namespace, id, values);
         }
         let mut bytes = encode_members(kind, namespace, id, true);
         msgpack::write_array(values.clone().into_iter().count(), &mut bytes);
         values.into_iter().for_each(|value| msgpack::write(value, &mut bytes));
-        engineio::Packet::Message(Message::Binary(bytes)).into()
+        Ok(engineio::Packet::Message(Message::Binary(bytes)).into())
     }
 
     /// Encodes an event, with the id of its acknowledgement if it wants one.
     ///
+    /// # Errors
+    /// As for [`encode`](Parser::encode); it is written to stderr too.
+    ///
     /// # Panics
-    /// The name is [`RESERVED`]; or as for [`encode`](Parser::encode).
+    /// The name is [`RESERVED`].
     pub fn encode_event<'a>(
         self,
         namespace: &str,
         id: Option<u64>,
         name: &str,
         values: impl IntoIterator<Item = &'a Value, IntoIter: Clone>,
-    ) -> Outgoing {
+    ) -> Result<Outgoing, TooManyAttachments> {
         assert!(!RESERVED.contains(&name), "\"{name}\" is a reserved event name");
         let name = Value::from(name);
         let values = values.into_iter().map(|value| value as &Value);
         self.encode(Kind::Event, namespace, id, once(&name).chain(values))
+            .inspect_err(|e| report(&format!("Not sent: the event {name} has {e}")))
     }
 
     /// Encodes a packet that is neither an event nor an acknowledgement.

@@ -163,7 +163,8 @@ impl Store {
         let offset = Store::offset();
         let parser = namespace.parser();
         let values = values.iter().chain([&offset]);
-        let outgoing = Arc::new(parser.encode_event(namespace.name(), None, name, values));
+        let outgoing = parser.encode_event(namespace.name(), None, name, values);
+        let Ok(outgoing) = outgoing.map(Arc::new) else { return Emitted::TooManyAttachments };
         let in_order = lock(&namespace.namespace.broadcast_order);
         self.keep(offset, Target::Socket(id.to_string()), &outgoing);
         let socket = lock(&namespace.namespace.members).get(id);

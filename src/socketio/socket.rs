@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use super::acks::{AckError, AckSocket, Acks, Callback, Timeout};
 use super::args::{Args, IntoArgs};
 use super::broadcast::Broadcast;
+use super::codec::TooManyAttachments;
 use super::connection::Connection;
 use super::event::{Emitted, Event};
 use super::handshake::Handshake;
@@ -178,8 +179,7 @@ impl Socket {
     /// npm's always returns `true`.
     ///
     /// # Panics
-    /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
-    /// than ten binary values, at which the client would end the session.
+    /// The name is reserved for the library, such as `disconnect` (Node throws).
     pub fn emit(&self, name: &str, values: impl IntoArgs) -> Emitted {
         // (While the middleware runs, it has not connected: its client knows no offset yet.)
         match self.0.namespace.store().filter(|_| self.0.namespace.has(self) || self.has_ended()) {
@@ -216,7 +216,7 @@ impl Socket {
     /// [`Timeout::emit_with_ack`].
     ///
     /// # Errors
-    /// [`AckError::Disconnected`] or [`AckError::Deadlock`].
+    /// [`AckError::Disconnected`], [`AckError::Deadlock`] or [`AckError::TooManyAttachments`].
     ///
     /// # Panics
     /// As for [`emit`](Socket::emit).
@@ -327,12 +327,18 @@ impl Socket {
         self.send(namespace.parser().encode_control(kind, namespace.name(), data));
     }
 
-    fn encode_event(&self, id: Option<u64>, name: &str, values: impl IntoArgs) -> Outgoing {
+    fn encode_event(
+        &self,
+        id: Option<u64>,
+        name: &str,
+        values: impl IntoArgs,
+    ) -> Result<Outgoing, TooManyAttachments> {
         let (namespace, values) = (&self.0.namespace, values.into_args());
         namespace.parser().encode_event(namespace.name(), id, name, values.as_ref())
     }
 
-    fn send_event(&self, outgoing: Outgoing) -> Emitted {
+    fn send_event(&self, outgoing: Result<Outgoing, TooManyAttachments>) -> Emitted {
+        let Ok(outgoing) = outgoing else { return Emitted::TooManyAttachments };
         if self.has_ended() {
             return Emitted::Dropped;
         }
@@ -378,9 +384,10 @@ impl Socket {
         }
     }
 
-    fn acknowledge(&self, id: u64, values: &[Value]) {
+    fn acknowledge(&self, id: u64, values: &[Value]) -> Result<(), TooManyAttachments> {
         let namespace = &self.0.namespace;
-        self.send(namespace.parser().encode(Kind::Ack, namespace.name(), Some(id), values));
+        self.send(namespace.parser().encode(Kind::Ack, namespace.name(), Some(id), values)?);
+        Ok(())
     }
 
     /// Receives an acknowledgement.
@@ -464,9 +471,9 @@ impl AckSocket for Socket {
         // First, because it may panic: then no acknowledgement is awaited.
         let outgoing = self.encode_event(Some(id), name, values);
         self.0.acks.expect(id, timeout, callback);
-        self.emit_outgoing(&outgoing);
-        self.send(outgoing);
-        if self.has_ended() {
+        if self.send_event(outgoing) == Emitted::TooManyAttachments {
+            self.0.acks.fail(id, AckError::TooManyAttachments);
+        } else if self.has_ended() {
             self.0.acks.fail(id, AckError::Disconnected);
         }
     }

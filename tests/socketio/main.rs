@@ -5,6 +5,7 @@
 mod common;
 
 mod acks;
+mod attachments;
 mod conversations;
 mod listeners;
 mod many_clients;

@@ -354,7 +354,7 @@ mod decoder {
             binary(b"three"),
         ];
         for (kind, id) in [(Kind::Event, None), (Kind::Event, Some(0)), (Kind::Ack, Some(12))] {
-            let outgoing = encode(kind, "/admin", id, &values);
+            let outgoing = encode(kind, "/admin", id, &values).unwrap();
             let packets = engineio::Packet::parse_payload(&outgoing.payload()).unwrap();
             let messages = packets.into_iter().map(|packet| match packet {
                 engineio::Packet::Message(message) => message,
@@ -371,7 +371,8 @@ mod encoding {
     use super::*;
 
     fn payload(kind: Kind, namespace: &str, id: Option<u64>, values: Value) -> String {
-        encode(kind, namespace, id, values.as_array().unwrap()).payload().to_string()
+        let outgoing = encode(kind, namespace, id, values.as_array().unwrap()).unwrap();
+        outgoing.payload().to_string()
     }
 
     #[test]

@@ -14,12 +14,12 @@ use sockets_by_hand::ws::Message;
 fn main() -> Result<(), Box<dyn Error>> {
     let bytes: &[u8] = &[0x89, 0x50, 0x4e, 0x47];
     let event = [json!("picture"), json!("cat.png"), json!({"small": bytes, "large": bytes})];
-    let outgoing = encode(Kind::Event, "/", None, &event);
+    let outgoing = encode(Kind::Event, "/", None, &event)?;
     println!("As frames:\n{}", hex(outgoing.frames()));
     println!("In a body:\n{}", outgoing.payload().replace(SEPARATOR, "␞"));
 
     let event = [json!("picture"), json!(vec![0u8; 3000])];
-    let outgoing = encode(Kind::Event, "/", None, &event);
+    let outgoing = encode(Kind::Event, "/", None, &event)?;
     println!("3000 bytes: {} as frames", outgoing.frames().len());
     println!("3000 bytes: {} in a body", outgoing.payload().len());
 

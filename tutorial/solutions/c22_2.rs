@@ -24,7 +24,8 @@ mod tests {
     use sockets_by_hand::socketio::packet::Kind;
 
     fn size(value: &Value) -> usize {
-        encode(Kind::Event, "/", None, [&json!("measured"), value]).frames().len()
+        let event = encode(Kind::Event, "/", None, [&json!("measured"), value]);
+        event.unwrap().frames().len()
     }
 
     #[test]

@@ -162,6 +162,7 @@ impl Shared {
                 let data = values.first().cloned().unwrap_or(Value::Null);
                 let answer = json!({"type": 6, "requestId": id, "data": data});
                 shared.publish(&channel, answer.to_string().as_bytes());
+                Ok(())
             });
         }
         namespace.namespace.server_events.emit_to_each(&emitted.name.clone(), &emitted);

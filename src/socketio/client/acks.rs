@@ -6,8 +6,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Socket;
+use crate::engineio::Outgoing;
 use crate::json::Value;
 use crate::socketio::acks::{AckError, AckSocket, Callback, Timeout};
+use crate::socketio::codec::TooManyAttachments;
+use crate::socketio::packet::Kind;
 use crate::socketio::{Args, IntoArgs, lock};
 
 impl Socket {
@@ -45,6 +48,34 @@ impl Socket {
         Timeout::new(self, None).emit_with_callback(name, values, callback);
     }
 
+    /// Sends an acknowledgement, if the socket still has the `id` that it had when the event
+    /// arrived: in another session, the number of the acknowledgement would be that of another
+    /// event.
+    pub(super) fn acknowledge(
+        &self,
+        ack: u64,
+        id: &str,
+        values: &[Value],
+    ) -> Result<(), TooManyAttachments> {
+        let answer = self.0.parser.encode(Kind::Ack, &self.0.namespace, Some(ack), values)?;
+        let _in_order = lock(&self.0.buffer);
+        if let Some(sender) = self.sender().filter(|_| self.id().as_deref() == Some(id)) {
+            sender.send_outgoing(&answer); // if it fails, the session has ended
+        }
+        Ok(())
+    }
+
+    /// Encodes an event, with the id of its acknowledgement if it wants one.
+    pub(super) fn encode_event(
+        &self,
+        id: Option<u64>,
+        name: &str,
+        values: impl IntoArgs,
+    ) -> Result<Outgoing, TooManyAttachments> {
+        let values = values.into_args();
+        self.0.parser.encode_event(&self.0.namespace, id, name, values.as_ref())
+    }
+
     pub(super) fn next_ack(&self) -> u64 {
         self.0.next_ack.fetch_add(1, Relaxed)
     }
@@ -66,6 +97,11 @@ impl AckSocket for Socket {
         let id = self.next_ack();
         // First, because it may panic: then no acknowledgement is awaited.
         let outgoing = self.encode_event(Some(id), name, values);
+        let Ok(outgoing) = outgoing else {
+            self.0.acks.expect(id, timeout, callback);
+            self.0.acks.fail(id, AckError::TooManyAttachments);
+            return;
+        };
         if self.0.retries.is_enabled() && self.has_client() {
             _ = self.emit_until_acknowledged(id, outgoing, timeout, Some(callback));
             return;

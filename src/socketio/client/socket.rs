@@ -30,8 +30,8 @@ const MAX_EARLY: usize = 16 << 20;
 pub struct Socket(pub(super) Arc<Inner>);
 
 pub struct Inner {
-    namespace: String,
-    parser: Parser,
+    pub(super) namespace: String,
+    pub(super) parser: Parser,
     pub(super) manager: Weak<Manager>,
     listeners: Listeners<Socket>,
     pub(super) acks: Acks,
@@ -180,11 +180,11 @@ impl Socket {
     /// was sent or is queued; npm's always returns the socket.
     ///
     /// # Panics
-    /// The name is reserved for the library, such as `disconnect` (Node throws); or there are more
-    /// than ten binary values, at which the server would end the session.
+    /// The name is reserved for the library, such as `disconnect` (Node throws).
     pub fn emit(&self, name: &str, values: impl IntoArgs) -> Emitted {
         let ack = self.0.retries.is_enabled().then(|| self.next_ack());
         let outgoing = self.encode_event(ack, name, values);
+        let Ok(outgoing) = outgoing else { return Emitted::TooManyAttachments };
         match ack {
             Some(ack) => self.emit_until_acknowledged(ack, outgoing, None, None),
             None => self.send(None, outgoing, false),
@@ -204,7 +204,10 @@ impl Socket {
     /// # Panics
     /// As for [`emit`](Socket::emit).
     pub fn emit_volatile(&self, name: &str, values: impl IntoArgs) -> Emitted {
-        self.send(None, self.encode_event(None, name, values), true)
+        match self.encode_event(None, name, values) {
+            Ok(outgoing) => self.send(None, outgoing, true),
+            Err(_) => Emitted::TooManyAttachments,
+        }
     }
 
     pub(super) fn send(&self, ack: Option<u64>, outgoing: Outgoing, volatile: bool) -> Emitted {
@@ -261,16 +264,6 @@ impl Socket {
 
     fn encode_control(&self, kind: Kind, data: Option<&Value>) -> Outgoing {
         self.0.parser.encode_control(kind, &self.0.namespace, data)
-    }
-
-    pub(super) fn encode_event(
-        &self,
-        id: Option<u64>,
-        name: &str,
-        values: impl IntoArgs,
-    ) -> Outgoing {
-        let values = values.into_args();
-        self.0.parser.encode_event(&self.0.namespace, id, name, values.as_ref())
     }
 
     /// There is a session now: returns whether it waits for one. Then the caller is to send
@@ -452,17 +445,6 @@ impl Socket {
         self.0.listeners.emit_incoming(&event);
         if !event.wants_ack() {
             self.0.recovery.received(&event.args);
-        }
-    }
-
-    /// Sends an acknowledgement, if the socket still has the `id` that it had when the event
-    /// arrived: in another session, the number of the acknowledgement would be that of another
-    /// event.
-    fn acknowledge(&self, ack: u64, id: &str, values: &[Value]) {
-        let answer = self.0.parser.encode(Kind::Ack, &self.0.namespace, Some(ack), values);
-        let _in_order = lock(&self.0.buffer);
-        if let Some(sender) = self.sender().filter(|_| self.id().as_deref() == Some(id)) {
-            sender.send_outgoing(&answer); // if it fails, the session has ended
         }
     }
 }

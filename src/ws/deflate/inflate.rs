@@ -344,11 +344,18 @@ impl Huffman {
         if left > 0 && !single {
             return Err(Error::Malformed("a code is incomplete"));
         }
-        let mut symbols: Vec<u16> = (0..lengths.len() as u16).collect();
-        symbols.retain(|symbol| lengths[usize::from(*symbol)] > 0);
-        symbols.sort_by_key(|symbol| lengths[usize::from(*symbol)]);
+        let mut next = [0; 16]; // where the next symbol of each length goes
+        for length in 1..16 {
+            next[length] = next[length - 1] + usize::from(counts[length - 1]);
+        }
+        let mut symbols = vec![0; next[15] + usize::from(counts[15])];
+        for (symbol, length) in (0..).zip(lengths).filter(|(_, length)| **length > 0) {
+            let next = &mut next[usize::from(*length)];
+            symbols[*next] = symbol;
+            *next += 1;
+        }
         let mut huffman = Huffman {
-            fast: Box::new([(0, 0); 1 << FAST_BITS]),
+            fast: vec![(0, 0); 1 << FAST_BITS].try_into().expect("it has this length"),
             counts,
             symbols,
             is_complete: left == 0,

@@ -8,6 +8,7 @@ mod acks;
 mod api;
 mod browser;
 mod deflate;
+mod handshake;
 mod listeners;
 mod nginx;
 mod node;

@@ -1836,20 +1836,20 @@ fn retrying(url: &str, transports: &[&'static str], retries: u32, ack_timeout: D
 
 #[test]
 fn retries_emit_each_event_until_it_is_acknowledged_in_order() {
-    let server = TestServer::new(Options::default());
-    let (sender, tries) = mpsc::channel();
-    server.io.on_connection(move |socket| {
-        let sender = sender.clone();
-        let last = Mutex::new(Value::Null);
-        socket.on("number", move |event| {
-            let again = std::mem::replace(&mut *last.lock().unwrap(), event.args[0].clone());
-            _ = sender.send(event.args[0].as_f64().unwrap());
-            if again == event.args[0] {
-                event.ack(&event.args); // the second try
-            }
-        });
-    });
     for transports in TRANSPORTS {
+        let server = TestServer::new(Options::default());
+        let (sender, tries) = mpsc::channel();
+        server.io.on_connection(move |socket| {
+            let sender = sender.clone();
+            let last = Mutex::new(Value::Null);
+            socket.on("number", move |event| {
+                let again = std::mem::replace(&mut *last.lock().unwrap(), event.args[0].clone());
+                _ = sender.send(event.args[0].as_f64().unwrap());
+                if again == event.args[0] {
+                    event.ack(&event.args); // the second try
+                }
+            });
+        });
         let client = retrying(&server.url(), transports, u32::MAX, Duration::from_millis(20));
         (0..5).for_each(|n| _ = client.emit("number", n));
         let answer = emit_with_ack(&client, "number", &[json!(5)], Duration::from_millis(20));

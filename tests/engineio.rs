@@ -567,6 +567,7 @@ mod options {
             connection.request(method, &format!("/socket.io/?EIO=4{query}"), "", "");
             assert_eq!((connection.response().status, &*next(&errors)), (400, expected));
         }
+        until(|| session.transport() == "websocket");
         let target = format!("{POLLING}&sid={}", session.id());
         assert_eq!(Connection::open(server.address).get(&target).status, 400);
         let context = concat!(

@@ -56,22 +56,19 @@ impl Engine {
     }
 
     /// Serves a session over a WebSocket, if it can be opened.
-    fn serve_websocket(&self, connection: Connection, request: Request) -> Result<(), Error> {
-        let Some((mut socket, session)) = self.websocket(connection, request.into())? else {
-            return Ok(());
-        };
-        loop {
-            let message = match socket.read() {
-                Ok(Some(message)) => message,
-                Ok(None) => {
-                    session.on_close("transport close");
-                    return Ok(());
-                }
-                Err(e) => return transport_error(&session, e),
-            };
-            if !session.receive(Packet::from_message(message)) {
-                return Ok(()); // it was malformed, and the session has ended
-            }
+    //
+    // `ref`: a socket that is moved here takes its place on the stack twice, for as long as the
+    // client is silent.
+    #[inline(never)]
+    fn serve_websocket(
+        &self,
+        connection: Box<Connection>,
+        request: Arc<Request>,
+    ) -> Result<(), Error> {
+        match self.websocket(connection, request) {
+            Ok(Some((ref mut socket, ref session))) => receive_all(socket, session),
+            Ok(None) => Ok(()),
+            Err(e) => Err(e),
         }
     }
 
@@ -87,9 +84,9 @@ impl Engine {
 
     /// Answers requests until one asks for a WebSocket.
     #[inline(never)]
-    fn requests(&self, stream: Stream) -> Result<Option<(Connection, Request)>, Error> {
+    fn requests(&self, stream: Stream) -> Result<Option<(Box<Connection>, Arc<Request>)>, Error> {
         let options = &self.sessions.options;
-        let mut connection = Connection::new(stream, options.max_queued)?;
+        let mut connection = Box::new(Connection::new(stream, options.max_queued)?);
         let mut requested = Requested::default();
         loop {
             let outbox = connection.outbox.clone();
@@ -108,7 +105,7 @@ impl Engine {
             let is_ours =
                 || self.sessions.is_path_of(&request) || self.endpoint(&request).is_some();
             if handshake::is_upgrade(&request) && is_ours() {
-                return Ok(Some((connection, request)));
+                return Ok(Some((connection, request.into())));
             }
             match self.answer(&request, &mut connection, &mut requested) {
                 Ok(Some(response)) if self.sessions.handle.is_closed() => {
@@ -278,7 +275,7 @@ impl Engine {
     #[inline(never)]
     fn websocket(
         &self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         request: Arc<Request>,
     ) -> Result<Option<(Socket, Session)>, Error> {
         let (mut response, session) = match self.accept_websocket(&mut connection, &request) {
@@ -289,7 +286,7 @@ impl Engine {
         let compression =
             compression.and_then(|it| Some((it.accept(&request, &mut response)?, it)));
         connection.respond(response)?;
-        let Connection { reader, outbox, .. } = connection;
+        let Connection { reader, outbox, .. } = *connection;
         let max = self.sessions.options.max_payload;
         let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
         if let Some((agreed, options)) = compression {
@@ -359,6 +356,23 @@ impl Engine {
         }
         session.end_probe();
         false
+    }
+}
+
+/// Receives the packets of a session until its WebSocket, or the session, ends.
+fn receive_all(socket: &mut Socket, session: &Session) -> Result<(), Error> {
+    loop {
+        let message = match socket.read() {
+            Ok(Some(message)) => message,
+            Ok(None) => {
+                session.on_close("transport close");
+                return Ok(());
+            }
+            Err(e) => return transport_error(session, e),
+        };
+        if !session.receive(Packet::from_message(message)) {
+            return Ok(()); // it was malformed, and the session has ended
+        }
     }
 }
 

@@ -141,6 +141,9 @@ impl Connection {
         }
     }
 
+    // Not inlined: the thread of a silent client keeps the stack that it has used, and its next
+    // packets do not need this frame.
+    #[inline(never)]
     fn connect(self: &Arc<Connection>, name: &str, auth: Option<Value>) {
         let refuse = |error: ConnectError| {
             let mut reason = vec![("message".to_string(), Value::from(error.message))];

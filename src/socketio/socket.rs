@@ -60,6 +60,8 @@ struct Inner {
 type Middleware = dyn Fn(&Event<Socket>) -> Result<(), ConnectError> + Send + Sync;
 
 impl Socket {
+    // Not inlined: the thread of a silent client keeps the stack of the caller.
+    #[inline(never)]
     pub(super) fn new(
         namespace: Namespace,
         connection: Arc<Connection>,
@@ -356,6 +358,9 @@ impl Socket {
     }
 
     /// Receives an event. `ack` is the id of the acknowledgement that it wants.
+    //
+    // Not inlined: a client that has only connected does not need this on its stack.
+    #[inline(never)]
     pub(super) fn receive(&self, mut values: Vec<Value>, ack: Option<u64>) {
         let Value::String(name) = values.remove(0) else { return };
         let mut event = Event::new(name, values, self.clone());

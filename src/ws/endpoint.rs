@@ -2,6 +2,8 @@
 //!
 //! Chapter 14 of the book.
 
+use std::sync::Arc;
+
 use super::server::{Clients, Listed, Options};
 use super::socket::{Role, Socket};
 use super::{Error, handshake};
@@ -40,8 +42,8 @@ impl Endpoint {
     /// The connection failed, or the handler returned an error.
     pub fn serve(
         &self,
-        connection: Connection,
-        request: Request,
+        connection: Box<Connection>,
+        request: Arc<Request>,
         handle: &Handle,
     ) -> Result<(), Error> {
         match self.open(connection, request, handle)? {
@@ -56,8 +58,8 @@ impl Endpoint {
     #[inline(never)]
     fn open(
         &self,
-        mut connection: Connection,
-        request: Request,
+        mut connection: Box<Connection>,
+        request: Arc<Request>,
         handle: &Handle,
     ) -> Result<Option<(Socket, Listed<'_>)>, Error> {
         let body = connection.body(&request, 0, BODY_TIME);
@@ -80,9 +82,9 @@ impl Endpoint {
             return Ok(None);
         }
         connection.respond(response)?;
-        let Connection { reader, outbox, .. } = connection;
+        let Connection { reader, outbox, .. } = *connection;
         let max = self.options.max_payload;
-        let mut socket = Socket::new(reader, outbox, Role::Server, max, request.into(), protocol);
+        let mut socket = Socket::new(reader, outbox, Role::Server, max, request, protocol);
         if let Some((agreed, options)) = compression {
             socket.set_compression(agreed, options);
         }

@@ -180,7 +180,7 @@ pub struct Reader<R> {
     masked: bool,
     max_payload: usize,
     /// Inflates compressed messages, if both sides have agreed on them.
-    inflate: Option<Inflate>,
+    inflate: Option<Box<Inflate>>,
     /// The message whose last frame has not arrived yet.
     partial: Option<Partial>,
 }
@@ -202,7 +202,7 @@ impl<R: Read> Reader<R> {
 
     /// Messages may be compressed from now on.
     pub(super) fn set_inflate(&mut self, inflate: Inflate) {
-        self.inflate = Some(inflate);
+        self.inflate = Some(Box::new(inflate));
     }
 
     /// The reader of bytes.

@@ -191,11 +191,11 @@ impl Pages {
         stream: Stream,
         endpoint: &Endpoint,
         handle: &Handle,
-    ) -> Result<Option<(Connection, Request)>, Error> {
-        let mut connection = Connection::new(stream, self.max_queued)?;
+    ) -> Result<Option<(Box<Connection>, Arc<Request>)>, Error> {
+        let mut connection = Box::new(Connection::new(stream, self.max_queued)?);
         while let Some(request) = connection.next(self.handshake_timeout)? {
             if endpoint.matches(&request) {
-                return Ok(Some((connection, request)));
+                return Ok(Some((connection, request.into())));
             }
             let page = match connection.body(&request, self.max_body, BODY_TIME) {
                 Ok(body) => (self.page)(&request, &body),

@@ -108,7 +108,7 @@ impl Socket {
             Role::Client => (client, server),
         };
         self.reader.set_inflate(Inflate::new(theirs));
-        _ = self.sender.0.deflate.set(Deflate::new(ours, options));
+        _ = self.sender.0.deflate.set(Deflate::new(ours, options).into());
     }
 
     /// Waits for the next message, and answers pings meanwhile; `None` when the connection has
@@ -272,7 +272,7 @@ struct Shared {
     /// Ends the connection if the other end does not answer our close frame.
     deadline: OnceLock<Timer>,
     /// Deflates messages, if both sides have agreed on that.
-    deflate: OnceLock<Deflate>,
+    deflate: OnceLock<Box<Deflate>>,
 }
 
 impl Sender {
@@ -317,7 +317,7 @@ impl Sender {
 
     /// What deflates its messages, if this client can inflate those that are deflated for all.
     pub(crate) fn shared_deflate(&self) -> Option<&Deflate> {
-        self.0.deflate.get().filter(|deflate| deflate.has_whole_window())
+        self.0.deflate.get().map(Box::as_ref).filter(|deflate| deflate.has_whole_window())
     }
 
     /// Sends encoded frames, without another thread's frames between them. (A server can send the

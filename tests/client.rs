@@ -1494,23 +1494,35 @@ fn no_ack_callback_runs_on_the_thread_that_emits() {
 }
 
 #[test]
-fn an_invalid_emit_panics_and_keeps_no_ack_callback() {
+fn emit_of_a_reserved_name_panics_and_keeps_no_ack_callback() {
     let client = Client::new("http://127.0.0.1:1", Default::default()).unwrap();
-    let bytes = vec![json!(vec![0u8]); 11];
-    client.emit("ten", &bytes[1..]);
-    for (name, values) in [("disconnect", &bytes[..1]), ("eleven", &bytes[..])] {
-        let panics = |emit: &dyn Fn()| catch_unwind(AssertUnwindSafe(emit)).is_err();
-        assert!(panics(&|| _ = client.emit(name, values)), "{name}");
-        assert!(panics(&|| _ = client.emit_volatile(name, values)), "{name}");
+    let panics = |emit: &dyn Fn()| catch_unwind(AssertUnwindSafe(emit)).is_err();
+    assert!(panics(&|| _ = client.emit("disconnect", ())));
+    assert!(panics(&|| _ = client.emit_volatile("disconnect", ())));
+    let (sender, called) = mpsc::channel();
+    assert!(panics(&|| {
+        let sender = sender.clone();
+        client
+            .timeout(Duration::ZERO)
+            .emit_with_callback("disconnect", (), move |_| sender.send(()).unwrap());
+    }));
+    drop(sender);
+    assert_eq!(called.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn emit_with_too_many_attachments_queues_nothing() {
+    for retries in [0, 3] {
+        let options = client::Options { retries, ..Default::default() };
+        let client = Client::new("http://127.0.0.1:1", options).unwrap();
+        let bytes = vec![json!(vec![0u8]); 11];
+        assert_eq!(client.emit("ten", &bytes[1..]), Emitted::Queued);
+        assert_eq!(client.emit("eleven", &bytes), Emitted::TooManyAttachments);
+        assert_eq!(client.emit_volatile("eleven", &bytes), Emitted::TooManyAttachments);
+        assert_eq!(client.emit_with_ack("eleven", &bytes), Err(AckError::TooManyAttachments));
         let (sender, called) = mpsc::channel();
-        assert!(panics(&|| {
-            let sender = sender.clone();
-            client
-                .timeout(Duration::ZERO)
-                .emit_with_callback(name, values, move |_| sender.send(()).unwrap());
-        }));
-        drop(sender);
-        assert_eq!(called.recv_timeout(LIMIT), Err(RecvTimeoutError::Disconnected), "{name}");
+        client.emit_with_callback("eleven", &bytes, move |result| sender.send(result).unwrap());
+        assert_eq!(next(&called), Err(AckError::TooManyAttachments));
     }
 }
 

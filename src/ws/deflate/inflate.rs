@@ -52,7 +52,7 @@ const fn ranges<const N: usize>(group: usize, mut first: u16) -> [(u16, u8); N] 
 /// ```
 /// # use sockets_by_hand::ws::deflate::inflate::inflate;
 /// // "hello hello": fixed codes for `hello ` and `h`, and then four bytes from six bytes back.
-/// let compressed = [0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x57, 0xc8, 0x40, 0x27, 0x00];
+/// let compressed = [0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x57, 0xc8, 0x00, 0x91, 0x00];
 /// let (bytes, _) = inflate(&compressed, 1000)?;
 /// assert_eq!(bytes, b"hello hello");
 /// # Ok::<(), sockets_by_hand::ws::deflate::inflate::Error>(())

@@ -14,8 +14,11 @@ const USAGE: &str = "usage: socketio-client [URL] (http://127.0.0.1:3000 if left
 
 fn main() {
     let [url] = terminal::arguments(USAGE, ["http://127.0.0.1:3000"]);
-    let client = Client::new(&url, ClientOptions::default())
-        .unwrap_or_else(|e| fail(2, &format!("{e}; {USAGE}")));
+    // A WebSocket from the beginning; long-polling only where that fails.
+    let mut options = ClientOptions::default();
+    options.engine.transports = vec!["websocket", "polling"];
+    options.engine.try_all_transports = true;
+    let client = Client::new(&url, options).unwrap_or_else(|e| fail(2, &format!("{e}; {USAGE}")));
     let rooms = Arc::new(Mutex::new(BTreeSet::<String>::new()));
     add_listeners(&client, &rooms);
     client.open();

@@ -103,7 +103,7 @@ pub struct Decoder {
     /// The text of a packet that waits for attachments, how many it has, and those that have
     /// arrived. (Values may take 24 times the memory of their text: the text is parsed when all
     /// have arrived.)
-    waiting: Option<(String, usize, Vec<Attachment>)>,
+    waiting: Option<Box<(String, usize, Vec<Attachment>)>>,
 }
 
 impl Decoder {
@@ -112,7 +112,7 @@ impl Decoder {
     /// # Errors
     /// The message is not a packet, or not one that may come now.
     pub fn add(&mut self, message: Message) -> Result<Option<Decoded>, DecodeError> {
-        match (message, self.waiting.take()) {
+        match (message, self.waiting.take().map(|waiting| *waiting)) {
             (Message::Text(text), None) => {
                 let packet = Packet::parse(&text).ok_or(DecodeError)?;
                 if !matches!(packet.kind, Kind::BinaryEvent | Kind::BinaryAck) {
@@ -122,13 +122,13 @@ impl Decoder {
                 if !(1..=MAX_ATTACHMENTS).contains(&expected) {
                     return Err(DecodeError);
                 }
-                self.waiting = Some((text, expected, Vec::new()));
+                self.waiting = Some(Box::new((text, expected, Vec::new())));
                 Ok(None)
             }
             (Message::Binary(bytes), Some((text, expected, mut attachments))) => {
                 attachments.push(Some(bytes));
                 if attachments.len() < expected {
-                    self.waiting = Some((text, expected, attachments));
+                    self.waiting = Some(Box::new((text, expected, attachments)));
                     return Ok(None);
                 }
                 let mut decoded = decode(&Packet::parse(&text).ok_or(DecodeError)?)?;

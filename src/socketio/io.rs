@@ -154,6 +154,8 @@ impl Io {
 
     /// The namespace for a client, which asks for it with this auth data. It is created if a
     /// matcher accepts that. [`leave`](Io::leave) has to be called for each client.
+    // Not inlined: the thread of a silent client keeps the stack of the caller.
+    #[inline(never)]
     pub(super) fn enter(&self, name: &str, auth: &Value) -> Option<Namespace> {
         if let Some(namespace) = self.find(name, 1) {
             return Some(namespace);

@@ -253,6 +253,8 @@ impl Namespace {
         self.namespace.store.as_ref()
     }
 
+    // Not inlined: the thread of a silent client keeps the stack of the caller.
+    #[inline(never)]
     pub(super) fn emit_connection(&self, socket: &Socket) {
         let listeners = lock(&self.namespace.on_connection).clone();
         listeners.iter().for_each(|listener| listener(socket.clone()));

@@ -191,6 +191,8 @@ impl Store {
 
     /// Takes the session out that a client asks for in its `auth`. If the offset is unknown, the
     /// session is of no use any more.
+    // Not inlined: the thread of a silent client keeps the stack of the caller.
+    #[inline(never)]
     pub fn restore(&self, auth: &Value) -> Option<Session> {
         let pid = auth["pid"].as_str()?;
         let mut kept = lock(&self.kept);

@@ -49,7 +49,7 @@ struct Inner {
     data: Mutex<Value>,
     listeners: Listeners<Socket>,
     /// The middleware for events, once there is any.
-    middleware: OnceLock<Mutex<Vec<Arc<Middleware>>>>,
+    middleware: OnceLock<Box<Mutex<Vec<Arc<Middleware>>>>>,
     acks: Acks,
     /// The reason of its end, once it has been disconnected or refused.
     ended: OnceLock<&'static str>,
@@ -260,7 +260,7 @@ impl Socket {
         &self,
         middleware: impl Fn(&Event<Socket>) -> Result<(), ConnectError> + Send + Sync + 'static,
     ) {
-        lock(self.0.middleware.get_or_init(Mutex::default)).push(Arc::new(middleware));
+        lock(self.0.middleware.get_or_init(Box::default)).push(Arc::new(middleware));
     }
 
     /// Adds it to a room, or to a list of rooms. It leaves all rooms when it is disconnected.
@@ -425,6 +425,8 @@ impl Socket {
     }
 
     /// It is not connected, and never will be.
+    // Not inlined: the thread of a silent client keeps the stack of the caller.
+    #[inline(never)]
     pub(super) fn refused(&self) {
         if self.0.ended.set("refused").is_ok() {
             self.leave_all("refused");

@@ -45,7 +45,7 @@ pub enum Role {
 pub struct Socket {
     reader: Reader<BufReader<DeadlineReader>>,
     sender: Sender,
-    closed: Option<Close>,
+    closed: Option<Box<Close>>,
     pongs: Answers,
     ping_listener: Option<Listener>,
     pong_listener: Option<Listener>,
@@ -136,15 +136,15 @@ impl Socket {
                     // §5.5.1: an endpoint MUST answer a close frame with one.
                     _ = self.sender.close(close.code, &close.reason);
                     self.sender.0.outbox.end();
-                    self.closed = Some(close);
+                    self.closed = Some(close.into());
                 }
-                Ok(None) => self.closed = Some(abnormal()),
+                Ok(None) => self.closed = Some(abnormal().into()),
                 Err(e) => {
                     if let Some(code) = e.close_code() {
                         _ = self.sender.close(code, &e.to_string());
                     }
                     self.sender.0.outbox.end();
-                    self.closed = Some(abnormal());
+                    self.closed = Some(abnormal().into());
                     return Err(e);
                 }
             }
@@ -180,7 +180,7 @@ impl Socket {
 
     /// How the connection ended, once it has.
     pub fn closed(&self) -> Option<&Close> {
-        self.closed.as_ref()
+        self.closed.as_deref()
     }
 
     /// After `deadline`, [`read`](Socket::read) fails with

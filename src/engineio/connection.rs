@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::session::{Listener, Session};
 use super::sessions::Sessions;
 use super::{Outgoing, Packet, Refusal};
-use crate::http::{Connection, Error, Headers, Page, Request, Response};
+use crate::http::{Connection, Error, Headers, Page, Request, Response, Upgrade};
 use crate::json::Value;
 use crate::net::outbox::Dropped::{Stalled, TooSlow};
 use crate::net::{Stream, clock};
@@ -84,7 +84,7 @@ impl Engine {
 
     /// Answers requests until one asks for a WebSocket.
     #[inline(never)]
-    fn requests(&self, stream: Stream) -> Result<Option<(Box<Connection>, Arc<Request>)>, Error> {
+    fn requests(&self, stream: Stream) -> Result<Option<Upgrade>, Error> {
         let options = &self.sessions.options;
         let mut connection = Box::new(Connection::new(stream, options.max_queued)?);
         let mut requested = Requested::default();

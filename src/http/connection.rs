@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{DeadlineReader, Error, Request, Response};
@@ -10,6 +11,10 @@ use crate::net::{Outbox, Stream, outbox::DEADLINE};
 
 /// How long a client may take to begin its next request, as in Node.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// A connection, and the request on it that asks for another protocol. In a box: so it takes no
+/// place in the frames through which it is handed on.
+pub(crate) type Upgrade = (Box<Connection>, Arc<Request>);
 
 /// A server's end of a connection: it carries requests, and then perhaps another protocol.
 #[derive(Debug)]

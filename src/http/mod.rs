@@ -30,6 +30,7 @@ mod url;
 use std::{error, fmt, io, io::ErrorKind, time::Duration};
 
 pub use client::ClientConnection;
+pub(crate) use connection::Upgrade;
 pub use connection::{Connection, KEEP_ALIVE};
 pub use deadline_reader::DeadlineReader;
 pub use head::Headers;

@@ -56,6 +56,7 @@ impl Endpoint {
     //
     // Not inlined: the thread of a silent client keeps the stack that it has used.
     #[inline(never)]
+    #[allow(clippy::boxed_local, reason = "unboxed, it would be copied into the caller's frame")]
     fn open(
         &self,
         mut connection: Box<Connection>,

@@ -12,7 +12,7 @@ use super::endpoint::Endpoint;
 use super::message::Message;
 use super::socket::{Sender, Socket};
 use super::{Error, MAX_PAYLOAD, handshake};
-use crate::http::{BODY_TIME, Connection, HEAD_TIME, MAX_BODY, Page, Request, Response};
+use crate::http::{BODY_TIME, Connection, HEAD_TIME, MAX_BODY, Page, Request, Response, Upgrade};
 use crate::net::clock::{self, Timer};
 use crate::net::server::Handle;
 use crate::net::{self, Stream, lock, outbox::MAX_QUEUED};
@@ -191,7 +191,7 @@ impl Pages {
         stream: Stream,
         endpoint: &Endpoint,
         handle: &Handle,
-    ) -> Result<Option<(Box<Connection>, Arc<Request>)>, Error> {
+    ) -> Result<Option<Upgrade>, Error> {
         let mut connection = Box::new(Connection::new(stream, self.max_queued)?);
         while let Some(request) = connection.next(self.handshake_timeout)? {
             if endpoint.matches(&request) {

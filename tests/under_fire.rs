@@ -472,7 +472,7 @@ fn no_lock_of_a_server_is_held_while_a_handler_runs() {
         };
         let checks = check.clone();
         io.use_middleware(move |socket| {
-            checks("middleware", socket);
+            checks("middleware", &socket);
             Ok(())
         });
         io.on_connection(move |socket| {

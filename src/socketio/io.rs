@@ -240,7 +240,7 @@ impl ParentNamespace {
     /// [`Namespace::use_middleware`].
     pub fn use_middleware(
         &self,
-        middleware: impl Fn(&Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
+        middleware: impl Fn(Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
     ) {
         self.namespace.use_middleware(middleware);
     }

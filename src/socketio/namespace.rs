@@ -33,7 +33,7 @@ impl<T: Into<String>> From<T> for ConnectError {
     }
 }
 
-type Middleware = dyn Fn(&Socket) -> Result<(), ConnectError> + Send + Sync;
+type Middleware = dyn Fn(Socket) -> Result<(), ConnectError> + Send + Sync;
 type OnConnection = dyn Fn(Socket) + Send + Sync;
 
 /// A namespace. It dereferences to a [`Broadcast`] to all its sockets, because in Socket.IO every
@@ -152,7 +152,7 @@ impl Namespace {
     /// in the order in which they were added. A middleware may block: only that client waits.
     pub fn use_middleware(
         &self,
-        middleware: impl Fn(&Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
+        middleware: impl Fn(Socket) -> Result<(), ConnectError> + Send + Sync + 'static,
     ) {
         lock(&self.namespace.middleware).push(Arc::new(middleware));
     }
@@ -222,7 +222,7 @@ impl Namespace {
             return Ok(());
         }
         let middleware = lock(&self.namespace.middleware).clone(); // to call it without the lock
-        middleware.iter().try_for_each(|middleware| middleware(socket))
+        middleware.iter().try_for_each(|middleware| middleware(socket.clone()))
     }
 
     /// Connects a socket, and adds it to the room of its id. From its CONNECT packet on, it

@@ -134,8 +134,8 @@ fn ours(options: Options) -> String {
     });
     watch(&io, &log);
     let [keeps, keeps_too] = [log.clone(), log.clone()];
-    io.use_middleware(move |socket| keeps.keep_name(socket));
-    parent.use_middleware(move |socket| keeps_too.keep_name(socket));
+    io.use_middleware(move |socket| keeps.keep_name(&socket));
+    parent.use_middleware(move |socket| keeps_too.keep_name(&socket));
     let (of_main, of_child) = ((log.clone(), parent.clone()), (log, parent.clone()));
     io.on_connection(move |socket| add_listeners(&socket, &of_main.0, &of_main.1));
     parent.on_connection(move |socket| add_listeners(&socket, &of_child.0, &of_child.1));

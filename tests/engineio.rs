@@ -1551,11 +1551,10 @@ mod requests {
         client
             .post
             .send(format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n4o"));
-        // Until the server has read that head, another post does not overlap with it.
-        let refused = (400, r#"{"code":3,"message":"Bad request"}"#);
-        until(|| {
-            Connection::open(server.address).post(&target, "4two").status_and_body() == refused
-        });
+        // Until the server has read that head, another post does not overlap with it. (If it reads
+        // that head while it answers another, it is the first that is refused, and the next gets a
+        // 400 because the session has ended.)
+        until(|| Connection::open(server.address).post(&target, "4two").status == 400);
         assert_eq!(next(&server.ends), "transport error");
         client.post.send("ne");
         client.post.response();

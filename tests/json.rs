@@ -1,9 +1,11 @@
 //! JSON, by the sections of RFC 8259, and as JavaScript does it.
 
+#[path = "common/random.rs"]
+mod random;
+
 use sockets_by_hand::json;
 use sockets_by_hand::json::{Error, MAX_DEPTH, Value};
-use std::hash::{BuildHasher, RandomState};
-use std::{env, thread};
+use std::thread;
 
 #[track_caller]
 fn parse(text: &str) -> Value {
@@ -546,34 +548,13 @@ mod values_in_rust {
 }
 
 mod fuzz {
+    use super::random::Random;
     use super::*;
 
-    /// A xorshift generator: the same seed, the same numbers.
-    struct Random(u64);
-
     impl Random {
-        /// `SEED=… cargo test` repeats a run.
-        fn new() -> Random {
-            let seed = env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-            let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(0)).max(1);
-            println!("SEED={seed}");
-            Random(seed)
-        }
-
-        fn next(&mut self) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0
-        }
-
-        fn below(&mut self, n: u64) -> u64 {
-            (self.next() >> 11) % n
-        }
-
         fn text(&mut self) -> String {
             let alphabet = ['a', '"', '\\', '/', '\n', '\u{1}', '\u{7f}', 'é', '\u{2028}', '😀'];
-            (0..self.below(12)).map(|_| alphabet[self.below(10) as usize]).collect()
+            (0..self.below(12)).map(|_| alphabet[self.below(10)]).collect()
         }
 
         fn number(&mut self) -> f64 {
@@ -618,7 +599,7 @@ mod fuzz {
         let tokens: Vec<&str> = tokens.split(' ').collect();
         for _ in 0..20_000 {
             let n = random.below(10);
-            let token = |_| tokens[random.below(tokens.len() as u64) as usize];
+            let token = |_| tokens[random.below(tokens.len())];
             let text: String = (0..n).map(token).collect();
             match Value::parse(&text) {
                 Ok(value) => assert_eq!(parse(&value.to_string()).to_string(), value.to_string()),

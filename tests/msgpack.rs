@@ -1,7 +1,9 @@
 //! MessagePack, by the formats of its specification, and as npm's `notepack.io` does it.
 
-use std::hash::{BuildHasher, RandomState};
-use std::{env, thread};
+#[path = "common/random.rs"]
+mod random;
+
+use std::thread;
 
 use sockets_by_hand::json;
 use sockets_by_hand::json::Value;
@@ -329,35 +331,14 @@ mod limits {
 }
 
 mod fuzz {
+    use super::random::Random;
     use super::*;
 
-    /// A xorshift generator: the same seed, the same numbers.
-    struct Random(u64);
-
     impl Random {
-        /// `SEED=… cargo test` repeats a run.
-        fn new() -> Random {
-            let seed = env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-            let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(0)).max(1);
-            println!("SEED={seed}");
-            Random(seed)
-        }
-
-        fn next(&mut self) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0
-        }
-
-        fn below(&mut self, n: u64) -> u64 {
-            (self.next() >> 11) % n
-        }
-
         fn text(&mut self) -> String {
             let n = if self.below(20) == 0 { self.below(70_000) } else { self.below(40) };
             let letters = ['a', '"', '\0', 'é', '\u{2028}', '😀'];
-            (0..n).map(|_| letters[self.below(6) as usize]).collect()
+            (0..n).map(|_| letters[self.below(6)]).collect()
         }
 
         fn number(&mut self) -> f64 {
@@ -415,8 +396,8 @@ mod fuzz {
                 _ => encode(&random.value(1)),
             };
             bytes.truncate(400);
-            for _ in 0..random.below(4).min(bytes.len() as u64) {
-                let place = random.below(bytes.len() as u64) as usize;
+            for _ in 0..random.below(4).min(bytes.len()) {
+                let place = random.below(bytes.len());
                 bytes[place] = random.next() as u8;
             }
             match decode(&bytes) {

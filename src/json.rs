@@ -127,10 +127,10 @@ impl Index<usize> for Value {
     }
 }
 
-/// Why a text is not a value.
+/// Why a text is not a value (or, in `msgpack`, why bytes are none).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// Where, in bytes from the start of the text.
+    /// Where, in bytes from the start.
     pub at: usize,
     /// What should have been there.
     pub expected: &'static str,

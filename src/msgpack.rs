@@ -13,8 +13,9 @@
 //!
 //! Chapter 22 of the book.
 
-use std::{error, fmt, str};
+use std::str;
 
+pub use crate::json::Error;
 use crate::json::Value;
 
 /// How many arrays and maps may stand within each other, as in JSON.
@@ -168,23 +169,6 @@ pub fn decode(bytes: &[u8]) -> Result<Value, Error> {
     let value = reader.value()?;
     if reader.at < bytes.len() { Err(reader.expected("the end")) } else { Ok(value) }
 }
-
-/// Why bytes are not a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
-    /// Where, in bytes from the start.
-    pub at: usize,
-    /// What should have been there.
-    pub expected: &'static str,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "expected {} at byte {}", self.expected, self.at)
-    }
-}
-
-impl error::Error for Error {}
 
 /// A position in the bytes.
 struct Reader<'a> {

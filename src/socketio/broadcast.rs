@@ -213,9 +213,9 @@ impl Broadcast {
 
     /// Emits an event of another server. `None` if its name is reserved.
     pub(super) fn emit_remote(&self, event: &[Value]) -> Option<()> {
-        let [Value::String(name), values @ ..] = event else { return None };
-        let allowed = !RESERVED.contains(&&**name);
-        allowed.then(|| self.emit(name, values))
+        let (name, values) = allowed(event)?;
+        self.emit(name, values);
+        Some(())
     }
 
     /// The same, for a server that wants acknowledgements: calls `counted` with the number of
@@ -227,10 +227,7 @@ impl Broadcast {
         counted: impl FnOnce(usize),
         answered: impl Fn(&[Value]) + Send + Sync + 'static,
     ) -> Option<()> {
-        let [Value::String(name), values @ ..] = event else { return None };
-        if RESERVED.contains(&&**name) {
-            return None;
-        }
+        let (name, values) = allowed(event)?;
         let Inner { name: namespace, parser, .. } = &*self.namespace;
         let id = self.namespace.next_ack();
         let Ok(outgoing) = parser.encode_event(namespace, Some(id), name, values) else {
@@ -272,9 +269,9 @@ impl Broadcast {
         Broadcast { namespace, rooms, except, volatile, timeout: None, local: true }
     }
 
-    /// The sockets of this server, in the order in which they have connected (with rooms: room after room, and in
-    /// each in the order of joining). One that has been disconnected is not among them, even if its
-    /// listeners have not been called yet.
+    /// The sockets of this server, in the order in which they have connected (with rooms: room after
+    /// room, and in each in the order of joining). One that has been disconnected is not among them,
+    /// even if its listeners have not been called yet.
     pub fn fetch_sockets(&self) -> Vec<Socket> {
         let members = lock(&self.namespace.members);
         let everyone = self.rooms.is_empty() && self.except.is_empty();
@@ -316,4 +313,10 @@ impl Broadcast {
             adapter.request(&self.namespace.name, kind(self.target()));
         }
     }
+}
+
+/// The name and the values of an event of another server; `None` if its name is reserved.
+fn allowed(event: &[Value]) -> Option<(&str, &[Value])> {
+    let [Value::String(name), values @ ..] = event else { return None };
+    (!RESERVED.contains(&&**name)).then_some((name, values))
 }

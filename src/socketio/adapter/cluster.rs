@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::emitter::event;
-use super::link::{RESPONSES, Shared};
+use super::link::{Shared, response_channel};
 use super::message::RequestKind;
 use super::requests::RequestError;
 use crate::json;
 use crate::json::Value;
 use crate::net::events::ListenerId;
+use crate::net::lock;
 use crate::net::report::report;
 use crate::socketio::args::IntoArgs;
 use crate::socketio::broadcast::Broadcast;
@@ -60,7 +61,7 @@ impl Cluster<'_> {
     /// # Errors
     /// As for [`fetch_sockets`](Cluster::fetch_sockets).
     pub fn all_rooms(&self) -> Result<BTreeSet<String>, RequestError> {
-        let members = crate::net::lock(&self.0.namespace.members);
+        let members = lock(&self.0.namespace.members);
         let ours = members.rooms.all().into_keys().map(Value::from).collect();
         drop(members);
         let rooms = self.ask("rooms", ours, RequestKind::AllRooms)?;
@@ -75,13 +76,8 @@ impl Cluster<'_> {
         kind: RequestKind,
     ) -> Result<Vec<Value>, RequestError> {
         let Some(adapter) = self.0.adapter() else { return Ok(ours) };
-        let items = |answer: Value| answer[name].as_array().unwrap_or_default().to_vec();
-        let (answers, missing) = match adapter.shared().ask(&self.0.namespace.name, kind) {
-            Err(RequestError::Timeout { answers, missing }) => (answers, missing),
-            answers => (answers?, 0),
-        };
-        let answers = ours.into_iter().chain(answers.into_iter().flat_map(items)).collect();
-        if missing > 0 { Err(RequestError::Timeout { answers, missing }) } else { Ok(answers) }
+        let items = |answer: &Value| answer[name].as_array().unwrap_or_default().to_vec();
+        adapter.shared().ask(&self.0.namespace.name, kind, ours, items)
     }
 }
 
@@ -126,16 +122,8 @@ impl Namespace {
     ) -> Result<Vec<Value>, RequestError> {
         let event = server_side_event(name, values);
         let Some(adapter) = self.adapter() else { return Ok(Vec::new()) };
-        let data = |answer: Value| answer["data"].clone();
-        let answers = adapter.shared().ask(self.name(), RequestKind::ServerSideEmit(event));
-        match answers {
-            Ok(answers) => Ok(answers.into_iter().map(data).collect()),
-            Err(RequestError::Timeout { answers, missing }) => {
-                let answers = answers.into_iter().map(data).collect();
-                Err(RequestError::Timeout { answers, missing })
-            }
-            Err(e) => Err(e),
-        }
+        let data = |answer: &Value| vec![answer["data"].clone()];
+        adapter.shared().ask(self.name(), RequestKind::ServerSideEmit(event), Vec::new(), data)
     }
 }
 
@@ -157,7 +145,7 @@ impl Shared {
         let mut emitted = Event::new(name, event, namespace.clone());
         if let Some(id) = id {
             let shared = self.clone();
-            let channel = format!("{RESPONSES}{}#", namespace.name());
+            let channel = response_channel(namespace);
             emitted = emitted.with_ack(move |values| {
                 let data = values.first().cloned().unwrap_or(Value::Null);
                 let answer = json!({"type": 6, "requestId": id, "data": data});

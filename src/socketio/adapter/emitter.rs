@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::link::{REQUESTS, broadcast_channel};
+use super::link::{broadcast_channel, request_channel};
 use super::message::{Broadcast, Request, RequestKind, Target};
 use crate::json::Value;
 use crate::net::lock;
@@ -110,8 +110,7 @@ impl RedisEmitter {
 
     fn request(&self, kind: RequestKind) -> Result<(), Error> {
         let request = Request { uid: Some("emitter".to_string()), id: None, kind };
-        let channel = format!("{REQUESTS}{}#", self.namespace);
-        self.publish(&channel, &request.encode(&self.namespace))
+        self.publish(&request_channel(&self.namespace), &request.encode(&self.namespace))
     }
 
     fn publish(&self, channel: &str, message: &[u8]) -> Result<(), Error> {

@@ -32,7 +32,7 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// use sockets_by_hand::socketio::{Options, Redis, Server};
 ///
 /// let server = Server::bind("127.0.0.1:3001", Options::default())?;
-/// server.io().adapter(Redis::new("redis://127.0.0.1:6379")?);
+/// server.io().adapter(Redis::new("redis://127.0.0.1:6379")?)?;
 /// server.serve();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -132,8 +132,7 @@ impl Redis {
 
     /// Asks the other servers something that has no answer.
     pub(in crate::socketio) fn request(&self, namespace: &str, kind: RequestKind) {
-        let request = Request { uid: Some(self.0.uid.clone()), id: None, kind };
-        self.0.publish(&format!("{REQUESTS}{namespace}#"), &request.encode(namespace));
+        self.0.send_request(namespace, None, kind);
     }
 
     /// How many other servers have the namespace; none, if Redis cannot be asked.
@@ -210,8 +209,7 @@ impl Shared {
         if let State::Closed = link.state {
             return Ok(receiver);
         }
-        let senders = (publisher, subscriber.clone());
-        link.state = State::Connected { publisher: senders.0, subscriber: senders.1 };
+        link.state = State::Connected { publisher, subscriber: subscriber.clone() };
         drop(link);
         // A namespace that is added meanwhile subscribes twice, which does no harm.
         let names: Vec<String> = lock(&self.namespaces).keys().cloned().collect();
@@ -315,9 +313,19 @@ impl Shared {
 }
 
 /// The first parts of the channels.
-pub(super) const BROADCASTS: &str = "socket.io#";
-pub(super) const REQUESTS: &str = "socket.io-request#";
-pub(super) const RESPONSES: &str = "socket.io-response#";
+const BROADCASTS: &str = "socket.io#";
+const REQUESTS: &str = "socket.io-request#";
+const RESPONSES: &str = "socket.io-response#";
+
+/// The channel of the requests about a namespace.
+pub(super) fn request_channel(namespace: &str) -> String {
+    format!("{REQUESTS}{namespace}#")
+}
+
+/// The channel of what they are answered with.
+pub(super) fn response_channel(namespace: &Namespace) -> String {
+    format!("{RESPONSES}{}#", namespace.name())
+}
 
 /// The channel of a broadcast. It names the room if there is only one: then a server that has nobody
 /// in it need not decode the message.
@@ -344,7 +352,7 @@ fn subscriptions(name: &str, uid: &str) -> [String; 4] {
     let escaped = name.chars().fold(String::new(), |text, c| escape(&text, c));
     [
         format!("{BROADCASTS}{escaped}#*"),
-        format!("{REQUESTS}{name}#"),
+        request_channel(name),
         format!("{RESPONSES}{name}#"),
         format!("{RESPONSES}{name}#{uid}#"),
     ]

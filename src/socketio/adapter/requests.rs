@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{error, fmt};
 
-use super::link::{REQUESTS, RESPONSES, Shared};
+use super::link::{Shared, request_channel, response_channel};
 use super::message::{Request, RequestKind, Target};
 use crate::json::Value;
 use crate::net::lock;
@@ -85,6 +85,12 @@ impl Shared {
         Pending { shared: self.clone(), id }
     }
 
+    /// Sends a request to the other servers; with an id, if it has an answer.
+    pub fn send_request(&self, namespace: &str, id: Option<String>, kind: RequestKind) {
+        let request = Request { uid: Some(self.uid.clone()), id, kind };
+        self.publish(&request_channel(namespace), &request.encode(namespace));
+    }
+
     /// Asks the other servers for the acknowledgements of their clients.
     pub fn broadcast_with_ack(
         self: &Arc<Shared>,
@@ -95,10 +101,9 @@ impl Shared {
     ) {
         let gathered = answers.clone();
         let pending = self.expect(move |response| gathered.add_elsewhere(&response));
-        let (uid, id) = (Some(self.uid.clone()), Some(pending.id.clone()));
+        let id = pending.id.clone();
         answers.asked(pending);
-        let request = Request { uid, id, kind: RequestKind::Broadcast(target, event) };
-        self.publish(&format!("{REQUESTS}{namespace}#"), &request.encode(namespace));
+        self.send_request(namespace, Some(id), RequestKind::Broadcast(target, event));
     }
 
     /// Emits an event of another server, and tells it what is acknowledged.
@@ -109,7 +114,7 @@ impl Shared {
         event: &[Value],
         id: &str,
     ) -> Option<()> {
-        let channel = format!("{RESPONSES}{}#", namespace.name());
+        let channel = response_channel(namespace);
         let counted = |count: usize| {
             let response = json!({"type": 8, "requestId": id, "clientCount": count as f64});
             self.publish(&channel, response.to_string().as_bytes());
@@ -126,7 +131,7 @@ impl Shared {
 
     /// How many servers have the namespace, this one included.
     pub fn server_count(&self, namespace: &str) -> Result<usize, redis::Error> {
-        let channel = format!("{REQUESTS}{namespace}#");
+        let channel = request_channel(namespace);
         // A connection of its own: that of the messages has no replies.
         let mut redis = Connection::open(&self.url)?;
         match redis.command(["PUBSUB", "NUMSUB", &channel])? {
@@ -138,27 +143,31 @@ impl Shared {
         }
     }
 
-    /// Asks all other servers, and waits for their answers.
+    /// Asks all other servers, waits for their answers, and appends to `answers` what `values` finds
+    /// in each.
     pub fn ask(
         self: &Arc<Shared>,
         namespace: &str,
         kind: RequestKind,
+        mut answers: Vec<Value>,
+        values: impl Fn(&Value) -> Vec<Value>,
     ) -> Result<Vec<Value>, RequestError> {
-        let others = self.server_count(namespace).map_err(RequestError::Redis)? - 1;
-        let (sender, answers) = mpsc::channel();
+        let mut missing = self.server_count(namespace).map_err(RequestError::Redis)? - 1;
+        let (sender, received) = mpsc::channel();
         let pending = self.expect(move |answer| _ = sender.send(answer));
-        let id = Some(pending.id.clone());
-        if others > 0 {
-            let request = Request { uid: Some(self.uid.clone()), id, kind };
-            self.publish(&format!("{REQUESTS}{namespace}#"), &request.encode(namespace));
+        if missing > 0 {
+            self.send_request(namespace, Some(pending.id.clone()), kind);
         }
         let deadline = Instant::now() + REQUEST_TIMEOUT;
-        let next = |_| answers.recv_timeout(deadline.saturating_duration_since(Instant::now()));
-        let answers: Vec<Value> = (0..others).map_while(|n| next(n).ok()).collect();
-        match others - answers.len() {
-            0 => Ok(answers),
-            missing => Err(RequestError::Timeout { answers, missing }),
+        while missing > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(answer) = received.recv_timeout(left) else {
+                return Err(RequestError::Timeout { answers, missing });
+            };
+            answers.extend(values(&answer));
+            missing -= 1;
         }
+        Ok(answers)
     }
 
     /// Does what another server asks.
@@ -167,8 +176,14 @@ impl Shared {
         let respond = |mut fields: Value| {
             if let Some(id) = &id {
                 fields["requestId"] = id.into();
-                let channel = format!("{RESPONSES}{}#", namespace.name());
-                self.publish(&channel, fields.to_string().as_bytes());
+                self.publish(&response_channel(namespace), fields.to_string().as_bytes());
+            }
+        };
+        let change = |target: &Target, change: &dyn Fn(&Socket)| {
+            let sockets = namespace.chosen(target).fetch_sockets();
+            sockets.iter().for_each(change);
+            if !sockets.is_empty() {
+                respond(json!({}));
             }
         };
         match kind {
@@ -184,26 +199,10 @@ impl Shared {
                 let sockets: Vec<Value> = sockets.iter().map(super::cluster::describe).collect();
                 respond(json!({"sockets": sockets}));
             }
-            RequestKind::Join(target, rooms) => {
-                let sockets = namespace.chosen(&target).fetch_sockets();
-                sockets.iter().for_each(|socket| socket.join(&rooms));
-                if !sockets.is_empty() {
-                    respond(json!({}));
-                }
-            }
-            RequestKind::Leave(target, rooms) => {
-                let sockets = namespace.chosen(&target).fetch_sockets();
-                sockets.iter().for_each(|socket| socket.leave(&rooms));
-                if !sockets.is_empty() {
-                    respond(json!({}));
-                }
-            }
+            RequestKind::Join(target, rooms) => change(&target, &|socket| socket.join(&rooms)),
+            RequestKind::Leave(target, rooms) => change(&target, &|socket| socket.leave(&rooms)),
             RequestKind::Disconnect(target, close) => {
-                let sockets = namespace.chosen(&target).fetch_sockets();
-                sockets.iter().for_each(|socket| socket.disconnect(close));
-                if !sockets.is_empty() {
-                    respond(json!({}));
-                }
+                change(&target, &|socket| socket.disconnect(close));
             }
             RequestKind::ServerSideEmit(event) => self.server_side_event(namespace, event, id),
             RequestKind::Broadcast(target, event) => {

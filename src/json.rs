@@ -10,7 +10,7 @@
 //!
 //! `value.rs` has what makes a value handy in Rust: `json!`, conversions, changes, comparisons.
 //!
-//! Chapter 16 of the book.
+//! Chapter 19 of the book.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write};

@@ -11,7 +11,7 @@
 //!
 //! It needs `json.rs` beside it, as the module `json` of the crate.
 //!
-//! Chapter 22 of the book.
+//! Chapter 25 of the book.
 
 use std::str;
 

@@ -3,7 +3,7 @@
 //!
 //! It needs `json.rs` beside it, as the module `json` of the crate.
 //!
-//! Chapter 16 of the book.
+//! Chapter 19 of the book.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::IndexMut;

@@ -1,4 +1,4 @@
-//! The document's server without a network: the same conversation over a Unix socket. Chapter 06.
+//! The document's server without a network: the same conversation over a Unix socket. Chapter 07.
 
 mod terminal;
 

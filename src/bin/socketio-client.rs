@@ -1,4 +1,4 @@
-//! A chat in the terminal, which comes back when its server does. Chapter 21.
+//! A chat in the terminal, which comes back when its server does. Chapter 24.
 
 mod terminal;
 

@@ -1,4 +1,4 @@
-//! A chat on Socket.IO, for the official client and for a page of its own. Chapters 19 and 20.
+//! A chat on Socket.IO, for the official client and for a page of its own. Chapters 22 and 23.
 
 mod terminal;
 

@@ -1,4 +1,4 @@
-//! A WebSocket in the terminal: sends each line that you type, and prints what arrives. Chapter 14.
+//! A WebSocket in the terminal: sends each line that you type, and prints what arrives. Chapter 17.
 
 mod terminal;
 

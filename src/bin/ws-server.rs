@@ -1,5 +1,5 @@
 //! A WebSocket server that echoes every message as it came, and a page that talks to it. Chapter
-//! 15.
+//! 18.
 
 mod terminal;
 

@@ -1,6 +1,6 @@
 //! One connection of a client: it carries requests of any session, and then perhaps a WebSocket.
 //!
-//! Chapters 17 and 18 of the book.
+//! Chapters 20 and 21 of the book.
 
 use std::io;
 use std::sync::Arc;

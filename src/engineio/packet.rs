@@ -3,7 +3,7 @@
 //! Over a WebSocket each packet is one message. Over long-polling, several packets stand in one
 //! HTTP body, with a separator between them; the body is text, so binary data is sent as base64.
 //!
-//! Chapter 17 of the book.
+//! Chapter 20 of the book.
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};

@@ -5,7 +5,7 @@
 //! A thread that ends a session may hold a lock that the listener takes too: then the listener is
 //! called on another thread.
 //!
-//! Chapter 18 of the book.
+//! Chapter 21 of the book.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! An Engine.IO server.
 //!
-//! Chapters 17 and 18 of the book.
+//! Chapters 20 and 21 of the book.
 
 use std::hint::black_box;
 use std::sync::Arc;

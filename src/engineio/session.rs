@@ -10,7 +10,7 @@
 //! | `session/requests` | `GET`s, `POST`s, and the upgrade |
 //! | `session/heartbeat` | pings, and the timeout of a client that is silent |
 //!
-//! Chapters 17 and 18 of the book.
+//! Chapters 20 and 21 of the book.
 
 mod heartbeat;
 mod requests;

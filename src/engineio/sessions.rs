@@ -1,6 +1,6 @@
 //! The sessions of a server, and which of them a request belongs to.
 //!
-//! Chapter 17 of the book.
+//! Chapter 20 of the book.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -16,7 +16,7 @@
 //! | `url` | [`Url`]: where a server is |
 //! | `deadline_reader` | [`DeadlineReader`]: a deadline for a whole message |
 //!
-//! Chapter 10 of the book.
+//! Chapter 11 of the book.
 
 mod body;
 mod client;

@@ -4,7 +4,7 @@
 //! every second, all would arrive together, again and again. So each pause is twice as long as the
 //! one before, up to a limit, and a random part of it (*jitter*) spreads the clients out.
 //!
-//! Chapter 08 of the book.
+//! Chapter 09 of the book.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;

@@ -6,7 +6,7 @@
 //! A thread that waits in `read` cannot watch the time as well. A timer ends its connection with
 //! [`Stream::destroy`](super::Stream::destroy), which wakes that thread, and the thread cleans up.
 //!
-//! Chapter 14 of the book.
+//! Chapter 17 of the book.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -4,7 +4,7 @@
 //! the listeners of one event, in the order in which they were added: no thread, no queue, no
 //! waiting.
 //!
-//! Chapter 09 of the book.
+//! Chapter 10 of the book.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};

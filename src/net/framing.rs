@@ -4,7 +4,7 @@
 //! (here four bytes: a frame). In both, the reader sets the longest message that it takes, and a
 //! longer one costs it no memory.
 //!
-//! Chapter 05 of the book.
+//! Chapter 06 of the book.
 
 use std::error;
 use std::fmt;

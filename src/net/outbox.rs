@@ -8,7 +8,7 @@
 //! A `write` waits if it finds no room: the other end has not read, the buffers of the kernel are
 //! full. That is how TCP slows a sender down.
 //!
-//! Chapter 07 of the book.
+//! Chapter 08 of the book.
 
 use std::cell::Cell;
 use std::collections::VecDeque;

@@ -7,7 +7,7 @@
 //! but no longer than a second, and not at all behind a line that is stuck. When the queue is full,
 //! lines are dropped.
 //!
-//! Chapter 03 of the book.
+//! Chapter 04 of the book.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};

@@ -5,7 +5,7 @@
 //! client, which runs your handler. The number of connections is limited. [`Handle::close`] first
 //! stops accepting, and then lets the open connections end.
 //!
-//! Chapters 03 and 04 of the book.
+//! Chapters 04 and 05 of the book.
 
 use std::collections::HashMap;
 use std::io::{self, Write};

@@ -3,7 +3,7 @@
 //! A clone of a [`Stream`] is the same connection: one thread can read while another writes. The
 //! connection ends when the last clone is dropped.
 //!
-//! Chapter 06 of the book.
+//! Chapter 07 of the book.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};

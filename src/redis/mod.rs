@@ -18,7 +18,7 @@
 //! # Ok::<(), sockets_by_hand::redis::Error>(())
 //! ```
 //!
-//! Chapter 22 of the book.
+//! Chapter 27 of the book.
 
 pub mod connection;
 pub mod resp;

@@ -7,7 +7,7 @@
 //!
 //! It needs nothing but `std`.
 //!
-//! Chapter 22 of the book.
+//! Chapter 27 of the book.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 use std::{error, fmt, mem};

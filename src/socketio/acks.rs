@@ -4,7 +4,7 @@
 //! waits is a callback in a map, under that id: the acknowledgement, the timeout or the end of the
 //! connection takes it out and calls it.
 //!
-//! Chapter 19 of the book.
+//! Chapter 22 of the book.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, mpsc};

@@ -3,7 +3,7 @@
 //! Each receiver has a callback in its [`Acks`](super::acks::Acks), all under the same id. Together
 //! they have one timer and no thread: whoever brings the last acknowledgement calls `done`.
 //!
-//! Chapter 23 of the book.
+//! Chapter 26 of the book.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;

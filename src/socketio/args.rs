@@ -3,7 +3,7 @@
 //! The other end decides how many there are. In a JavaScript function a missing argument is
 //! `undefined`; here it is [`Value::Null`].
 //!
-//! Chapter 19 of the book.
+//! Chapter 22 of the book.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Deref, Index, RangeFrom, RangeFull};

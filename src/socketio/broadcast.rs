@@ -1,6 +1,6 @@
 //! Broadcasts: an event to all sockets of a namespace, or to those in some rooms.
 //!
-//! Chapter 20 of the book.
+//! Chapter 23 of the book.
 
 use std::mem;
 use std::sync::{Arc, mpsc};

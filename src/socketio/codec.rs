@@ -4,7 +4,7 @@
 //! sent as a binary message of its own after the text. The other end waits until all of these
 //! attachments have arrived, and puts them back.
 //!
-//! Chapters 19 and 22 of the book.
+//! Chapters 22 and 25 of the book.
 
 use std::error;
 use std::fmt::{self, Write};

@@ -1,7 +1,7 @@
 //! A connection of a client: a session, with a socket for each namespace that the client is in.
 //! (`Client` in npm's server.)
 //!
-//! Chapter 20 of the book.
+//! Chapter 23 of the book.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! An event that has arrived, on either side.
 //!
-//! Chapter 19 of the book.
+//! Chapter 22 of the book.
 
 use std::sync::{Arc, Mutex};
 

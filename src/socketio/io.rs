@@ -1,6 +1,6 @@
 //! The namespaces of a server, by name: fixed ones, and those that appear with their first client.
 //!
-//! Chapter 20 of the book.
+//! Chapter 23 of the book.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;

@@ -1,6 +1,6 @@
 //! The listeners of a socket: to the events of one name, or to all events.
 //!
-//! Chapter 19 of the book.
+//! Chapter 22 of the book.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 

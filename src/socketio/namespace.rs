@@ -1,6 +1,6 @@
 //! A namespace: its sockets, its middleware and its rooms.
 //!
-//! Chapter 20 of the book.
+//! Chapter 23 of the book.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;

@@ -4,7 +4,7 @@
 //! namespace `/admin`, with the id 7 for its acknowledgement, and the JSON of its name and
 //! arguments.
 //!
-//! Chapter 19 of the book.
+//! Chapter 22 of the book.
 
 /// The type of a packet (Socket.IO protocol, revision 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! `socket.io-msgpack-parser` sends each packet as one binary message instead, the map
 //! `{type, nsp, id, data}`. Bytes are values like any other there: no attachments, no waiting.
 //!
-//! Chapter 22 of the book.
+//! Chapter 25 of the book.
 
 use std::iter::once;
 

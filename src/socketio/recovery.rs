@@ -7,7 +7,7 @@
 //!
 //! What is too old is removed whenever something is added or asked for: no thread is needed.
 //!
-//! Chapter 23 of the book.
+//! Chapter 26 of the book.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};

@@ -3,7 +3,7 @@
 //! Both maps are kept, so that neither a broadcast to a room nor a client that leaves all its rooms
 //! has to search everything. A room exists as long as it has a member.
 //!
-//! Chapter 20 of the book.
+//! Chapter 23 of the book.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;

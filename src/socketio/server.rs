@@ -1,6 +1,6 @@
 //! A Socket.IO server.
 //!
-//! Chapter 20 of the book.
+//! Chapter 23 of the book.
 
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};

@@ -2,7 +2,7 @@
 //!
 //! A client has a socket in each namespace that it has connected to, all over one session.
 //!
-//! Chapter 19 of the book.
+//! Chapter 22 of the book.
 
 use std::iter::once;
 use std::mem;

@@ -4,7 +4,7 @@
 //! the last group has fewer bytes, `=` takes the place of the characters that are missing
 //! (*padding*).
 //!
-//! Chapter 11 of the book.
+//! Chapter 12 of the book.
 
 /// The character of each number (RFC 4648 §4).
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

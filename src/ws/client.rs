@@ -1,6 +1,6 @@
 //! A WebSocket client.
 //!
-//! Chapter 14 of the book.
+//! Chapter 17 of the book.
 
 use std::time::{Duration, Instant};
 

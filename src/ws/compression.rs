@@ -1,6 +1,6 @@
 //! permessage-deflate (RFC 7692): messages that are compressed, one by one.
 //!
-//! Chapter 13 of the book.
+//! Chapter 16 of the book.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 

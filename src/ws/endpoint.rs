@@ -1,6 +1,6 @@
 //! The WebSockets of one path: who may open one, and the handler that each gets.
 //!
-//! Chapter 14 of the book.
+//! Chapter 17 of the book.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! What can go wrong with a WebSocket, by who was at fault.
 //!
-//! Chapter 14 of the book.
+//! Chapter 17 of the book.
 
 use std::io::{self, ErrorKind};
 use std::{error, fmt};

@@ -4,7 +4,7 @@
 //! is, and the key of its mask. [`Header::read`] reads it in the order in which RFC 6455 §5.2 draws
 //! it.
 //!
-//! Chapter 12 of the book.
+//! Chapter 13 of the book.
 
 use std::error;
 use std::fmt;

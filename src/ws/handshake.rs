@@ -5,7 +5,7 @@
 //! SHA-1 digest of both back. A server that does not know WebSocket, and answers any request with
 //! success, cannot send the right digest.
 //!
-//! Chapter 11 of the book.
+//! Chapter 12 of the book.
 
 use super::{Error, base64, random::random_bytes, sha1::sha1};
 use crate::http::{Headers, Request, Response, is_token};

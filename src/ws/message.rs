@@ -2,7 +2,7 @@
 //! frames (a ping, a pong, a close frame) that may stand between two fragments (RFC 6455 §5.4,
 //! §5.5).
 //!
-//! Chapter 13 of the book.
+//! Chapter 14 of the book.
 
 use std::fmt::{self, Display};
 use std::io::{self, ErrorKind, Read};

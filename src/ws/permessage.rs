@@ -6,7 +6,7 @@
 //!
 //! It needs nothing but `std`.
 //!
-//! Chapter 13 of the book.
+//! Chapter 16 of the book.
 
 /// What both sides have agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

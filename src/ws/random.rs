@@ -8,7 +8,7 @@
 //! That is enough for masks and session ids. A bank takes every random number from the operating
 //! system.
 //!
-//! Chapter 11 of the book.
+//! Chapter 12 of the book.
 
 use std::hash::{BuildHasher, RandomState};
 

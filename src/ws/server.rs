@@ -1,7 +1,7 @@
 //! A WebSocket server: answers handshakes, serves pages on the same port, and broadcasts to its
 //! clients.
 //!
-//! Chapter 14 of the book.
+//! Chapter 17 of the book.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

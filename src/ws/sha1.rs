@@ -5,7 +5,7 @@
 //! message, and every word of the digest changes. (SHA-1 is no longer good enough to sign anything;
 //! a WebSocket handshake uses it only to prove that the other side knows what a WebSocket is.)
 //!
-//! Chapter 11 of the book.
+//! Chapter 12 of the book.
 
 /// The SHA-1 digest of `message` (FIPS 180-4 §6.1).
 ///

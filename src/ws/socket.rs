@@ -3,7 +3,7 @@
 //! A [`Socket`] reads messages, answers pings, and returns the close frame. A [`Sender`] sends;
 //! each clone of it is the same sender.
 //!
-//! Chapter 13 of the book.
+//! Chapter 14 of the book.
 
 use std::fmt;
 use std::io::BufReader;

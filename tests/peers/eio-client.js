@@ -1,4 +1,4 @@
-// A session over requests, with nothing but fetch. Chapter 17.   node eio-client.js [HOST:PORT]
+// A session over requests, with nothing but fetch. Chapter 20.   node eio-client.js [HOST:PORT]
 const address = process.argv[2] ?? "127.0.0.1:3000";
 const open = `http://${address}/socket.io/?EIO=4&transport=polling`;
 
@@ -9,7 +9,7 @@ async function main() {
   const poll = async () => (await fetch(session)).text();
   const post = (packets) => fetch(session, { method: "POST", body: packets });
 
-  await post("40"); // chapter 19: CONNECT
+  await post("40"); // chapter 22: CONNECT
   await poll();
   const answer = poll(); // held: there is no packet yet
   await post('421["echo","Hello"]');

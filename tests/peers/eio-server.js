@@ -1,4 +1,4 @@
-// The server of chapters 17 and 18 on npm's engine.io: it sends every message back.
+// The server of chapters 20 and 21 on npm's engine.io: it sends every message back.
 //   node eio-server.js [HOST:PORT]
 const { Server } = require("engine.io");
 const http = require("node:http");

@@ -1,4 +1,4 @@
-// Node's own EventEmitter, for chapter 09.   node emitter.js
+// Node's own EventEmitter, for chapter 10.   node emitter.js
 const { EventEmitter } = require("node:events");
 const server = new EventEmitter();
 

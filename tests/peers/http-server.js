@@ -1,4 +1,4 @@
-// The server of chapter 10 on Node's own http.   node http-server.js [HOST:PORT]
+// The server of chapter 11 on Node's own http.   node http-server.js [HOST:PORT]
 const http = require("node:http");
 const address = process.argv[2] ?? "127.0.0.1:3000";
 const [host, port] = address.split(":");

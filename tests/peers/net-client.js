@@ -1,4 +1,4 @@
-// The client of chapters 02 and 06 on Node's own net.   node net-client.js [HOST:PORT or PATH]
+// The client of chapters 02 and 07 on Node's own net.   node net-client.js [HOST:PORT or PATH]
 const net = require("node:net");
 const address = process.argv[2] ?? "127.0.0.1:3000";
 const [host, port] = address.split(":");

@@ -1,4 +1,4 @@
-// The server of chapter 04 on Node's own net: `quit` closes it.   node net-closing.js [HOST:PORT]
+// The server of chapter 05 on Node's own net: `quit` closes it.   node net-closing.js [HOST:PORT]
 const net = require("node:net");
 const readline = require("node:readline");
 const [host, port] = (process.argv[2] ?? "127.0.0.1:3000").split(":");

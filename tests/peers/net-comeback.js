@@ -1,4 +1,4 @@
-// The client of chapter 08 on Node's own net.   node net-comeback.js [HOST:PORT]
+// The client of chapter 09 on Node's own net.   node net-comeback.js [HOST:PORT]
 const net = require("node:net");
 const [host, port] = (process.argv[2] ?? "127.0.0.1:3000").split(":");
 

@@ -1,4 +1,4 @@
-// The lines of chapter 05 on Node's own net: a server, and a client whose pieces are no lines.
+// The lines of chapter 06 on Node's own net: a server, and a client whose pieces are no lines.
 const net = require("node:net");
 const MAX = 1024;
 

@@ -1,4 +1,4 @@
-// The server of chapters 01 and 06 on Node's own net.   node net-server.js [HOST:PORT or PATH]
+// The server of chapters 01 and 07 on Node's own net.   node net-server.js [HOST:PORT or PATH]
 const net = require("node:net");
 const address = process.argv[2] ?? "127.0.0.1:3000";
 const [host, port] = address.split(":");

@@ -1,4 +1,4 @@
-// The faults of chapter 03 on Node's own net: makes them happen, and ends.   node net-trouble.js
+// The faults of chapter 04 on Node's own net: makes them happen, and ends.   node net-trouble.js
 const net = require("node:net");
 const { once } = require("node:events");
 

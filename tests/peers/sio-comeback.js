@@ -1,4 +1,4 @@
-// The chat's client on npm's socket.io-client. Chapter 21.   node sio-comeback.js [HOST:PORT]
+// The chat's client on npm's socket.io-client. Chapter 24.   node sio-comeback.js [HOST:PORT]
 const { io } = require("socket.io-client");
 const url = `http://${process.argv[2] ?? "127.0.0.1:3000"}`;
 const socket = io(url, { transports: ["websocket"] });

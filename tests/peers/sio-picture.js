@@ -1,4 +1,4 @@
-// Bytes there and back on npm's socket.io-client. Chapter 22.   node sio-picture.js [HOST:PORT]
+// Bytes there and back on npm's socket.io-client. Chapter 25.   node sio-picture.js [HOST:PORT]
 const { io } = require("socket.io-client");
 const socket = io(`http://${process.argv[2] ?? "127.0.0.1:3000"}`);
 

@@ -1,4 +1,4 @@
-// What Node does with a client that does not read, for chapter 07.   node slow-reader.js
+// What Node does with a client that does not read, for chapter 08.   node slow-reader.js
 const net = require("node:net");
 const server = net.createServer();
 

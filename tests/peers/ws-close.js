@@ -1,4 +1,4 @@
-// The server of chapter 13 on npm's ws.   node ws-close.js [HOST:PORT]
+// The server of chapter 14 on npm's ws.   node ws-close.js [HOST:PORT]
 const { WebSocketServer } = require("ws");
 const address = process.argv[2] ?? "127.0.0.1:3000";
 const [host, port] = address.split(":");

@@ -1,4 +1,4 @@
-// The server of chapter 14 on npm's ws.   node ws-echo.js [HOST:PORT]
+// The server of chapter 17 on npm's ws.   node ws-echo.js [HOST:PORT]
 const { WebSocketServer } = require("ws");
 const address = process.argv[2] ?? "127.0.0.1:8080";
 const [host, port] = address.split(":");

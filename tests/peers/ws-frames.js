@@ -1,4 +1,4 @@
-// The frames of chapter 12 by a receiver that must not wait: it is called with whatever arrives.
+// The frames of chapter 13 by a receiver that must not wait: it is called with whatever arrives.
 let rest = Buffer.alloc(0);
 
 function* receive(bytes) {

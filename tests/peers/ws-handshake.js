@@ -1,5 +1,5 @@
-// The server's side of the handshake of chapter 11, on Node's own modules. It sends "Hello"
-// and a close frame, in the frames of chapter 12.   node ws-handshake.js [HOST:PORT]
+// The server's side of the handshake of chapter 12, on Node's own modules. It sends "Hello"
+// and a close frame, in the frames of chapter 13.   node ws-handshake.js [HOST:PORT]
 const http = require("node:http");
 const { createHash } = require("node:crypto");
 const address = process.argv[2] ?? "127.0.0.1:3000";

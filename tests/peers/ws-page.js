@@ -1,4 +1,4 @@
-// The server of chapter 15 on npm's ws, with our own page.   node ws-page.js [HOST:PORT]
+// The server of chapter 18 on npm's ws, with our own page.   node ws-page.js [HOST:PORT]
 const fs = require("node:fs");
 const http = require("node:http");
 const { WebSocketServer } = require("ws");

@@ -70,7 +70,7 @@ pub fn links(page: &str) -> impl Iterator<Item = String> {
         .filter(|link| !link.is_empty())
 }
 
-/// The links to a chapter in whose text another number stands: `[18](19-events.md)`.
+/// The links to a chapter in whose text another number stands: `[21](19-events.md)`.
 fn misnumbered(page: &str) -> Vec<String> {
     let is_number = |text: &&str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
     let links = page.split('[').filter_map(|rest| rest.split_once("]("));

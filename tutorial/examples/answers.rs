@@ -1,4 +1,4 @@
-//! Socket.IO by the packet: prints each one that is sent (`>`) and received (`<`). Chapter 19.
+//! Socket.IO by the packet: prints each one that is sent (`>`) and received (`<`). Chapter 22.
 //!
 //! `cargo run --example answers` talks to a server of its own, which prints its events as well.
 //! With `-- HOST:PORT` it talks to another one.

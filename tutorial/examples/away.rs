@@ -1,4 +1,4 @@
-//! Chapter 21: a client that is refused, connected and disconnected, and what becomes of its events.
+//! Chapter 24: a client that is refused, connected and disconnected, and what becomes of its events.
 
 use std::error::Error;
 use std::sync::mpsc::{self, Sender};

@@ -1,4 +1,4 @@
-//! Chapter 22: bytes among the values of an event, in both forms, and what a decoder refuses.
+//! Chapter 25: bytes among the values of an event, in both forms, and what a decoder refuses.
 
 use std::time::Duration;
 use std::{error::Error, io, thread};

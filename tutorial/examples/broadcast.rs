@@ -1,4 +1,4 @@
-//! A chat in which one client never reads. Chapter 07.
+//! A chat in which one client never reads. Chapter 08.
 //!
 //! `cargo run --example broadcast` gives each client an outbox. With `-- write_all` there is none,
 //! and one client that does not read stops the messages to all.

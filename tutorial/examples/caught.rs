@@ -1,4 +1,4 @@
-//! Prints each request that a browser sends, and answers with a line of text. Chapter 10.
+//! Prints each request that a browser sends, and answers with a line of text. Chapter 11.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpListener;

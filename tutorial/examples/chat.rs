@@ -1,5 +1,5 @@
 //! A chat: each client receives what the others send. Its clients are in this program too.
-//! Chapter 14.
+//! Chapter 17.
 
 use std::{io, thread};
 

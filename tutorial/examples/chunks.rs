@@ -1,4 +1,4 @@
-//! Two messages that arrive as one, one that arrives as two, and two kinds of framing. Chapter 05.
+//! Two messages that arrive as one, one that arrives as two, and two kinds of framing. Chapter 06.
 
 use sockets_by_hand::net::framing::{read_frame, read_line, write_frame, write_line};
 use std::io::{self, BufReader, Read, Write};

@@ -1,4 +1,4 @@
-//! A WebSocket by the frame: prints each one that goes (`>`) and comes (`<`). Chapter 13.
+//! A WebSocket by the frame: prints each one that goes (`>`) and comes (`<`). Chapter 14.
 //!
 //! `cargo run --example closing` talks to a server of its own. With `-- HOST:PORT` it talks to
 //! another one, which must echo, and close the connection when it receives `bye`.

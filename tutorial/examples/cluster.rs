@@ -1,4 +1,4 @@
-//! Two Socket.IO servers, and a hub that forwards each frame of one of them to the other. Chapter 24.
+//! Two Socket.IO servers, and a hub that forwards each frame of one of them to the other. Chapter 28.
 //!
 //! `cargo run --example cluster` has a hub of its own; with `-- HOST:PORT`, it uses another one.
 

@@ -1,4 +1,4 @@
-//! A client that reconnects when its server has gone, and in the end gives up. Chapter 08.
+//! A client that reconnects when its server has gone, and in the end gives up. Chapter 09.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;

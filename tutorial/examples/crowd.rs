@@ -1,4 +1,4 @@
-//! Chapter 21: a thousand clients lose the same server in the same moment. When do they reconnect?
+//! Chapter 24: a thousand clients lose the same server in the same moment. When do they reconnect?
 //!
 //! Nothing is sent: the example only adds up the pauses that the real `Backoff` computes. The random
 //! numbers have a fixed seed, so that every run is the same. With `picture`, the example draws.

@@ -1,4 +1,4 @@
-//! A server whose handler emits events, as in Node, and a client that sends one line. Chapter 09.
+//! A server whose handler emits events, as in Node, and a client that sends one line. Chapter 10.
 
 use std::io::{self, BufReader, ErrorKind};
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Sends one request to `pages`, and prints the status code and the body of the response. Chapter 10.
+//! Sends one request to `pages`, and prints the status code and the body of the response. Chapter 11.
 
 use std::time::{Duration, Instant};
 

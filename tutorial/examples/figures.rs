@@ -1,4 +1,4 @@
-//! Chapter 25: prints and draws the figures of the benchmark.
+//! Chapter 29: prints and draws the figures of the benchmark.
 //!
 //! `tutorial/figures.jsonl` has a line for each run of the benchmark: its command, and its table.
 //! `cargo run --example figures` prints them; with `draw` it makes the pictures of the chapter from
@@ -100,7 +100,7 @@ fn main() -> io::Result<()> {
         println!("{path}");
     }
     check_rows("README.md", &ROWS.map(|(title, layer, name)| row(title, layer, name, &runs)))?;
-    check_rows("tutorial/25-which-one.md", &table(&runs)?)
+    check_rows("tutorial/29-which-one.md", &table(&runs)?)
 }
 
 /// Ends the program if a page does not have these rows.

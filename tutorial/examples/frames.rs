@@ -1,5 +1,5 @@
 //! Sends the bytes of its arguments to a WebSocket server, whatever they are, and prints the frames
-//! that it receives: `frames 127.0.0.1:8080 81 85 37 fa 21 3d 7f 9f 4d 51 58`. Chapter 12.
+//! that it receives: `frames 127.0.0.1:8080 81 85 37 fa 21 3d 7f 9f 4d 51 58`. Chapter 13.
 
 use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,5 +1,5 @@
 //! A whole handshake as it goes over the wire, between a server and a client whose key is always
-//! the same, so that its output is that of the book. Chapter 11.
+//! the same, so that its output is that of the book. Chapter 12.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,6 +1,6 @@
 //! A chat that sends each new client what was said before.   cargo run --example history -- [HOST:PORT]
 //!
-//! Chapter 20.
+//! Chapter 23.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, io};

@@ -1,4 +1,4 @@
-//! Reads lines of JSON and writes each again, or the position of its first error. Chapter 16.
+//! Reads lines of JSON and writes each again, or the position of its first error. Chapter 19.
 
 use sockets_by_hand::json::Value;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! One message in three frames: without a mask, and with two masking keys. Chapter 12.
+//! One message in three frames: without a mask, and with two masking keys. Chapter 13.
 
 use sockets_by_hand::ws::frame::{Opcode, encode};
 

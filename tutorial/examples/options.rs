@@ -1,5 +1,5 @@
 //! A server that asks for a token and chooses a subprotocol, and clients with and without the token.
-//! Chapter 14.
+//! Chapter 17.
 
 use std::thread;
 

@@ -1,4 +1,4 @@
-//! A small web server: one page, `/hello`, and many requests on one connection. Chapter 10.
+//! A small web server: one page, `/hello`, and many requests on one connection. Chapter 11.
 
 use std::io::{self, BufReader, Write};
 use std::time::Instant;

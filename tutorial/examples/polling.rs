@@ -1,4 +1,4 @@
-//! A session over long-polling, by hand: prints each request (`>`) and response (`<`). Chapter 17.
+//! A session over long-polling, by hand: prints each request (`>`) and response (`<`). Chapter 20.
 //!
 //! `cargo run --example polling` talks to a server of its own. With `-- HOST:PORT` it talks to
 //! another one, which must send every message back.

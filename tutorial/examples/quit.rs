@@ -1,4 +1,4 @@
-//! An echo server that closes in good order when you type `quit`. Chapter 04.
+//! An echo server that closes in good order when you type `quit`. Chapter 05.
 
 use std::io::{self, Read, Write};
 use std::{env, thread};

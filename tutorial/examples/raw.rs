@@ -1,4 +1,4 @@
-//! Sends its input to a server, every byte as it is, and prints the response. Chapter 10.
+//! Sends its input to a server, every byte as it is, and prints the response. Chapter 11.
 
 use std::io::{self, BufRead, BufReader};
 use std::net::{Shutdown, TcpStream};

@@ -1,5 +1,5 @@
 //! A client whose connection is lost, and what it gets when it connects again: the packets that two
-//! clients send (`>`) and receive (`<`). Chapter 23.
+//! clients send (`>`) and receive (`<`). Chapter 26.
 //!
 //! `cargo run --example recovery` talks to a server of its own; with `-- HOST:PORT`, to another one.
 

@@ -1,5 +1,5 @@
 //! Namespaces and rooms: three clients, and the packets that each sends (`>`) and receives (`<`).
-//! Chapter 20.
+//! Chapter 23.
 //!
 //! `cargo run --example rooms` talks to a server of its own; with `-- HOST:PORT`, to another one.
 

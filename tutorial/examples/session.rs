@@ -1,4 +1,4 @@
-//! A session that is upgraded to a WebSocket, with the client of `engineio`. Chapter 18.
+//! A session that is upgraded to a WebSocket, with the client of `engineio`. Chapter 21.
 //!
 //! `cargo run --example session [URL]` emits an event of Socket.IO, as eio-upgrade.js does.
 
@@ -11,7 +11,7 @@ fn main() -> Result<(), Error> {
     let url = env::args().nth(1).unwrap_or("http://127.0.0.1:3000".to_string());
     let mut session = Client::connect(&url)?;
     println!("open, over {}", session.transport());
-    session.send("0"); // chapter 19: CONNECT
+    session.send("0"); // chapter 22: CONNECT
     let sender = session.sender();
     session.events().on("upgrade", move |transport| {
         println!("now over {transport}");

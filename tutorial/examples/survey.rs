@@ -1,5 +1,5 @@
 //! A teacher asks all pupils in a room, and prints the answers and who has not answered.
-//! Chapter 23.
+//! Chapter 26.
 
 use std::error::Error;
 use std::thread;

@@ -1,4 +1,4 @@
-//! A chat over plain TCP: each line of a client is sent to all other clients. Chapter 07.
+//! A chat over plain TCP: each line of a client is sent to all other clients. Chapter 08.
 //!
 //! `cargo run --example talk` is the server, and `cargo run --example talk -- join` a client in the
 //! terminal. Both take an address; with port 0 the server prints the port that it got.

@@ -1,4 +1,4 @@
-//! Makes a server's failures happen, one after the other, and shows who notices what. Chapter 03.
+//! Makes a server's failures happen, one after the other, and shows who notices what. Chapter 04.
 //!
 //! `trouble HOST:PORT` opens a hundred connections, sends nothing, and keeps them until Ctrl-C.
 

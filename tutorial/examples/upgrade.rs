@@ -1,5 +1,5 @@
 //! A session that is upgraded to a WebSocket, packet by packet; its heartbeat, and its end.
-//! Chapter 18.
+//! Chapter 21.
 //!
 //! `cargo run --example upgrade` talks to a server of its own. With `-- HOST:PORT` it tries the
 //! upgrade alone on another one, which must send every message back.
@@ -131,7 +131,7 @@ fn receive(websocket: &mut Socket) -> Result<(), Error> {
     Ok(())
 }
 
-/// A client that has a session over long-polling, as in chapter 17.
+/// A client that has a session over long-polling, as in chapter 20.
 struct Client {
     host: String,
     sid: String,

@@ -1,74 +1,92 @@
-//! Chapter 04, exercise 2: a last word for everyone.
+//! Chapter 04, exercise 2: a limit for each address.
 //!
-//! Each handler waits in `read`, so another thread writes to its client: a clone of a `Stream` is the same
-//! connection. The list is locked for as short as possible, and never while a `write` may wait. (A client whose
-//! handler begins only after the list was taken gets no `Bye`. It may go on until the server's `close_timeout`.)
+//! A map counts the clients of each address. An address without clients is removed, or the map would
+//! grow with each address that ever connected. (Over IPv6 one customer gets 2^64 addresses: there,
+//! count by the first half of the address.)
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sockets_by_hand::net::{Stream, server::Handle};
+use sockets_by_hand::net::Stream;
 
-/// The clients that are connected, each under a number.
-#[derive(Default)]
-struct Clients(Mutex<(u64, HashMap<u64, Stream>)>);
+struct PerAddress {
+    limit: usize,
+    clients: Mutex<HashMap<IpAddr, usize>>,
+}
 
-impl Clients {
-    /// The handler: sends back what the client sends.
-    fn echo(&self, mut stream: Stream) -> io::Result<()> {
-        let id = self.change(|(count, clients)| {
-            *count += 1;
-            clients.insert(*count, stream.clone());
-            *count
-        });
-        let ended = io::copy(&mut stream.clone(), &mut stream);
-        self.change(|(_, clients)| clients.remove(&id));
-        ended.map(drop)
+/// Counts a client of an address, until it is dropped, however the handler ends.
+struct ConnectionGuard<'a>(&'a PerAddress, IpAddr);
+
+impl PerAddress {
+    fn new(limit: usize) -> PerAddress {
+        PerAddress { limit, clients: Mutex::default() }
     }
 
-    /// Closes the server, sends `Bye` to each client, and waits until all have disconnected.
-    fn close(&self, handle: &Handle) {
-        handle.close();
-        let clients = self.change(|(_, clients)| mem::take(clients));
-        for mut client in clients.into_values() {
-            // A client that has left already is told nothing.
-            _ = client.write_all(b"Bye").and_then(|()| client.end());
+    fn try_acquire(&self, ip: IpAddr) -> Option<ConnectionGuard<'_>> {
+        let mut clients = self.lock();
+        let count = clients.get(&ip).copied().unwrap_or(0);
+        if count >= self.limit {
+            return None;
         }
-        handle.wait();
+        clients.insert(ip, count + 1);
+        Some(ConnectionGuard(self, ip))
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut (u64, HashMap<u64, Stream>)) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[test]
-fn each_client_receives_bye_and_the_end() {
-    use sockets_by_hand::net::Server;
-    use std::sync::Arc;
-
-    let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
-    let (address, handle) = (server.address().unwrap(), server.handle());
-    let clients = Arc::new(Clients::default());
-    let of_handler = clients.clone();
-    let serving = std::thread::spawn(move || server.serve(move |stream| of_handler.echo(stream)));
-
-    let connected: Vec<Stream> = (0..3)
-        .map(|_| {
-            let mut client = Stream::connect(address).unwrap();
-            client.write_all(b"Hello").unwrap();
-            client.read_exact(&mut [0; 5]).unwrap();
-            client
-        })
-        .collect();
-    let closing = std::thread::spawn(move || clients.close(&handle));
-    for mut client in connected {
-        let mut received = String::new();
-        client.read_to_string(&mut received).unwrap();
-        assert_eq!(received, "Bye");
+impl Drop for ConnectionGuard<'_> {
+    fn drop(&mut self) {
+        let mut clients = self.0.lock();
+        match clients.get_mut(&self.1) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => _ = clients.remove(&self.1),
+        }
     }
-    closing.join().unwrap();
-    serving.join().unwrap();
+}
+
+fn serve(mut stream: Stream, limits: &PerAddress) -> io::Result<()> {
+    let Some(address) = stream.remote_address() else { return Ok(()) }; // it has disconnected already
+    let Some(_guard) = limits.try_acquire(address.ip()) else { return Ok(()) };
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer)? > 0 {
+        stream.write_all(b"Hello from server")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn each_address_has_a_limit_of_its_own() {
+    let limits = PerAddress::new(2);
+    let [one, another] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(IpAddr::from);
+    let first = limits.try_acquire(one);
+    let second = limits.try_acquire(one);
+    assert!(first.is_some() && second.is_some() && limits.try_acquire(one).is_none());
+    assert!(limits.try_acquire(another).is_some());
+    drop(first);
+    assert!(limits.try_acquire(one).is_some());
+    drop(second);
+    assert!(limits.lock().is_empty());
+}
+
+#[test]
+fn one_client_too_many_from_one_address_is_closed() {
+    let limits = PerAddress::new(1);
+    let pair = || {
+        let (client, socket) = super::connection();
+        (client, Stream::from(socket))
+    };
+    let ((mut first, served), (mut second, refused)) = (pair(), pair());
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve(served, &limits));
+        first.write_all(b"Hello from client").unwrap();
+        first.read_exact(&mut [0; 17]).unwrap();
+        serve(refused, &limits).unwrap();
+        assert_eq!(second.read(&mut [0; 17]).unwrap(), 0);
+        drop(first);
+    });
 }

@@ -1,67 +1,52 @@
-//! Chapter 05, exercise 1: a delimiter that a message may contain.
+//! Chapter 05, exercise 1: only so many.
 //!
-//! A message ends with `;`. Inside, `;` is written `\;` and `\` is written `\\`: after a `\`, the
-//! next byte stands for itself. A frame tells its end at once; here the reader must look at every byte.
+//! Each handler knows its number before it does anything else. The last one closes the server. Between
+//! its `accept` and its `close` one more client may be accepted: its number is too high, so it is not served.
 
-use sockets_by_hand::net::framing::Error;
-use std::io::{self, BufRead, Read, Write};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-fn write_message(writer: &mut impl Write, message: &[u8]) -> io::Result<()> {
-    let mut wire = Vec::new();
-    for &byte in message {
-        if matches!(byte, b';' | b'\\') {
-            wire.push(b'\\');
+use sockets_by_hand::net::{Server, Stream};
+
+/// Serves `n` clients, and returns when the last of them has disconnected.
+fn serve_only(
+    server: Server,
+    n: usize,
+    handler: impl Fn(Stream) -> io::Result<()> + Send + Sync + 'static,
+) {
+    let (handle, before) = (server.handle(), AtomicUsize::new(0));
+    server.serve(move |stream| {
+        let number = before.fetch_add(1, Ordering::Relaxed) + 1;
+        if number == n {
+            handle.close();
         }
-        wire.push(byte);
-    }
-    wire.push(b';');
-    writer.write_all(&wire)
-}
-
-fn read_message(reader: &mut impl BufRead, max: usize) -> Result<Option<Vec<u8>>, Error> {
-    let (mut message, mut escaped, mut begun) = (Vec::new(), false, false);
-    for byte in reader.bytes() {
-        begun = true;
-        match byte? {
-            b';' if !escaped => return Ok(Some(message)),
-            b'\\' if !escaped => {
-                escaped = true;
-                continue;
-            }
-            _ if message.len() == max => return Err(Error::TooLong(max)),
-            byte => message.push(byte),
-        }
-        escaped = false;
-    }
-    // At least the `;` is missing.
-    if begun { Err(Error::CutShort(1)) } else { Ok(None) }
+        if number <= n { handler(stream) } else { Ok(()) }
+    });
 }
 
 #[test]
-fn any_bytes_are_read_as_they_were_written() {
-    let all_bytes: Vec<u8> = (0..=255).collect();
-    let messages = [&all_bytes[..], b"", br";;\\;", br"ends with \"];
-    let mut wire = Vec::new();
-    for message in messages {
-        write_message(&mut wire, message).unwrap();
-    }
-    let mut reader = &wire[..];
-    for message in messages {
-        assert_eq!(read_message(&mut reader, 256).unwrap().unwrap(), message);
-    }
-    assert!(read_message(&mut reader, 256).unwrap().is_none());
-}
+fn the_server_closes_after_the_last_of_its_clients() {
+    use std::io::{Read, Write};
 
-#[test]
-fn a_message_without_its_end_is_cut_short() {
-    for cut in [&b"half"[..], br"half\", br"half\;", br"\"] {
-        assert!(matches!(read_message(&mut &cut[..], 80), Err(Error::CutShort(_))));
-    }
-}
+    let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
+    let address = server.address().unwrap();
+    let hello = |mut stream: Stream| {
+        stream.write_all(b"Hello")?;
+        stream.read_to_end(&mut Vec::new()).map(drop)
+    };
+    let serving = std::thread::spawn(move || serve_only(server, 2, hello));
+    let receive = |stream: &mut Stream| {
+        let mut text = [0; 5];
+        stream.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"Hello");
+    };
 
-#[test]
-fn the_maximum_counts_neither_escapes_nor_the_delimiter() {
-    assert_eq!(read_message(&mut &br"\;\;;"[..], 2).unwrap().unwrap(), b";;");
-    let endless = &mut io::BufReader::new(io::repeat(b'x'));
-    assert!(matches!(read_message(endless, 1000), Err(Error::TooLong(1000))));
+    let mut first = Stream::connect(address).unwrap();
+    receive(&mut first);
+    let mut second = Stream::connect(address).unwrap();
+    receive(&mut second);
+    assert!(Stream::connect(address).is_err());
+    assert!(!serving.is_finished());
+    drop((first, second));
+    serving.join().unwrap();
 }

@@ -1,81 +1,74 @@
-//! Chapter 05, exercise 2: a length in as few bytes as it needs.
+//! Chapter 05, exercise 2: a last word for everyone.
 //!
-//! Seven bits go into each byte, the lowest first; the eighth says that another byte follows. Five
-//! bytes hold 35 bits. A sixth is an error: without that limit a length could go on for ever.
+//! Each handler waits in `read`, so another thread writes to its client: a clone of a `Stream` is the same
+//! connection. The list is locked for as short as possible, and never while a `write` may wait. (A client whose
+//! handler begins only after the list was taken gets no `Bye`. It may go on until the server's `close_timeout`.)
 
-use sockets_by_hand::net::framing::Error;
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
+use std::mem;
+use std::sync::{Mutex, PoisonError};
 
-fn write_frame(writer: &mut impl Write, payload: &[u8]) -> io::Result<()> {
-    let mut wire = Vec::new();
-    let mut len = payload.len();
-    while len > 0x7f {
-        wire.push(len as u8 | 0x80); // `as u8` keeps the lowest eight bits
-        len >>= 7;
+use sockets_by_hand::net::{Stream, server::Handle};
+
+/// The clients that are connected, each under a number.
+#[derive(Default)]
+struct Clients(Mutex<(u64, HashMap<u64, Stream>)>);
+
+impl Clients {
+    /// The handler: sends back what the client sends.
+    fn echo(&self, mut stream: Stream) -> io::Result<()> {
+        let id = self.change(|(count, clients)| {
+            *count += 1;
+            clients.insert(*count, stream.clone());
+            *count
+        });
+        let ended = io::copy(&mut stream.clone(), &mut stream);
+        self.change(|(_, clients)| clients.remove(&id));
+        ended.map(drop)
     }
-    wire.push(len as u8);
-    wire.extend(payload);
-    writer.write_all(&wire)
-}
 
-/// Reads one byte at a time: give it a `BufReader`.
-fn read_frame(reader: &mut impl Read, max: usize) -> Result<Option<Vec<u8>>, Error> {
-    let mut len = 0_u64;
-    for i in 0.. {
-        let mut byte = [0];
-        match reader.read(&mut byte)? {
-            0 if i == 0 => return Ok(None),
-            0 => return Err(Error::CutShort(1)),
-            _ if i == 5 => return Err(Error::TooLong(max)),
-            _ => len |= u64::from(byte[0] & 0x7f) << (7 * i),
+    /// Closes the server, sends `Bye` to each client, and waits until all have disconnected.
+    fn close(&self, handle: &Handle) {
+        handle.close();
+        let clients = self.change(|(_, clients)| mem::take(clients));
+        for mut client in clients.into_values() {
+            // A client that has left already is told nothing.
+            _ = client.write_all(b"Bye").and_then(|()| client.end());
         }
-        if byte[0] & 0x80 == 0 {
-            break;
-        }
+        handle.wait();
     }
-    if len > max as u64 {
-        return Err(Error::TooLong(max));
-    }
-    let mut payload = Vec::new();
-    reader.take(len).read_to_end(&mut payload)?;
-    match len as usize - payload.len() {
-        0 => Ok(Some(payload)),
-        missing => Err(Error::CutShort(missing)),
+
+    fn change<T>(&self, change: impl FnOnce(&mut (u64, HashMap<u64, Stream>)) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 #[test]
-fn a_length_takes_as_few_bytes_as_it_needs() {
-    for (len, header) in [
-        (0, &[0][..]),
-        (127, &[127]),
-        (128, &[0x80, 1]),
-        (300, &[0xac, 2]),
-        (16_384, &[0x80, 0x80, 1]),
-    ] {
-        let payload = vec![7; len];
-        let mut wire = Vec::new();
-        write_frame(&mut wire, &payload).unwrap();
-        assert_eq!(wire[..wire.len() - len], *header);
-        assert_eq!(read_frame(&mut &wire[..], 20_000).unwrap().unwrap(), payload);
-    }
-}
+fn each_client_receives_bye_and_the_end() {
+    use sockets_by_hand::net::Server;
+    use std::sync::Arc;
 
-#[test]
-fn a_length_without_an_end_is_refused() {
-    let read = |wire: &[u8]| read_frame(&mut &wire[..], 1000);
-    assert!(matches!(read(&[0x80; 100]), Err(Error::TooLong(1000))));
-    assert!(matches!(read(&[0x80, 0x80, 0x80, 0x80, 0x80, 0]), Err(Error::TooLong(_))));
-    assert!(matches!(read(&[0xff, 0xff, 0xff, 0xff, 0x7f]), Err(Error::TooLong(1000))));
-}
+    let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
+    let (address, handle) = (server.address().unwrap(), server.handle());
+    let clients = Arc::new(Clients::default());
+    let of_handler = clients.clone();
+    let serving = std::thread::spawn(move || server.serve(move |stream| of_handler.echo(stream)));
 
-#[test]
-fn a_frame_that_is_cut_anywhere_is_noticed() {
-    let mut wire = Vec::new();
-    write_frame(&mut wire, &[7; 200]).unwrap();
-    assert!(read_frame(&mut &wire[..0], 1000).unwrap().is_none());
-    for end in 1..wire.len() {
-        let cut = read_frame(&mut &wire[..end], 1000);
-        assert!(matches!(cut, Err(Error::CutShort(_))), "{end} bytes");
+    let connected: Vec<Stream> = (0..3)
+        .map(|_| {
+            let mut client = Stream::connect(address).unwrap();
+            client.write_all(b"Hello").unwrap();
+            client.read_exact(&mut [0; 5]).unwrap();
+            client
+        })
+        .collect();
+    let closing = std::thread::spawn(move || clients.close(&handle));
+    for mut client in connected {
+        let mut received = String::new();
+        client.read_to_string(&mut received).unwrap();
+        assert_eq!(received, "Bye");
     }
+    closing.join().unwrap();
+    serving.join().unwrap();
 }

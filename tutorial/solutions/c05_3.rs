@@ -1,72 +1,64 @@
-//! Chapter 05, exercise 3: a chat log that answers line by line.
+//! Chapter 05, exercise 3: a pool of threads.
 //!
-//! The handler sees whole lines only: however the bytes were cut on their way, `read_line` joins
-//! them. All clients share one log, so a lock protects it.
+//! The threads share the receiver of one channel: whichever is free takes the next client. Note the closure
+//! `next`: `while let Ok(client) = waiting.lock().unwrap().recv()` would hold the lock while the handler
+//! runs, and the other threads would wait for it.
 
-use sockets_by_hand::net::framing::{Error, read_line, write_line};
-use sockets_by_hand::net::{Options, Server, Stream};
-use std::io::{self, BufReader, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, mpsc};
+use std::thread;
 
-const MAX: usize = 200;
-
-fn serve(server: Server) {
-    let log = Mutex::new(Vec::new());
-    server.serve(move |stream| answer(stream, &log));
-}
-
-fn answer(mut stream: Stream, log: &Mutex<Vec<String>>) -> io::Result<()> {
-    let mut reader = BufReader::new(stream.clone());
-    loop {
-        let line = match read_line(&mut reader, MAX) {
-            Ok(Some(line)) => line,
-            Ok(None) => return Ok(()),
-            Err(Error::Io(e)) => return Err(e),
-            // Where the next line begins is not known: send the reason, and close.
-            Err(e) => return write_line(&mut stream, &format!("error: {e}")),
-        };
-        let answer = {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            match line.split_once(' ').unwrap_or((&line, "")) {
-                ("say", text) => {
-                    log.push(text.to_string());
-                    format!("ok {}", log.len())
+/// Runs `handler` for each client, on `threads` threads, and returns when all have been served.
+fn serve_pool<C: Send>(
+    clients: impl Iterator<Item = C>,
+    threads: usize,
+    handler: impl Fn(C) + Sync,
+) {
+    let (accepted, waiting) = mpsc::channel();
+    let waiting = Mutex::new(waiting);
+    let next = || waiting.lock().unwrap().recv();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Ok(client) = next() {
+                    handler(client);
                 }
-                ("log", "") => log.iter().map(|text| format!("{text}\n")).collect::<String>() + ".",
-                _ => "what?".to_string(),
-            }
-        };
-        write_line(&mut stream, &answer)?; // the log is not locked while this waits for a client
-    }
+            });
+        }
+        clients.for_each(|client| accepted.send(client).unwrap());
+        drop(accepted); // now `recv` fails once the channel is empty, and the threads end
+    });
 }
 
 #[test]
-fn every_line_gets_its_answer_however_it_is_cut() {
-    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-    let (address, handle) = (server.address().unwrap(), server.handle());
-    let serving = std::thread::spawn(|| serve(server));
+fn two_threads_serve_three_clients_two_at_a_time() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-    let mut ada = Stream::connect(address).unwrap();
-    let mut answers = BufReader::new(ada.clone());
-    let mut next = || read_line(&mut answers, MAX).unwrap().unwrap();
-    ada.set_no_delay(true).unwrap();
-    ada.write_all(b"say one\nsay two\r\nsay th").unwrap(); // two lines and a half
-    assert_eq!([next(), next()], ["ok 1", "ok 2"]);
-    for byte in b"ree\nlog\nsing\n" {
-        ada.write_all(&[*byte]).unwrap();
-    }
-    assert_eq!([next(), next(), next(), next()], ["ok 3", "one", "two", "three"]);
-    assert_eq!([next(), next()], [".", "what?"]);
+    let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let handler = |mut socket: TcpStream| {
+        most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+        socket.write_all(b"Hello").unwrap();
+        socket.read_to_end(&mut Vec::new()).unwrap();
+        now.fetch_sub(1, SeqCst);
+    };
+    let receive = |socket: &mut TcpStream| {
+        let mut text = [0; 5];
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        socket.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"Hello");
+    };
 
-    // A line that never ends. Not a byte more than the server reads, so that nothing is left over.
-    let mut bob = Stream::connect(address).unwrap();
-    bob.write_all(&[b'x'; MAX + 2]).unwrap();
-    let last = read_line(&mut BufReader::new(bob), MAX).unwrap().unwrap();
-    assert_eq!(last, "error: a message of more than 200 bytes arrived");
-
-    ada.write_all(b"say still here\n").unwrap();
-    assert_eq!(next(), "ok 4");
-    ada.destroy();
-    handle.close();
-    serving.join().unwrap();
+    let [mut first, mut second, mut third] = [0; 3].map(|_| super::connection());
+    let clients = [first.1, second.1, third.1];
+    thread::scope(|scope| {
+        scope.spawn(|| serve_pool(clients.into_iter(), 2, handler));
+        // Both are served at once: neither has ended.
+        receive(&mut first.0);
+        receive(&mut second.0);
+        drop(first.0);
+        receive(&mut third.0);
+        drop((second.0, third.0));
+    });
+    assert_eq!((now.into_inner(), most.into_inner()), (0, 2));
 }

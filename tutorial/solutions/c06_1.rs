@@ -1,51 +1,67 @@
-//! Chapter 06, exercise 1: one `connect` for both.
+//! Chapter 06, exercise 1: a delimiter that a message may contain.
 //!
-//! An address with a `/` is a path, any other is `HOST:PORT`. Code that uses the `Stream` need not
-//! know which it was.
+//! A message ends with `;`. Inside, `;` is written `\;` and `\` is written `\\`: after a `\`, the
+//! next byte stands for itself. A frame tells its end at once; here the reader must look at every byte.
 
-use sockets_by_hand::net::Stream;
-use std::io;
+use sockets_by_hand::net::framing::Error;
+use std::io::{self, BufRead, Read, Write};
 
-fn connect(address: &str) -> io::Result<Stream> {
-    if !address.contains('/') {
-        return Stream::connect(address);
+fn write_message(writer: &mut impl Write, message: &[u8]) -> io::Result<()> {
+    let mut wire = Vec::new();
+    for &byte in message {
+        if matches!(byte, b';' | b'\\') {
+            wire.push(b'\\');
+        }
+        wire.push(byte);
     }
-    #[cfg(unix)]
-    return Stream::connect_path(address);
-    #[cfg(not(unix))]
-    Err(io::ErrorKind::Unsupported.into())
+    wire.push(b';');
+    writer.write_all(&wire)
 }
 
-#[cfg(test)]
-use sockets_by_hand::net::{Options, Server};
-
-#[cfg(test)]
-fn answer_at(address: &str, server: Server) -> String {
-    use std::io::{Read, Write};
-
-    let handle = server.handle();
-    let serving = std::thread::spawn(|| {
-        server.serve(|mut stream| stream.write_all(b"Hello from server"));
-    });
-    let mut answer = String::new();
-    connect(address).unwrap().read_to_string(&mut answer).unwrap();
-    handle.close();
-    serving.join().unwrap();
-    answer
+fn read_message(reader: &mut impl BufRead, max: usize) -> Result<Option<Vec<u8>>, Error> {
+    let (mut message, mut escaped, mut begun) = (Vec::new(), false, false);
+    for byte in reader.bytes() {
+        begun = true;
+        match byte? {
+            b';' if !escaped => return Ok(Some(message)),
+            b'\\' if !escaped => {
+                escaped = true;
+                continue;
+            }
+            _ if message.len() == max => return Err(Error::TooLong(max)),
+            byte => message.push(byte),
+        }
+        escaped = false;
+    }
+    // At least the `;` is missing.
+    if begun { Err(Error::CutShort(1)) } else { Ok(None) }
 }
 
 #[test]
-fn a_host_and_a_port_connect_over_tcp() {
-    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-    let address = server.address().unwrap().to_string();
-    assert_eq!(answer_at(&address, server), "Hello from server");
+fn any_bytes_are_read_as_they_were_written() {
+    let all_bytes: Vec<u8> = (0..=255).collect();
+    let messages = [&all_bytes[..], b"", br";;\\;", br"ends with \"];
+    let mut wire = Vec::new();
+    for message in messages {
+        write_message(&mut wire, message).unwrap();
+    }
+    let mut reader = &wire[..];
+    for message in messages {
+        assert_eq!(read_message(&mut reader, 256).unwrap().unwrap(), message);
+    }
+    assert!(read_message(&mut reader, 256).unwrap().is_none());
 }
 
-#[cfg(unix)]
 #[test]
-fn a_path_connects_to_a_unix_socket() {
-    let path = std::env::temp_dir().join(format!("c06-1-{}.sock", std::process::id()));
-    let server = Server::bind_path(&path, Options::default()).unwrap();
-    assert_eq!(answer_at(path.to_str().unwrap(), server), "Hello from server");
-    assert!(!path.exists(), "the server has removed its file");
+fn a_message_without_its_end_is_cut_short() {
+    for cut in [&b"half"[..], br"half\", br"half\;", br"\"] {
+        assert!(matches!(read_message(&mut &cut[..], 80), Err(Error::CutShort(_))));
+    }
+}
+
+#[test]
+fn the_maximum_counts_neither_escapes_nor_the_delimiter() {
+    assert_eq!(read_message(&mut &br"\;\;;"[..], 2).unwrap().unwrap(), b";;");
+    let endless = &mut io::BufReader::new(io::repeat(b'x'));
+    assert!(matches!(read_message(endless, 1000), Err(Error::TooLong(1000))));
 }

@@ -1,62 +1,51 @@
-//! Chapter 07, exercise 1: all but one.
+//! Chapter 07, exercise 1: one `connect` for both.
 //!
-//! Two outboxes cannot be compared, so each member gets a number when it joins. Numbers are never
-//! used again: a member that has left cannot be mistaken for a later one.
+//! An address with a `/` is a path, any other is `HOST:PORT`. Code that uses the `Stream` need not
+//! know which it was.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use sockets_by_hand::net::Stream;
+use std::io;
 
-use sockets_by_hand::net::Outbox;
-
-#[derive(Default)]
-struct Room(Mutex<Members>);
-
-#[derive(Default)]
-struct Members {
-    joined: u64,
-    outboxes: BTreeMap<u64, Outbox>,
+fn connect(address: &str) -> io::Result<Stream> {
+    if !address.contains('/') {
+        return Stream::connect(address);
+    }
+    #[cfg(unix)]
+    return Stream::connect_path(address);
+    #[cfg(not(unix))]
+    Err(io::ErrorKind::Unsupported.into())
 }
 
-impl Room {
-    /// Adds a member, and returns its number.
-    fn join(&self, outbox: Outbox) -> u64 {
-        let mut members = self.0.lock().unwrap();
-        members.joined += 1;
-        let number = members.joined;
-        members.outboxes.insert(number, outbox);
-        number
-    }
+#[cfg(test)]
+use sockets_by_hand::net::{Options, Server};
 
-    /// Sends a line to all members but `sender`.
-    fn send(&self, sender: u64, text: &str) {
-        let line: Arc<[u8]> = format!("{text}\n").into_bytes().into();
-        let mut members = self.0.lock().unwrap();
-        members
-            .outboxes
-            .retain(|number, outbox| *number == sender || outbox.send(line.clone()).is_ok());
-    }
+#[cfg(test)]
+fn answer_at(address: &str, server: Server) -> String {
+    use std::io::{Read, Write};
+
+    let handle = server.handle();
+    let serving = std::thread::spawn(|| {
+        server.serve(|mut stream| stream.write_all(b"Hello from server"));
+    });
+    let mut answer = String::new();
+    connect(address).unwrap().read_to_string(&mut answer).unwrap();
+    handle.close();
+    serving.join().unwrap();
+    answer
 }
 
 #[test]
-fn a_line_is_sent_to_all_but_its_sender() {
-    use std::io::Read;
+fn a_host_and_a_port_connect_over_tcp() {
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+    let address = server.address().unwrap().to_string();
+    assert_eq!(answer_at(&address, server), "Hello from server");
+}
 
-    let room = Room::default();
-    let mut members = Vec::new();
-    for _ in 0..3 {
-        let (client, socket) = super::connection();
-        let outbox = Outbox::new(socket.into()).unwrap();
-        members.push((room.join(outbox.clone()), outbox, client));
-    }
-    for (number, ..) in &members {
-        room.send(*number, &format!("I am {number}"));
-    }
-    let received = members.into_iter().map(|(_, outbox, mut client)| {
-        outbox.end();
-        let mut text = String::new();
-        client.read_to_string(&mut text).unwrap();
-        text
-    });
-    let expected = ["I am 2\nI am 3\n", "I am 1\nI am 3\n", "I am 1\nI am 2\n"];
-    assert_eq!(received.collect::<Vec<_>>(), expected);
+#[cfg(unix)]
+#[test]
+fn a_path_connects_to_a_unix_socket() {
+    let path = std::env::temp_dir().join(format!("c07-1-{}.sock", std::process::id()));
+    let server = Server::bind_path(&path, Options::default()).unwrap();
+    assert_eq!(answer_at(path.to_str().unwrap(), server), "Hello from server");
+    assert!(!path.exists(), "the server has removed its file");
 }

@@ -1,65 +1,58 @@
-//! Chapter 07, exercise 2: a history for who comes late.
+//! Chapter 07, exercise 2: a limit for the whole conversation.
 //!
-//! The history and the members are behind one lock. With two, a line could be sent between reading
-//! the one and joining the other: the new member would receive it twice, or never. Keeping a line
-//! costs a pointer, for it is shared with the outboxes already.
+//! A clone of the stream goes to a second thread, which waits for one of two things: a signal that the
+//! conversation is over, or the timeout. To drop the `Sender` is the signal, so that a conversation
+//! that fails or panics gives it too.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use sockets_by_hand::net::Stream;
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
-use sockets_by_hand::net::Outbox;
-
-const REMEMBERED: usize = 20;
-
-#[derive(Default)]
-struct Room(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    members: Vec<Outbox>,
-    history: VecDeque<Arc<[u8]>>,
+fn within(
+    limit: Duration,
+    stream: Stream,
+    talk: impl FnOnce(Stream) -> io::Result<()>,
+) -> io::Result<()> {
+    let (over, waiting) = mpsc::channel::<()>();
+    let watched = stream.clone();
+    let watchdog = thread::spawn(move || {
+        let late = waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+        if late {
+            watched.destroy();
+        }
+        late
+    });
+    let result = talk(stream);
+    drop(over);
+    match watchdog.join() {
+        Ok(true) => Err(io::ErrorKind::TimedOut.into()),
+        _ => result,
+    }
 }
 
-impl Room {
-    /// Sends the history to a new member, which receives all later lines too.
-    fn join(&self, member: Outbox) {
-        let mut state = self.0.lock().unwrap();
-        if state.history.iter().all(|line| member.send(line.clone()).is_ok()) {
-            state.members.push(member);
-        }
-    }
-
-    fn send(&self, text: &str) {
-        let line: Arc<[u8]> = format!("{text}\n").into_bytes().into();
-        let mut state = self.0.lock().unwrap();
-        state.members.retain(|member| member.send(line.clone()).is_ok());
-        if state.history.len() == REMEMBERED {
-            state.history.pop_front();
-        }
-        state.history.push_back(line);
-    }
+/// Reads to the end, as a handler would.
+#[cfg(test)]
+fn read_all(mut stream: Stream) -> io::Result<()> {
+    io::copy(&mut stream, &mut io::sink()).map(drop)
 }
 
 #[test]
-fn a_late_member_receives_the_last_lines_once_and_in_order() {
-    use std::io::{BufRead, BufReader};
-    use std::thread;
+fn a_client_that_never_stops_sending_is_cut_off() {
+    use std::io::Write;
 
-    let room = Arc::new(Room::default());
-    (0..100).for_each(|n| room.send(&n.to_string()));
+    let (mut client, socket) = super::connection();
+    // Never silent for long: a timeout on each read would never end this.
+    let sending = thread::spawn(move || while client.write_all(b".").is_ok() {});
+    let result = within(Duration::from_millis(50), socket.into(), read_all);
+    assert_eq!(result.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    sending.join().unwrap();
+}
+
+#[test]
+fn a_conversation_that_ends_in_time_succeeds_without_a_wait() {
     let (client, socket) = super::connection();
-    let sender = {
-        let room = room.clone();
-        thread::spawn(move || (100..200).for_each(|n| room.send(&n.to_string())))
-    };
-    let late = Outbox::new(socket.into()).unwrap();
-    room.join(late.clone()); // while the other thread sends
-    sender.join().unwrap();
-    late.end();
-
-    let received: Vec<usize> =
-        BufReader::new(client).lines().map(|line| line.unwrap().parse().unwrap()).collect();
-    assert!(received.len() >= REMEMBERED);
-    let all_to_the_last = 200 - received.len()..200;
-    assert_eq!(received, all_to_the_last.collect::<Vec<_>>());
+    drop(client);
+    within(Duration::from_secs(600), socket.into(), read_all).unwrap();
 }

@@ -1,79 +1,66 @@
-//! Chapter 07, exercise 3: the oldest message is discarded, and the client stays connected.
+//! Chapter 07, exercise 3: a tunnel.
 //!
-//! Only a message that nobody has begun to write may be discarded: half a message would spoil all
-//! that follow. So the writer thread takes a message out of the queue before it writes. There is one
-//! such thread for each client all the time, where the outbox has one only for a slow client.
+//! A client of the Unix socket talks to a TCP server. Each direction needs a thread, which passes on
+//! the end of its direction, and no more: data may still follow in the other.
 
-use std::collections::VecDeque;
-use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex};
+use sockets_by_hand::net::{Options, Server, Stream};
+use std::io;
+use std::net::SocketAddr;
+use std::thread;
 
-/// Keeps the newest messages for a client, at most `max` of them.
-struct Newest {
-    max: usize,
-    state: Mutex<State>,
-    changed: Condvar,
+fn tunnel(front: Server, back: SocketAddr) {
+    front.serve(move |near| {
+        let far = Stream::connect(back)?;
+        let (from, to) = (near.clone(), far.clone());
+        let there = thread::Builder::new().spawn(move || pass(from, to))?;
+        let result = pass(far, near);
+        _ = there.join();
+        result
+    });
 }
 
-#[derive(Default)]
-struct State {
-    queue: VecDeque<Arc<[u8]>>,
-    ended: bool,
-}
-
-impl Newest {
-    fn new(max: usize) -> Newest {
-        Newest { max, state: Mutex::default(), changed: Condvar::new() }
+/// Passes on all bytes, and then the end.
+fn pass(mut from: Stream, mut to: Stream) -> io::Result<()> {
+    let result = io::copy(&mut from, &mut to).and_then(|_| to.end());
+    if result.is_err() {
+        // So that the other direction does not wait for ever.
+        from.destroy();
+        to.destroy();
     }
-
-    /// Never waits, and never fails: a message that is late is worth nothing.
-    fn send(&self, message: Arc<[u8]>) {
-        let mut state = self.state.lock().unwrap();
-        if state.queue.len() == self.max {
-            state.queue.pop_front();
-        }
-        state.queue.push_back(message);
-        self.changed.notify_one();
-    }
-
-    fn end(&self) {
-        self.state.lock().unwrap().ended = true;
-        self.changed.notify_one();
-    }
-
-    /// Writes the messages, until the end and until the queue is empty.
-    fn write_messages(&self, mut socket: impl Write) -> io::Result<()> {
-        let nothing_to_do = |state: &mut State| state.queue.is_empty() && !state.ended;
-        loop {
-            let state = self.state.lock().unwrap();
-            let next = self.changed.wait_while(state, nothing_to_do).unwrap().queue.pop_front();
-            let Some(message) = next else { return Ok(()) };
-            socket.write_all(&message)?; // without the lock: others send meanwhile
-        }
-    }
+    result
 }
 
 #[test]
-fn a_slow_client_misses_the_oldest_and_receives_the_newest() {
-    use std::io::{BufRead, BufReader};
+fn bytes_and_ends_pass_in_both_directions() {
+    use std::io::{Read, Write};
 
-    let (client, socket) = super::connection();
-    let newest = Arc::new(Newest::new(3));
-    let writer = {
-        let newest = newest.clone();
-        std::thread::spawn(move || newest.write_messages(socket))
-    };
-    let position = |n: usize| format!("{n:060000}\n").into_bytes().into(); // too many for any buffer
-    (0..500).for_each(|n| newest.send(position(n)));
-    newest.end();
+    // This server answers only once its client has ended its side.
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+    let (address, server_handle) = (server.address().unwrap(), server.handle());
+    let serving = thread::spawn(|| {
+        server.serve(|mut stream| {
+            let mut question = Vec::new();
+            stream.read_to_end(&mut question)?;
+            question.reverse();
+            stream.write_all(&question)
+        });
+    });
+    let path = std::env::temp_dir().join(format!("c07-3-{}.sock", std::process::id()));
+    let front = Server::bind_path(&path, Options::default()).unwrap();
+    let front_handle = front.handle();
+    let tunneling = thread::spawn(move || tunnel(front, address));
 
-    let received: Vec<usize> =
-        BufReader::new(client).lines().map(|line| line.unwrap().parse().unwrap()).collect();
-    assert!(received.ends_with(&[497, 498, 499]), "the newest are kept: {received:?}");
-    assert!(received.len() < 500, "the oldest are discarded");
-    assert!(
-        received.is_sorted_by(|one, next| one < next),
-        "in order, and none twice: {received:?}"
-    );
-    writer.join().unwrap().unwrap();
+    let sent: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let mut client = Stream::connect_path(&path).unwrap();
+    client.write_all(&sent).unwrap();
+    client.end().unwrap();
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).unwrap();
+    received.reverse();
+    assert_eq!(received, sent);
+
+    for (handle, thread) in [(front_handle, tunneling), (server_handle, serving)] {
+        handle.close();
+        thread.join().unwrap();
+    }
 }

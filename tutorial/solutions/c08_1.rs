@@ -1,24 +1,62 @@
-//! Chapter 08, exercise 1: spread out to the end.
+//! Chapter 08, exercise 1: all but one.
 //!
-//! The limit comes first, and the jitter after it, downwards only. So no pause is over the limit,
-//! and two clients hardly ever wait for the same time, however many pauses there have been.
+//! Two outboxes cannot be compared, so each member gets a number when it joins. Numbers are never
+//! used again: a member that has left cannot be mistaken for a later one.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use sockets_by_hand::net::Backoff;
+use sockets_by_hand::net::Outbox;
 
-fn pause(backoff: &Backoff, attempts: u32, random: f64) -> Duration {
-    let doubled = backoff.min.saturating_mul(2u32.saturating_pow(attempts));
-    doubled.min(backoff.max).mul_f64(1.0 - backoff.jitter * random)
+#[derive(Default)]
+struct Room(Mutex<Members>);
+
+#[derive(Default)]
+struct Members {
+    joined: u64,
+    outboxes: BTreeMap<u64, Outbox>,
+}
+
+impl Room {
+    /// Adds a member, and returns its number.
+    fn join(&self, outbox: Outbox) -> u64 {
+        let mut members = self.0.lock().unwrap();
+        members.joined += 1;
+        let number = members.joined;
+        members.outboxes.insert(number, outbox);
+        number
+    }
+
+    /// Sends a line to all members but `sender`.
+    fn send(&self, sender: u64, text: &str) {
+        let line: Arc<[u8]> = format!("{text}\n").into_bytes().into();
+        let mut members = self.0.lock().unwrap();
+        members
+            .outboxes
+            .retain(|number, outbox| *number == sender || outbox.send(line.clone()).is_ok());
+    }
 }
 
 #[test]
-fn even_the_hundredth_pause_is_spread_out_and_none_is_over_the_limit() {
-    let backoff = Backoff::default();
-    assert_eq!(pause(&backoff, 0, 0.0), Duration::from_secs(1));
-    for attempts in [3, 4, 99] {
-        assert_eq!(pause(&backoff, attempts, 0.0), Duration::from_secs(5));
-        assert_eq!(pause(&backoff, attempts, 1.0), Duration::from_millis(2_500));
+fn a_line_is_sent_to_all_but_its_sender() {
+    use std::io::Read;
+
+    let room = Room::default();
+    let mut members = Vec::new();
+    for _ in 0..3 {
+        let (client, socket) = super::connection();
+        let outbox = Outbox::new(socket.into()).unwrap();
+        members.push((room.join(outbox.clone()), outbox, client));
     }
-    assert_eq!(backoff.pause(99, 0.0), backoff.pause(99, 1.0), "the library's is not spread out");
+    for (number, ..) in &members {
+        room.send(*number, &format!("I am {number}"));
+    }
+    let received = members.into_iter().map(|(_, outbox, mut client)| {
+        outbox.end();
+        let mut text = String::new();
+        client.read_to_string(&mut text).unwrap();
+        text
+    });
+    let expected = ["I am 2\nI am 3\n", "I am 1\nI am 3\n", "I am 1\nI am 2\n"];
+    assert_eq!(received.collect::<Vec<_>>(), expected);
 }

@@ -1,24 +1,24 @@
-//! Chapter 09, exercise 1: an error without a listener.
+//! Chapter 09, exercise 1: spread out to the end.
 //!
-//! `emit` returns whether there was a listener. If there was none, the error goes back to the
-//! caller, and the compiler warns a caller who ignores the `Result`.
+//! The limit comes first, and the jitter after it, downwards only. So no pause is over the limit,
+//! and two clients hardly ever wait for the same time, however many pauses there have been.
 
-use std::io;
+use std::time::Duration;
 
-use sockets_by_hand::net::Emitter;
+use sockets_by_hand::net::Backoff;
 
-fn raise(events: &Emitter<io::Error>, e: io::Error) -> io::Result<()> {
-    if events.emit("error", &e) { Ok(()) } else { Err(e) }
+fn pause(backoff: &Backoff, attempts: u32, random: f64) -> Duration {
+    let doubled = backoff.min.saturating_mul(2u32.saturating_pow(attempts));
+    doubled.min(backoff.max).mul_f64(1.0 - backoff.jitter * random)
 }
 
 #[test]
-fn error_goes_to_its_listener_or_back_to_the_caller() {
-    let events = Emitter::new();
-    let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-    assert_eq!(raise(&events, refused()).unwrap_err().kind(), refused().kind());
-
-    let (sender, received) = std::sync::mpsc::channel();
-    events.on("error", move |e: &io::Error| sender.send(e.kind()).unwrap());
-    raise(&events, refused()).unwrap();
-    assert_eq!(received.recv(), Ok(refused().kind()));
+fn even_the_hundredth_pause_is_spread_out_and_none_is_over_the_limit() {
+    let backoff = Backoff::default();
+    assert_eq!(pause(&backoff, 0, 0.0), Duration::from_secs(1));
+    for attempts in [3, 4, 99] {
+        assert_eq!(pause(&backoff, attempts, 0.0), Duration::from_secs(5));
+        assert_eq!(pause(&backoff, attempts, 1.0), Duration::from_millis(2_500));
+    }
+    assert_eq!(backoff.pause(99, 0.0), backoff.pause(99, 1.0), "the library's is not spread out");
 }

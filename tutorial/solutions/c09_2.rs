@@ -1,30 +1,28 @@
-//! Chapter 09, exercise 2: from events back to waiting.
+//! Chapter 09, exercise 2: ten seconds in all.
 //!
-//! The listener runs on the thread that emits, and sends the value into a channel; `recv` waits for
-//! it. The listener must be added before the event is emitted. So `next` adds it and returns at
-//! once, and the caller waits when it likes.
+//! `from_fn` makes an iterator from a closure. `checked_sub` returns `None` where less time is left
+//! than the pause takes, `?` returns that from the closure, and after it `fuse` returns only `None`.
 
-use std::sync::mpsc::{self, Receiver};
+use std::iter;
+use std::time::Duration;
 
-use sockets_by_hand::net::Emitter;
+use sockets_by_hand::net::Backoff;
 
-fn next<T: Clone + Send + 'static>(events: &Emitter<T>, event: &str) -> Receiver<T> {
-    let (sender, receiver) = mpsc::channel();
-    events.once(event, move |value: &T| {
-        _ = sender.send(value.clone()); // an error means that nobody waits any more
-    });
-    receiver
+fn pauses(mut backoff: Backoff, mut left: Duration) -> impl Iterator<Item = Duration> {
+    let next = move || {
+        let pause = backoff.next_pause();
+        left = left.checked_sub(pause)?;
+        Some(pause)
+    };
+    iter::from_fn(next).fuse()
 }
 
 #[test]
-fn a_thread_waits_for_the_next_event_and_for_no_later_one() {
-    let events = Emitter::new();
-    let name = next(&events, "name");
-    std::thread::spawn(move || {
-        events.emit("age", &"36".to_string());
-        events.emit("name", &"Ada".to_string());
-        events.emit("name", &"Alan".to_string());
-    });
-    assert_eq!(name.recv(), Ok("Ada".to_string()));
-    assert!(name.recv().is_err(), "only one event is received");
+fn there_are_no_more_pauses_than_the_time_allows() {
+    let regular = Backoff { jitter: 0.0, ..Backoff::default() };
+    let seconds = pauses(regular, Duration::from_secs(10)).map(|pause| pause.as_secs());
+    assert_eq!(seconds.collect::<Vec<_>>(), [1, 2, 4]);
+
+    let all: Duration = pauses(Backoff::default(), Duration::from_secs(60)).sum();
+    assert!(all <= Duration::from_secs(60) && all > Duration::from_secs(50), "{all:?}");
 }

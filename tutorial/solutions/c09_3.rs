@@ -1,38 +1,29 @@
-//! Chapter 09, exercise 3: a reference cycle.
+//! Chapter 09, exercise 3: a pause that can be ended.
 //!
-//! A `Weak` does not keep the client alive, and `upgrade` returns `None` once the client is gone.
-//! With `client.clone()` in its place, the client would own the emitter, the emitter the listener,
-//! and the listener the client: the connection would never be closed.
+//! A thread cannot be woken from `sleep`. `recv_timeout` returns at once when a value is sent, and
+//! also when the last sender is dropped.
 
-use std::io::Write;
-use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
 
-use sockets_by_hand::net::{Emitter, Stream};
-
-struct Client {
-    stream: Stream,
-    events: Emitter<Vec<u8>>,
-}
-
-fn echo(client: &Arc<Client>) {
-    let weak = Arc::downgrade(client);
-    client.events.on("data", move |bytes| {
-        let Some(client) = weak.upgrade() else { return };
-        _ = client.stream.clone().write_all(bytes);
-    });
+/// Waits for `pause`, and returns whether to go on.
+fn wait(pause: Duration, stop: &Receiver<()>) -> bool {
+    stop.recv_timeout(pause) == Err(RecvTimeoutError::Timeout)
 }
 
 #[test]
-fn connection_is_closed_although_a_listener_uses_its_client() {
-    use std::io::Read;
-    let (mut peer, socket) = super::connection();
-    let client = Arc::new(Client { stream: socket.into(), events: Emitter::new() });
-    echo(&client);
-    client.events.emit("data", &b"Hello".to_vec());
-    drop(client);
+fn pause_ends_at_once_when_a_value_is_sent() {
+    let (sender, stop) = mpsc::channel();
+    assert!(wait(Duration::from_millis(1), &stop));
 
-    peer.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
-    let mut received = String::new();
-    peer.read_to_string(&mut received).expect("the connection is closed");
-    assert_eq!(received, "Hello");
+    let client = std::thread::spawn(move || wait(Duration::from_secs(3_600), &stop));
+    sender.send(()).unwrap();
+    assert!(!client.join().unwrap());
+}
+
+#[test]
+fn pause_ends_at_once_when_the_last_sender_is_dropped() {
+    let (sender, stop) = mpsc::channel();
+    drop(sender);
+    assert!(!wait(Duration::from_secs(3_600), &stop));
 }

@@ -1,40 +1,30 @@
-//! Chapter 10, exercise 2: a page, and a 404.
+//! Chapter 10, exercise 2: from events back to waiting.
 //!
-//! The page is part of the program. A server that opened whichever file the path names would soon
-//! be asked for `/../../etc/passwd`.
+//! The listener runs on the thread that emits, and sends the value into a channel; `recv` waits for
+//! it. The listener must be added before the event is emitted. So `next` adds it and returns at
+//! once, and the caller waits when it likes.
 
-use sockets_by_hand::http::{Request, Response};
+use std::sync::mpsc::{self, Receiver};
 
-const PAGE: &str = "<!doctype html><title>Hello</title><h1>Hello from server</h1>\n";
+use sockets_by_hand::net::Emitter;
 
-fn answer(request: &Request) -> Response {
-    if request.method != "GET" && request.method != "HEAD" {
-        let mut response = Response::text(405, "This can only be read\n");
-        response.headers.push("Allow", "GET, HEAD");
-        return response;
-    }
-    if request.path() != "/" {
-        return Response::text(404, "Nothing here\n");
-    }
-    let mut response = Response::new(200);
-    response.headers.push("Content-Type", "text/html; charset=utf-8");
-    response.body = PAGE.into();
-    response
+fn next<T: Clone + Send + 'static>(events: &Emitter<T>, event: &str) -> Receiver<T> {
+    let (sender, receiver) = mpsc::channel();
+    events.once(event, move |value: &T| {
+        _ = sender.send(value.clone()); // an error means that nobody waits any more
+    });
+    receiver
 }
 
 #[test]
-fn only_the_root_path_has_a_page() {
-    for (method, target, status) in [
-        ("GET", "/", 200),
-        ("GET", "/?from=mail", 200),
-        ("HEAD", "/", 200),
-        ("GET", "/favicon.ico", 404),
-        ("GET", "/../../etc/passwd", 404),
-        ("POST", "/", 405),
-    ] {
-        let response = answer(&Request::new(method, target));
-        assert_eq!(response.status, status, "{method} {target}");
-        assert_eq!(response.body == PAGE.as_bytes(), status == 200);
-        assert_eq!(response.headers.get("Allow").is_some(), status == 405);
-    }
+fn a_thread_waits_for_the_next_event_and_for_no_later_one() {
+    let events = Emitter::new();
+    let name = next(&events, "name");
+    std::thread::spawn(move || {
+        events.emit("age", &"36".to_string());
+        events.emit("name", &"Ada".to_string());
+        events.emit("name", &"Alan".to_string());
+    });
+    assert_eq!(name.recv(), Ok("Ada".to_string()));
+    assert!(name.recv().is_err(), "only one event is received");
 }

@@ -1,41 +1,38 @@
-//! Chapter 10, exercise 3: an idle connection.
+//! Chapter 10, exercise 3: a reference cycle.
 //!
-//! There are two timeouts. The first one ends before the first byte of a request: there is no
-//! request, so there is no response. From the first byte on, the whole head must arrive in time.
-//! `fill_buf` waits for that first byte, and leaves it in the buffer.
+//! A `Weak` does not keep the client alive, and `upgrade` returns `None` once the client is gone.
+//! With `client.clone()` in its place, the client would own the emitter, the emitter the listener,
+//! and the listener the client: the connection would never be closed.
 
-use std::io::{BufRead, BufReader, ErrorKind};
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::sync::Arc;
 
-use sockets_by_hand::http::{DeadlineReader, Error, Request};
+use sockets_by_hand::net::{Emitter, Stream};
 
-fn next(
-    reader: &mut BufReader<DeadlineReader>,
-    keep_alive: Duration,
-    head_time: Duration,
-) -> Result<Option<Request>, Error> {
-    reader.get_mut().deadline = Some(Instant::now() + keep_alive);
-    if reader.fill_buf().is_err_and(|e| e.kind() == ErrorKind::TimedOut) {
-        return Ok(None);
-    }
-    reader.get_mut().deadline = Some(Instant::now() + head_time);
-    Request::read(reader)
+struct Client {
+    stream: Stream,
+    events: Emitter<Vec<u8>>,
+}
+
+fn echo(client: &Arc<Client>) {
+    let weak = Arc::downgrade(client);
+    client.events.on("data", move |bytes| {
+        let Some(client) = weak.upgrade() else { return };
+        _ = client.stream.clone().write_all(bytes);
+    });
 }
 
 #[test]
-fn idle_connection_ends_without_response_and_slow_head_gets_408() {
-    use std::io::Write;
-    let (mut client, socket) = super::connection();
-    let mut reader = DeadlineReader::buffered(socket.into());
-    let short = Duration::from_millis(50);
-    let long = Duration::from_secs(20);
+fn connection_is_closed_although_a_listener_uses_its_client() {
+    use std::io::Read;
+    let (mut peer, socket) = super::connection();
+    let client = Arc::new(Client { stream: socket.into(), events: Emitter::new() });
+    echo(&client);
+    client.events.emit("data", &b"Hello".to_vec());
+    drop(client);
 
-    client.write_all(&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)).unwrap();
-    assert!(next(&mut reader, long, long).unwrap().is_some());
-    assert!(next(&mut reader, long, long).unwrap().is_some());
-    assert!(next(&mut reader, short, long).unwrap().is_none());
-
-    client.write_all(b"GET / HT").unwrap();
-    let error = next(&mut reader, long, short).unwrap_err();
-    assert_eq!(error.status(), Some(408));
+    peer.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    let mut received = String::new();
+    peer.read_to_string(&mut received).expect("the connection is closed");
+    assert_eq!(received, "Hello");
 }

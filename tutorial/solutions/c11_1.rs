@@ -1,36 +1,62 @@
-//! Chapter 11, exercise 1: base64 that fits into a URL.
+//! Chapter 11, exercise 1: percent-encoding.
 //!
-//! `+`, `/` and `=` have other meanings in a URL. Two characters are replaced (RFC 4648 §5), and the
-//! padding is left out: the length says how many characters of the last group are missing.
+//! Both functions work on bytes, not on characters: `ë` is two bytes, and so two escapes. A client
+//! may send anything, so decoding cannot fail: an invalid escape stays as it is.
 
-use sockets_by_hand::ws::base64;
-
-fn encode_url(bytes: &[u8]) -> String {
-    base64::encode(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
+fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(byte.into());
+            }
+            _ => encoded += &format!("%{byte:02X}"),
+        }
+    }
+    encoded
 }
 
-fn decode_url(text: &str) -> Option<Vec<u8>> {
-    if text.contains(['+', '/', '=']) {
-        return None;
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match (first, escaped(after)) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            _ => bytes.push(*first),
+        }
     }
-    let missing = text.len().next_multiple_of(4) - text.len();
-    base64::decode(&(text.replace('-', "+").replace('_', "/") + &"=".repeat(missing)))
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The byte that the first two digits stand for, if they are two digits.
+fn escaped(text: &[u8]) -> Option<u8> {
+    let [high, low, ..] = text else { return None };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
 #[test]
-fn decoding_reverses_encoding_and_every_character_is_safe_in_a_url() {
-    let bytes: Vec<u8> = (0..=255).collect();
-    for len in 0..=256 {
-        let text = encode_url(&bytes[256 - len..]);
-        assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)), "{text}");
-        assert_eq!(decode_url(&text).unwrap(), bytes[256 - len..]);
+fn decoding_reverses_encoding() {
+    for (text, encoded) in [
+        ("Ada", "Ada"),
+        ("Ada L", "Ada%20L"),
+        ("Zoë", "Zo%C3%AB"),
+        ("100 %41", "100%20%2541"),
+        ("?a=b&c\r\n", "%3Fa%3Db%26c%0D%0A"),
+    ] {
+        assert_eq!(encode(text), encoded);
+        assert_eq!(decode(encoded), text);
     }
-    assert_eq!(encode_url(&[0xfb, 0xff, 0xfe, 0x01]), "-__-AQ");
 }
 
 #[test]
-fn invalid_text_is_refused() {
-    for text in ["+__+AQ", "-__-AQ==", "-__-A", "-__-AR", "-__-A\u{e9}", "-__- AQ"] {
-        assert_eq!(decode_url(text), None, "{text}");
+fn invalid_escapes_are_kept() {
+    for text in ["%", "%4", "%zz", "%+1", "é%", "%é"] {
+        assert_eq!(decode(text), text);
     }
+    assert_eq!(decode("%C3"), "\u{FFFD}");
 }

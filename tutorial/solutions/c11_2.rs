@@ -1,60 +1,40 @@
-//! Chapter 11, exercise 2: detect a WebSocket server.
+//! Chapter 11, exercise 2: a page, and a 404.
 //!
-//! The status and the `Upgrade` header prove nothing: a server may send back every header that it
-//! received. Only a WebSocket server computes `Sec-WebSocket-Accept` from the key.
-
-use std::io::{BufReader, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+//! The page is part of the program. A server that opened whichever file the path names would soon
+//! be asked for `/../../etc/passwd`.
 
 use sockets_by_hand::http::{Request, Response};
-use sockets_by_hand::ws::{Error, handshake};
 
-fn speaks_websocket(address: impl ToSocketAddrs) -> Result<(), Error> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut request = Request::new("GET", "/");
-    request.headers.push("Host", "localhost");
-    handshake::add_request_headers(&mut request, &[])?;
-    socket.write_all(&request.encode(b""))?;
-    let response = Response::read(&mut BufReader::new(socket), 1000)?;
-    handshake::validate_response(&request, &response).map(|_| ())
-}
+const PAGE: &str = "<!doctype html><title>Hello</title><h1>Hello from server</h1>\n";
 
-/// A server that reads one request, and sends the response that `answer` returns.
-#[cfg(test)]
-fn serve(answer: fn(&Request) -> Response) -> std::net::SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let mut socket = listener.accept().unwrap().0;
-        let request = Request::read(&mut BufReader::new(&socket)).unwrap().unwrap();
-        socket.write_all(&answer(&request).encode()).unwrap();
-    });
-    address
+fn answer(request: &Request) -> Response {
+    if request.method != "GET" && request.method != "HEAD" {
+        let mut response = Response::text(405, "This can only be read\n");
+        response.headers.push("Allow", "GET, HEAD");
+        return response;
+    }
+    if request.path() != "/" {
+        return Response::text(404, "Nothing here\n");
+    }
+    let mut response = Response::new(200);
+    response.headers.push("Content-Type", "text/html; charset=utf-8");
+    response.body = PAGE.into();
+    response
 }
 
 #[test]
-fn websocket_server_is_detected() {
-    let address = serve(|request| handshake::accept(request).unwrap());
-    speaks_websocket(address).unwrap();
-}
-
-#[test]
-fn server_that_echoes_headers_is_not() {
-    let address = serve(|request| {
-        let key = request.headers.get("sec-websocket-key").unwrap();
-        let mut response = Response::new(101);
-        response.headers = request.headers.clone();
-        response.headers.push("Sec-WebSocket-Accept", key);
-        response
-    });
-    let error = speaks_websocket(address).unwrap_err();
-    assert!(matches!(error, Error::Handshake(what) if what.contains("not the answer to our key")));
-}
-
-#[test]
-fn http_server_is_not() {
-    let address = serve(|_| Response::html("<h1>Hello</h1>"));
-    assert!(matches!(speaks_websocket(address), Err(Error::Refused { status: 200, .. })));
+fn only_the_root_path_has_a_page() {
+    for (method, target, status) in [
+        ("GET", "/", 200),
+        ("GET", "/?from=mail", 200),
+        ("HEAD", "/", 200),
+        ("GET", "/favicon.ico", 404),
+        ("GET", "/../../etc/passwd", 404),
+        ("POST", "/", 405),
+    ] {
+        let response = answer(&Request::new(method, target));
+        assert_eq!(response.status, status, "{method} {target}");
+        assert_eq!(response.body == PAGE.as_bytes(), status == 200);
+        assert_eq!(response.headers.get("Allow").is_some(), status == 405);
+    }
 }

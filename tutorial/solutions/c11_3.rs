@@ -1,48 +1,41 @@
-//! Chapter 11, exercise 3: accept only pages of our own.
+//! Chapter 11, exercise 3: an idle connection.
 //!
-//! A page of ours was fetched from the host to which it opens a WebSocket: `Origin` and `Host` name
-//! the same host. A client without `Origin` is not a browser: it has no cookies of a user, and is
-//! accepted. Compare the whole host: `contains` would accept `http://chat.example.evil.example`.
+//! There are two timeouts. The first one ends before the first byte of a request: there is no
+//! request, so there is no response. From the first byte on, the whole head must arrive in time.
+//! `fill_buf` waits for that first byte, and leaves it in the buffer.
 
-use sockets_by_hand::http::{Request, Response};
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::time::{Duration, Instant};
 
-fn only_our_pages(request: &Request) -> Result<(), Response> {
-    let Some(origin) = request.headers.get("origin") else { return Ok(()) };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    match (host, request.headers.get("host")) {
-        (Some(origin), Some(ours)) if origin.eq_ignore_ascii_case(ours) => Ok(()),
-        _ => Err(Response::text(403, "This page may not open a WebSocket here")),
+use sockets_by_hand::http::{DeadlineReader, Error, Request};
+
+fn next(
+    reader: &mut BufReader<DeadlineReader>,
+    keep_alive: Duration,
+    head_time: Duration,
+) -> Result<Option<Request>, Error> {
+    reader.get_mut().deadline = Some(Instant::now() + keep_alive);
+    if reader.fill_buf().is_err_and(|e| e.kind() == ErrorKind::TimedOut) {
+        return Ok(None);
     }
+    reader.get_mut().deadline = Some(Instant::now() + head_time);
+    Request::read(reader)
 }
 
 #[test]
-fn page_with_another_origin_is_refused() {
-    use sockets_by_hand::ws::{Client, Error, Options, Server};
-    let options = Options { verify_client: Box::new(only_our_pages), ..Options::default() };
-    let server = Server::bind("127.0.0.1:0", options).unwrap();
-    let here = server.address().unwrap().to_string();
-    let handle = server.handle();
-    let serving = std::thread::spawn(|| server.serve(|socket| socket.send("welcome")));
+fn idle_connection_ends_without_response_and_slow_head_gets_408() {
+    use std::io::Write;
+    let (mut client, socket) = super::connection();
+    let mut reader = DeadlineReader::buffered(socket.into());
+    let short = Duration::from_millis(50);
+    let long = Duration::from_secs(20);
 
-    let connect = |origin: Option<&str>| {
-        let mut client = Client::default();
-        origin.iter().for_each(|origin| client.headers.push("Origin", origin));
-        client.connect(&format!("ws://{here}/"))
-    };
-    for origin in [None, Some(format!("http://{here}"))] {
-        let mut socket = connect(origin.as_deref()).unwrap();
-        assert_eq!(socket.read().unwrap(), Some("welcome".into()), "{origin:?}");
-    }
-    for origin in [
-        "http://evil.example",
-        &format!("http://{here}.evil.example"),
-        &format!("http://evil.example/{here}"),
-        "null", // a page without an origin, such as a file
-        "",
-    ] {
-        let refused = connect(Some(origin)).err();
-        assert!(matches!(refused, Some(Error::Refused { status: 403, .. })), "{origin}");
-    }
-    handle.close();
-    serving.join().unwrap();
+    client.write_all(&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)).unwrap();
+    assert!(next(&mut reader, long, long).unwrap().is_some());
+    assert!(next(&mut reader, long, long).unwrap().is_some());
+    assert!(next(&mut reader, short, long).unwrap().is_none());
+
+    client.write_all(b"GET / HT").unwrap();
+    let error = next(&mut reader, long, short).unwrap_err();
+    assert_eq!(error.status(), Some(408));
 }

@@ -1,50 +1,60 @@
-//! Chapter 12, exercise 2: a message whose length is not known yet.
+//! Chapter 12, exercise 2: detect a WebSocket server.
 //!
-//! The header of a frame says whether it is the last one. So a part that has been read is sent only
-//! after the next part has been read, or the end.
+//! The status and the `Upgrade` header prove nothing: a server may send back every header that it
+//! received. Only a WebSocket server computes `Sec-WebSocket-Accept` from the key.
 
-use std::io::{self, Read, Write};
+use std::io::{BufReader, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
 
-use sockets_by_hand::ws::frame::{Opcode, encode};
+use sockets_by_hand::http::{Request, Response};
+use sockets_by_hand::ws::{Error, handshake};
 
-fn send_all(mut reader: impl Read, writer: &mut impl Write, size: usize) -> io::Result<()> {
-    let mut next = || {
-        let mut part = Vec::new();
-        reader.by_ref().take(size as u64).read_to_end(&mut part).map(|_| part)
-    };
-    let (mut opcode, mut part) = (Opcode::Binary, next()?);
-    loop {
-        let after = next()?;
-        writer.write_all(&encode(after.is_empty(), opcode, &part, None))?;
-        if after.is_empty() {
-            return Ok(());
-        }
-        (opcode, part) = (Opcode::Continuation, after);
-    }
+fn speaks_websocket(address: impl ToSocketAddrs) -> Result<(), Error> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut request = Request::new("GET", "/");
+    request.headers.push("Host", "localhost");
+    handshake::add_request_headers(&mut request, &[])?;
+    socket.write_all(&request.encode(b""))?;
+    let response = Response::read(&mut BufReader::new(socket), 1000)?;
+    handshake::validate_response(&request, &response).map(|_| ())
 }
 
+/// A server that reads one request, and sends the response that `answer` returns.
 #[cfg(test)]
-fn sent(message: &[u8], size: usize) -> Vec<u8> {
-    let mut wire = Vec::new();
-    send_all(message, &mut wire, size).unwrap();
-    wire
+fn serve(answer: fn(&Request) -> Response) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut socket = listener.accept().unwrap().0;
+        let request = Request::read(&mut BufReader::new(&socket)).unwrap().unwrap();
+        socket.write_all(&answer(&request).encode()).unwrap();
+    });
+    address
 }
 
 #[test]
-fn only_the_last_frame_has_fin() {
-    assert_eq!(sent(b"Hello", 2), b"\x02\x02He\x00\x02ll\x80\x01o");
-    assert_eq!(sent(b"Hell", 2), b"\x02\x02He\x80\x02ll");
-    assert_eq!(sent(b"He", 2), b"\x82\x02He");
-    assert_eq!(sent(b"", 2), b"\x82\x00");
+fn websocket_server_is_detected() {
+    let address = serve(|request| handshake::accept(request).unwrap());
+    speaks_websocket(address).unwrap();
 }
 
 #[test]
-fn reader_reads_one_message() {
-    use sockets_by_hand::ws::message::{Incoming, Message, Reader};
-    let message: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-    let wire = sent(&message, 1000);
-    let mut reader = Reader::new(&wire[..], false, message.len());
-    let found = reader.read().unwrap();
-    assert_eq!(found, Some(Incoming::Message(Message::Binary(message))));
-    assert_eq!(reader.read().unwrap(), None);
+fn server_that_echoes_headers_is_not() {
+    let address = serve(|request| {
+        let key = request.headers.get("sec-websocket-key").unwrap();
+        let mut response = Response::new(101);
+        response.headers = request.headers.clone();
+        response.headers.push("Sec-WebSocket-Accept", key);
+        response
+    });
+    let error = speaks_websocket(address).unwrap_err();
+    assert!(matches!(error, Error::Handshake(what) if what.contains("not the answer to our key")));
+}
+
+#[test]
+fn http_server_is_not() {
+    let address = serve(|_| Response::html("<h1>Hello</h1>"));
+    assert!(matches!(speaks_websocket(address), Err(Error::Refused { status: 200, .. })));
 }

@@ -1,46 +1,48 @@
-//! Chapter 12, exercise 3: cache poisoning, and how masking prevents it.
+//! Chapter 12, exercise 3: accept only pages of our own.
 //!
-//! Masking twice with the same key changes nothing. So an attacker who knows the key sends the
-//! masked form of a request, and the mask turns it back into the request. The mask protects the
-//! proxy only because nobody can predict the key.
+//! A page of ours was fetched from the host to which it opens a WebSocket: `Origin` and `Host` name
+//! the same host. A client without `Origin` is not a browser: it has no cookies of a user, and is
+//! accepted. Compare the whole host: `contains` would accept `http://chat.example.evil.example`.
 
-use sockets_by_hand::ws::frame::{Opcode, apply_mask, encode};
-use sockets_by_hand::ws::random::random_bytes;
+use sockets_by_hand::http::{Request, Response};
 
-const REQUEST: &[u8] = b"\r\nGET /a.js HTTP/1.1\r\nHost: bank.example\r\n\r\n";
-
-/// What a proxy without WebSocket sees: a `GET` at the beginning of a line is a request.
-fn contains_request(wire: &[u8]) -> bool {
-    wire.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"GET /"))
-}
-
-/// The payload that an attacker's page sends if it expects the masking key `key`.
-fn payload_for(wanted: &[u8], key: [u8; 4]) -> Vec<u8> {
-    let mut payload = wanted.to_vec();
-    apply_mask(&mut payload, key, 0);
-    payload
-}
-
-#[test]
-fn without_a_mask_the_payload_can_be_a_request() {
-    assert!(contains_request(&encode(true, Opcode::Binary, REQUEST, None)));
-}
-
-#[test]
-fn with_a_predictable_key_the_payload_becomes_a_request() {
-    let key = [0x37, 0xfa, 0x21, 0x3d];
-    let payload = payload_for(REQUEST, key);
-    assert!(!contains_request(&payload));
-    assert!(contains_request(&encode(true, Opcode::Binary, &payload, Some(key))));
-}
-
-#[test]
-fn with_a_random_key_for_each_frame_it_does_not() {
-    let predicted = random_bytes();
-    let payload = payload_for(REQUEST, predicted);
-    let mut key = random_bytes();
-    while key == predicted {
-        key = random_bytes(); // once in four billion runs
+fn only_our_pages(request: &Request) -> Result<(), Response> {
+    let Some(origin) = request.headers.get("origin") else { return Ok(()) };
+    let host = origin.split_once("://").map(|(_, host)| host);
+    match (host, request.headers.get("host")) {
+        (Some(origin), Some(ours)) if origin.eq_ignore_ascii_case(ours) => Ok(()),
+        _ => Err(Response::text(403, "This page may not open a WebSocket here")),
     }
-    assert!(!contains_request(&encode(true, Opcode::Binary, &payload, Some(key))));
+}
+
+#[test]
+fn page_with_another_origin_is_refused() {
+    use sockets_by_hand::ws::{Client, Error, Options, Server};
+    let options = Options { verify_client: Box::new(only_our_pages), ..Options::default() };
+    let server = Server::bind("127.0.0.1:0", options).unwrap();
+    let here = server.address().unwrap().to_string();
+    let handle = server.handle();
+    let serving = std::thread::spawn(|| server.serve(|socket| socket.send("welcome")));
+
+    let connect = |origin: Option<&str>| {
+        let mut client = Client::default();
+        origin.iter().for_each(|origin| client.headers.push("Origin", origin));
+        client.connect(&format!("ws://{here}/"))
+    };
+    for origin in [None, Some(format!("http://{here}"))] {
+        let mut socket = connect(origin.as_deref()).unwrap();
+        assert_eq!(socket.read().unwrap(), Some("welcome".into()), "{origin:?}");
+    }
+    for origin in [
+        "http://evil.example",
+        &format!("http://{here}.evil.example"),
+        &format!("http://evil.example/{here}"),
+        "null", // a page without an origin, such as a file
+        "",
+    ] {
+        let refused = connect(Some(origin)).err();
+        assert!(matches!(refused, Some(Error::Refused { status: 403, .. })), "{origin}");
+    }
+    handle.close();
+    serving.join().unwrap();
 }

@@ -1,26 +1,64 @@
-//! Chapter 13, exercise 1: a reason that fits.
+//! Chapter 13, exercise 1: a frame printer.
 //!
-//! A control frame has at most 125 bytes, and the code takes two. The limit counts bytes, not
-//! characters, and no character may be cut in two: `is_char_boundary` says where one begins.
+//! `&[u8]` is a reader that advances as it is read. So the loop is the one that reads from a
+//! connection. A payload that is shorter than its header says was cut short.
 
-fn fitting(reason: &str) -> &str {
-    let mut end = reason.len().min(123);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
+use std::io::Read;
+
+use sockets_by_hand::ws::frame::{Header, apply_mask};
+
+fn describe(mut capture: &[u8]) -> Vec<String> {
+    let mut lines = Vec::new();
+    loop {
+        let header = match Header::read(&mut capture) {
+            Ok(Some(header)) => header,
+            Ok(None) => return lines,
+            Err(e) => {
+                lines.push(e.to_string());
+                return lines;
+            }
+        };
+        let mut line = format!("{:?}, {} bytes", header.opcode, header.len);
+        if !header.fin {
+            line += ", to be continued";
+        }
+        let mut payload = Vec::new();
+        _ = Read::take(&mut capture, header.len).read_to_end(&mut payload); // memory does not fail
+        if let Some(key) = header.mask {
+            line += &format!(", masked with {key:02x?}");
+            apply_mask(&mut payload, key, 0);
+        }
+        line += &format!(": {:?}", String::from_utf8_lossy(&payload));
+        if (payload.len() as u64) < header.len {
+            line += " and the rest is missing";
+        }
+        lines.push(line);
     }
-    &reason[..end]
 }
 
 #[test]
-fn a_reason_is_cut_between_two_characters() {
-    use sockets_by_hand::ws::Close;
+fn captured_frames_are_described() {
+    let capture = b"\x81\x05Hello\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x01\x03Hel\x80\x02lo";
+    assert_eq!(
+        describe(capture),
+        [
+            r#"Text, 5 bytes: "Hello""#,
+            r#"Text, 5 bytes, masked with [37, fa, 21, 3d]: "Hello""#,
+            r#"Text, 3 bytes, to be continued: "Hel""#,
+            r#"Continuation, 2 bytes: "lo""#,
+        ]
+    );
+}
 
-    assert_eq!(fitting("time for tea"), "time for tea");
-    assert_eq!(fitting(&"x".repeat(200)), "x".repeat(123));
-    assert_eq!(fitting(&"차".repeat(50)), "차".repeat(41)); // three bytes each
-    assert_eq!(fitting(&"🍵".repeat(50)), "🍵".repeat(30)); // four: the 31st would end at 124
-
-    let reason = "차 마실 시간 ".repeat(20);
-    assert!(Close { code: Close::NORMAL, reason: reason.clone() }.encode().is_err());
-    assert!(Close { code: Close::NORMAL, reason: fitting(&reason).to_string() }.encode().is_ok());
+#[test]
+fn frames_before_an_illegal_or_incomplete_one_are_described() {
+    assert_eq!(
+        describe(b"\x89\x00\x83\x00\x81\x00"),
+        [r#"Ping, 0 bytes: """#, "an illegal frame arrived: its opcode is reserved"]
+    );
+    assert_eq!(
+        describe(b"\x82\x7f\0\0\0\x10\0\0\0\0abc"),
+        [r#"Binary, 68719476736 bytes: "abc" and the rest is missing"#]
+    );
+    assert_eq!(describe(b""), [""; 0]);
 }

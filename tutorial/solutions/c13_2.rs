@@ -1,56 +1,50 @@
-//! Chapter 13, exercise 2: validate UTF-8 without keeping the text.
+//! Chapter 13, exercise 2: a message whose length is not known yet.
 //!
-//! From one piece to the next, only an incomplete character must be kept: at most three bytes.
-//! `error_len()` says whether the bytes at the end are wrong or incomplete.
+//! The header of a frame says whether it is the last one. So a part that has been read is sent only
+//! after the next part has been read, or the end.
 
-use std::str::from_utf8;
+use std::io::{self, Read, Write};
 
-#[derive(Default)]
-struct Utf8Validator {
-    incomplete: Vec<u8>,
-}
+use sockets_by_hand::ws::frame::{Opcode, encode};
 
-impl Utf8Validator {
-    /// Adds a piece; `false` if it contains bytes that are not UTF-8.
-    fn feed(&mut self, piece: &[u8]) -> bool {
-        self.incomplete.extend_from_slice(piece);
-        let valid = match from_utf8(&self.incomplete) {
-            Ok(text) => text.len(),
-            Err(e) if e.error_len().is_none() => e.valid_up_to(),
-            Err(_) => return false,
-        };
-        self.incomplete.drain(..valid);
-        true
-    }
-
-    /// Whether the last character is complete: the text may end here.
-    fn is_complete(&self) -> bool {
-        self.incomplete.is_empty()
-    }
-}
-
-#[test]
-fn valid_text_is_valid_wherever_it_is_cut() {
-    let text = "tea, thé, 차, 🍵";
-    for first in 0..=text.len() {
-        for second in first..=text.len() {
-            let mut validator = Utf8Validator::default();
-            let bytes = text.as_bytes();
-            for piece in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
-                assert!(validator.feed(piece), "cut at {first} and {second}");
-                assert!(validator.incomplete.len() <= 3);
-            }
-            assert!(validator.is_complete());
+fn send_all(mut reader: impl Read, writer: &mut impl Write, size: usize) -> io::Result<()> {
+    let mut next = || {
+        let mut part = Vec::new();
+        reader.by_ref().take(size as u64).read_to_end(&mut part).map(|_| part)
+    };
+    let (mut opcode, mut part) = (Opcode::Binary, next()?);
+    loop {
+        let after = next()?;
+        writer.write_all(&encode(after.is_empty(), opcode, &part, None))?;
+        if after.is_empty() {
+            return Ok(());
         }
+        (opcode, part) = (Opcode::Continuation, after);
     }
 }
 
+#[cfg(test)]
+fn sent(message: &[u8], size: usize) -> Vec<u8> {
+    let mut wire = Vec::new();
+    send_all(message, &mut wire, size).unwrap();
+    wire
+}
+
 #[test]
-fn the_first_invalid_byte_is_found() {
-    assert!(!Utf8Validator::default().feed(b"caf\xe9 ")); // Latin-1
-    assert!(!Utf8Validator::default().feed(b"\xc0\x80")); // a zero, written longer than need be
-    let mut validator = Utf8Validator::default();
-    assert!(validator.feed(b"caf\xc3"));
-    assert!(!validator.is_complete());
-    assert!(!validator.feed(b"e"));
+fn only_the_last_frame_has_fin() {
+    assert_eq!(sent(b"Hello", 2), b"\x02\x02He\x00\x02ll\x80\x01o");
+    assert_eq!(sent(b"Hell", 2), b"\x02\x02He\x80\x02ll");
+    assert_eq!(sent(b"He", 2), b"\x82\x02He");
+    assert_eq!(sent(b"", 2), b"\x82\x00");
+}
+
+#[test]
+fn reader_reads_one_message() {
+    use sockets_by_hand::ws::message::{Incoming, Message, Reader};
+    let message: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let wire = sent(&message, 1000);
+    let mut reader = Reader::new(&wire[..], false, message.len());
+    let found = reader.read().unwrap();
+    assert_eq!(found, Some(Incoming::Message(Message::Binary(message))));
+    assert_eq!(reader.read().unwrap(), None);
 }

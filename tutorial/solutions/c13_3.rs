@@ -1,68 +1,46 @@
-//! Chapter 13, exercise 3: the round-trip time.
+//! Chapter 13, exercise 3: cache poisoning, and how masking prevents it.
 //!
-//! A pong has the bytes of its ping. Each ping gets a new number, so that the pong of an older ping,
-//! or an unsolicited one (RFC 6455 §5.5.3), is not taken for the answer. `Socket::read` does not
-//! return pongs, so this uses `Reader`.
+//! Masking twice with the same key changes nothing. So an attacker who knows the key sends the
+//! masked form of a request, and the mask turns it back into the request. The mask protects the
+//! proxy only because nobody can predict the key.
 
-use std::io::{self, BufReader, Write};
-use std::time::{Duration, Instant};
+use sockets_by_hand::ws::frame::{Opcode, apply_mask, encode};
+use sockets_by_hand::ws::random::random_bytes;
 
-use sockets_by_hand::net::Stream;
-use sockets_by_hand::ws::Error;
-use sockets_by_hand::ws::frame::{Opcode, encode};
-use sockets_by_hand::ws::message::{Incoming, Reader};
+const REQUEST: &[u8] = b"\r\nGET /a.js HTTP/1.1\r\nHost: bank.example\r\n\r\n";
 
-/// The client's end of a WebSocket whose handshake is done.
-struct Connection {
-    reader: Reader<BufReader<Stream>>,
-    writer: Stream,
-    pings: u64,
+/// What a proxy without WebSocket sees: a `GET` at the beginning of a line is a request.
+fn contains_request(wire: &[u8]) -> bool {
+    wire.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"GET /"))
 }
 
-impl Connection {
-    fn new(stream: Stream) -> Connection {
-        let reader = Reader::new(BufReader::new(stream.clone()), false, 1000);
-        Connection { reader, writer: stream, pings: 0 }
-    }
-
-    /// The time to the other end and back. Whatever else arrives meanwhile goes to `on_other`.
-    fn round_trip(&mut self, mut on_other: impl FnMut(Incoming)) -> Result<Duration, Error> {
-        self.pings += 1;
-        let payload = self.pings.to_be_bytes();
-        let start = Instant::now();
-        self.writer.write_all(&encode(true, Opcode::Ping, &payload, Some([7; 4])))?;
-        loop {
-            match self.reader.read()? {
-                Some(Incoming::Pong(pong)) if pong == payload => return Ok(start.elapsed()),
-                Some(other) => on_other(other),
-                None => return Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
-            }
-        }
-    }
+/// The payload that an attacker's page sends if it expects the masking key `key`.
+fn payload_for(wanted: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let mut payload = wanted.to_vec();
+    apply_mask(&mut payload, key, 0);
+    payload
 }
 
 #[test]
-fn a_pong_answers_only_its_own_ping() {
-    use sockets_by_hand::ws::Message;
-    use std::thread;
+fn without_a_mask_the_payload_can_be_a_request() {
+    assert!(contains_request(&encode(true, Opcode::Binary, REQUEST, None)));
+}
 
-    let (client, socket) = super::connection();
-    let other_end = thread::spawn(move || {
-        let mut writer = Stream::from(socket);
-        let mut reader = Reader::new(BufReader::new(writer.clone()), true, 1000);
-        let Ok(Some(Incoming::Ping(payload))) = reader.read() else { panic!("no ping") };
-        for (opcode, payload) in
-            [(Opcode::Pong, &b""[..]), (Opcode::Text, b"Hello"), (Opcode::Pong, &payload)]
-        {
-            writer.write_all(&encode(true, opcode, payload, None)).unwrap();
-        }
-    });
+#[test]
+fn with_a_predictable_key_the_payload_becomes_a_request() {
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    let payload = payload_for(REQUEST, key);
+    assert!(!contains_request(&payload));
+    assert!(contains_request(&encode(true, Opcode::Binary, &payload, Some(key))));
+}
 
-    let mut connection = Connection::new(client.into());
-    let mut others = Vec::new();
-    connection.round_trip(|other| others.push(other)).unwrap();
-    assert_eq!(others, [Incoming::Pong(vec![]), Incoming::Message(Message::from("Hello"))]);
-
-    other_end.join().unwrap();
-    assert!(connection.round_trip(|_| {}).is_err()); // the connection has ended
+#[test]
+fn with_a_random_key_for_each_frame_it_does_not() {
+    let predicted = random_bytes();
+    let payload = payload_for(REQUEST, predicted);
+    let mut key = random_bytes();
+    while key == predicted {
+        key = random_bytes(); // once in four billion runs
+    }
+    assert!(!contains_request(&encode(true, Opcode::Binary, &payload, Some(key))));
 }

@@ -1,40 +1,26 @@
-//! Chapter 14, exercise 1: accept only our own page.
+//! Chapter 14, exercise 1: a reason that fits.
 //!
-//! A browser always sends the `Origin` of the page, and the page cannot change it. Programs that are
-//! no browsers may send none, or any: this protects the users of browsers, and nothing else.
-//!
-//! To compare with `Host` is not enough for a server on the user's own machine: a bad site can make
-//! its name resolve to that machine (*DNS rebinding*), and then both headers have that name.
+//! A control frame has at most 125 bytes, and the code takes two. The limit counts bytes, not
+//! characters, and no character may be cut in two: `is_char_boundary` says where one begins.
 
-use sockets_by_hand::http::{Request, Response};
-
-fn only_from(ours: &str, request: &Request) -> Result<(), Response> {
-    match request.headers.get("origin") {
-        Some(origin) if origin == ours => Ok(()),
-        None => Ok(()), // not a browser: authenticate it in another way
-        Some(_) => Err(Response::text(403, "This origin is not allowed")),
+fn fitting(reason: &str) -> &str {
+    let mut end = reason.len().min(123);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
     }
+    &reason[..end]
 }
 
 #[test]
-fn a_page_of_another_origin_gets_a_403() {
-    use sockets_by_hand::ws::{Client, Error, Options, Server, connect};
-    use std::thread;
+fn a_reason_is_cut_between_two_characters() {
+    use sockets_by_hand::ws::Close;
 
-    let verify_client = Box::new(|request: &_| only_from("http://localhost:8080", request));
-    let options = Options { verify_client, ..Options::default() };
-    let server = Server::bind("127.0.0.1:0", options).unwrap();
-    let url = format!("ws://{}/", server.address().unwrap());
-    thread::spawn(|| server.serve(|mut socket| socket.read().map(drop)));
+    assert_eq!(fitting("time for tea"), "time for tea");
+    assert_eq!(fitting(&"x".repeat(200)), "x".repeat(123));
+    assert_eq!(fitting(&"차".repeat(50)), "차".repeat(41)); // three bytes each
+    assert_eq!(fitting(&"🍵".repeat(50)), "🍵".repeat(30)); // four: the 31st would end at 124
 
-    let from = |origin| {
-        let mut client = Client::default();
-        client.headers.push("Origin", origin);
-        client.connect(&url).map(drop)
-    };
-    assert!(from("http://localhost:8080").is_ok());
-    let longer = from("http://localhost:8080.example");
-    assert!(matches!(longer, Err(Error::Refused { status: 403, .. })), "{longer:?}");
-    assert!(from("null").is_err()); // a page from a file
-    assert!(connect(&url).is_ok());
+    let reason = "차 마실 시간 ".repeat(20);
+    assert!(Close { code: Close::NORMAL, reason: reason.clone() }.encode().is_err());
+    assert!(Close { code: Close::NORMAL, reason: fitting(&reason).to_string() }.encode().is_ok());
 }

@@ -1,52 +1,56 @@
-//! Chapter 14, exercise 2: a graceful shutdown.
+//! Chapter 14, exercise 2: validate UTF-8 without keeping the text.
 //!
-//! Stop accepting, then send a close frame to every client: 1001, "going away". No client is missed.
-//! `serve_client` checks whether the server is closed, and adds the client to the list, under one
-//! lock: a client whose handshake is under way is in the list before `shut_down` reads it, or gets a
-//! 503.
+//! From one piece to the next, only an incomplete character must be kept: at most three bytes.
+//! `error_len()` says whether the bytes at the end are wrong or incomplete.
 
-use std::time::Duration;
+use std::str::from_utf8;
 
-use sockets_by_hand::net::server::Handle;
-use sockets_by_hand::ws::{Close, server::Clients};
+#[derive(Default)]
+struct Utf8Validator {
+    incomplete: Vec<u8>,
+}
 
-const REASON: &str = "the server shuts down";
-
-fn shut_down(handle: &Handle, clients: &Clients) {
-    handle.close();
-    for client in clients.all() {
-        // Shorter than the 30 s of `close`: a client that does not answer delays the shutdown.
-        _ = client.close_within(Close::GOING_AWAY, REASON, Duration::from_secs(5));
+impl Utf8Validator {
+    /// Adds a piece; `false` if it contains bytes that are not UTF-8.
+    fn feed(&mut self, piece: &[u8]) -> bool {
+        self.incomplete.extend_from_slice(piece);
+        let valid = match from_utf8(&self.incomplete) {
+            Ok(text) => text.len(),
+            Err(e) if e.error_len().is_none() => e.valid_up_to(),
+            Err(_) => return false,
+        };
+        self.incomplete.drain(..valid);
+        true
     }
-    handle.wait();
+
+    /// Whether the last character is complete: the text may end here.
+    fn is_complete(&self) -> bool {
+        self.incomplete.is_empty()
+    }
 }
 
 #[test]
-fn every_client_gets_1001() {
-    use sockets_by_hand::ws::{Options, Server, connect};
-    use std::thread;
-
-    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-    let url = format!("ws://{}/", server.address().unwrap());
-    let (handle, clients) = (server.handle(), server.clients());
-    let serving = thread::spawn(|| {
-        server.serve(|mut socket| {
-            while socket.read()?.is_some() {}
-            Ok(())
-        })
-    });
-    let sockets = [(); 3].map(|()| connect(&url).unwrap());
-    let readers = sockets.map(|mut socket| {
-        thread::spawn(move || {
-            while socket.read().unwrap().is_some() {}
-            socket.closed().cloned().unwrap()
-        })
-    });
-
-    shut_down(&handle, &clients);
-    serving.join().unwrap();
-    for reader in readers {
-        let close = Close { code: Close::GOING_AWAY, reason: REASON.to_string() };
-        assert_eq!(reader.join().unwrap(), close);
+fn valid_text_is_valid_wherever_it_is_cut() {
+    let text = "tea, thé, 차, 🍵";
+    for first in 0..=text.len() {
+        for second in first..=text.len() {
+            let mut validator = Utf8Validator::default();
+            let bytes = text.as_bytes();
+            for piece in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
+                assert!(validator.feed(piece), "cut at {first} and {second}");
+                assert!(validator.incomplete.len() <= 3);
+            }
+            assert!(validator.is_complete());
+        }
     }
+}
+
+#[test]
+fn the_first_invalid_byte_is_found() {
+    assert!(!Utf8Validator::default().feed(b"caf\xe9 ")); // Latin-1
+    assert!(!Utf8Validator::default().feed(b"\xc0\x80")); // a zero, written longer than need be
+    let mut validator = Utf8Validator::default();
+    assert!(validator.feed(b"caf\xc3"));
+    assert!(!validator.is_complete());
+    assert!(!validator.feed(b"e"));
 }

@@ -1,82 +1,68 @@
-//! Chapter 14, exercise 3: a rate limit.
+//! Chapter 14, exercise 3: the round-trip time.
 //!
-//! A *token bucket*: a message takes one token, and every `refill` adds one, until the bucket is
-//! full. So a client may send ten messages at once now and then, but not all the time. More than that
-//! violates the server's policy, not the protocol: 1008.
+//! A pong has the bytes of its ping. Each ping gets a new number, so that the pong of an older ping,
+//! or an unsolicited one (RFC 6455 §5.5.3), is not taken for the answer. `Socket::read` does not
+//! return pongs, so this uses `Reader`.
 
+use std::io::{self, BufReader, Write};
 use std::time::{Duration, Instant};
 
-use sockets_by_hand::ws::{Error, Socket};
+use sockets_by_hand::net::Stream;
+use sockets_by_hand::ws::Error;
+use sockets_by_hand::ws::frame::{Opcode, encode};
+use sockets_by_hand::ws::message::{Incoming, Reader};
 
-/// The close code of RFC 6455 §7.4.1.
-const POLICY_VIOLATION: u16 = 1008;
-
-struct Bucket {
-    size: u32,
-    /// The time for one token.
-    refill: Duration,
-    tokens: u32,
-    since: Instant,
+/// The client's end of a WebSocket whose handshake is done.
+struct Connection {
+    reader: Reader<BufReader<Stream>>,
+    writer: Stream,
+    pings: u64,
 }
 
-impl Bucket {
-    fn full(size: u32, refill: Duration, now: Instant) -> Bucket {
-        Bucket { size, refill, tokens: size, since: now }
+impl Connection {
+    fn new(stream: Stream) -> Connection {
+        let reader = Reader::new(BufReader::new(stream.clone()), false, 1000);
+        Connection { reader, writer: stream, pings: 0 }
     }
 
-    /// Takes a token, if there is one.
-    fn take(&mut self, now: Instant) -> bool {
-        while self.tokens < self.size && now.duration_since(self.since) >= self.refill {
-            self.tokens += 1;
-            self.since += self.refill;
+    /// The time to the other end and back. Whatever else arrives meanwhile goes to `on_other`.
+    fn round_trip(&mut self, mut on_other: impl FnMut(Incoming)) -> Result<Duration, Error> {
+        self.pings += 1;
+        let payload = self.pings.to_be_bytes();
+        let start = Instant::now();
+        self.writer.write_all(&encode(true, Opcode::Ping, &payload, Some([7; 4])))?;
+        loop {
+            match self.reader.read()? {
+                Some(Incoming::Pong(pong)) if pong == payload => return Ok(start.elapsed()),
+                Some(other) => on_other(other),
+                None => return Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
+            }
         }
-        if self.tokens == self.size {
-            self.since = now; // a full bucket gets no more
-        }
-        let allowed = self.tokens > 0;
-        self.tokens -= u32::from(allowed);
-        allowed
     }
-}
-
-fn echo(mut socket: Socket, size: u32, refill: Duration) -> Result<(), Error> {
-    let mut bucket = Bucket::full(size, refill, Instant::now());
-    while let Some(message) = socket.read()? {
-        if !bucket.take(Instant::now()) {
-            return socket.close(POLICY_VIOLATION, "too many messages"); // and drop the socket
-        }
-        socket.send(message)?;
-    }
-    Ok(())
 }
 
 #[test]
-fn a_bucket_is_refilled_up_to_its_size() {
-    let start = Instant::now();
-    let after = |seconds| start + Duration::from_secs(seconds);
-    let mut bucket = Bucket::full(2, Duration::from_secs(10), start);
-    assert_eq!([0, 0, 0].map(|s| bucket.take(after(s))), [true, true, false]);
-    assert_eq!([9, 10, 19, 20].map(|s| bucket.take(after(s))), [false, true, false, true]);
-    assert_eq!([500, 500, 500].map(|s| bucket.take(after(s))), [true, true, false]);
-}
-
-#[test]
-fn the_fourth_message_at_once_gets_1008() {
-    use sockets_by_hand::ws::{Close, Options, Server, connect};
+fn a_pong_answers_only_its_own_ping() {
+    use sockets_by_hand::ws::Message;
     use std::thread;
 
-    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-    let url = format!("ws://{}/", server.address().unwrap());
-    thread::spawn(|| server.serve(|socket| echo(socket, 3, Duration::from_secs(3600))));
+    let (client, socket) = super::connection();
+    let other_end = thread::spawn(move || {
+        let mut writer = Stream::from(socket);
+        let mut reader = Reader::new(BufReader::new(writer.clone()), true, 1000);
+        let Ok(Some(Incoming::Ping(payload))) = reader.read() else { panic!("no ping") };
+        for (opcode, payload) in
+            [(Opcode::Pong, &b""[..]), (Opcode::Text, b"Hello"), (Opcode::Pong, &payload)]
+        {
+            writer.write_all(&encode(true, opcode, payload, None)).unwrap();
+        }
+    });
 
-    let mut client = connect(&url).unwrap();
-    for _ in 0..4 {
-        client.send("and another thing").unwrap();
-    }
-    for _ in 0..3 {
-        assert!(client.read().unwrap().is_some());
-    }
-    assert_eq!(client.read().unwrap(), None);
-    let close = Close { code: POLICY_VIOLATION, reason: "too many messages".to_string() };
-    assert_eq!(client.closed(), Some(&close));
+    let mut connection = Connection::new(client.into());
+    let mut others = Vec::new();
+    connection.round_trip(|other| others.push(other)).unwrap();
+    assert_eq!(others, [Incoming::Pong(vec![]), Incoming::Message(Message::from("Hello"))]);
+
+    other_end.join().unwrap();
+    assert!(connection.round_trip(|_| {}).is_err()); // the connection has ended
 }

@@ -1,35 +1,40 @@
-//! Chapter 17, exercise 1: a line for each packet of a payload.
+//! Chapter 17, exercise 1: accept only our own page.
 //!
-//! `Packet` is an enum, so a `match` names every type, and the compiler sees that none is missing.
-//! A payload with one malformed packet is malformed as a whole: the result is `None`.
+//! A browser always sends the `Origin` of the page, and the page cannot change it. Programs that are
+//! no browsers may send none, or any: this protects the users of browsers, and nothing else.
+//!
+//! To compare with `Host` is not enough for a server on the user's own machine: a bad site can make
+//! its name resolve to that machine (*DNS rebinding*), and then both headers have that name.
 
-use sockets_by_hand::engineio::Packet;
-use sockets_by_hand::ws::Message;
+use sockets_by_hand::http::{Request, Response};
 
-fn describe(payload: &str) -> Option<Vec<String>> {
-    let line = |packet| match packet {
-        Packet::Open(data) => format!("open {data}"),
-        Packet::Close => "close".to_string(),
-        Packet::Ping(data) => format!("ping {data:?}"),
-        Packet::Pong(data) => format!("pong {data:?}"),
-        Packet::Message(Message::Text(text)) => format!("message {text:?}"),
-        Packet::Message(Message::Binary(bytes)) => format!("{} bytes", bytes.len()),
-        Packet::Upgrade => "upgrade".to_string(),
-        Packet::Noop => "noop".to_string(),
+fn only_from(ours: &str, request: &Request) -> Result<(), Response> {
+    match request.headers.get("origin") {
+        Some(origin) if origin == ours => Ok(()),
+        None => Ok(()), // not a browser: authenticate it in another way
+        Some(_) => Err(Response::text(403, "This origin is not allowed")),
+    }
+}
+
+#[test]
+fn a_page_of_another_origin_gets_a_403() {
+    use sockets_by_hand::ws::{Client, Error, Options, Server, connect};
+    use std::thread;
+
+    let verify_client = Box::new(|request: &_| only_from("http://localhost:8080", request));
+    let options = Options { verify_client, ..Options::default() };
+    let server = Server::bind("127.0.0.1:0", options).unwrap();
+    let url = format!("ws://{}/", server.address().unwrap());
+    thread::spawn(|| server.serve(|mut socket| socket.read().map(drop)));
+
+    let from = |origin| {
+        let mut client = Client::default();
+        client.headers.push("Origin", origin);
+        client.connect(&url).map(drop)
     };
-    Some(Packet::parse_payload(payload)?.into_iter().map(line).collect())
-}
-
-#[test]
-fn each_packet_has_a_line() {
-    let lines = describe("4one\x1ebAQID\x1e2probe\x1e1").unwrap();
-    assert_eq!(lines, ["message \"one\"", "3 bytes", "ping \"probe\"", "close"]);
-    assert_eq!(describe("4").unwrap(), ["message \"\""]);
-}
-
-#[test]
-fn a_payload_with_one_malformed_packet_is_refused() {
-    assert_eq!(describe("4one\x1e"), None); // an empty packet has no type
-    assert_eq!(describe("4one\x1eb!!!!"), None);
-    assert_eq!(describe(""), None);
+    assert!(from("http://localhost:8080").is_ok());
+    let longer = from("http://localhost:8080.example");
+    assert!(matches!(longer, Err(Error::Refused { status: 403, .. })), "{longer:?}");
+    assert!(from("null").is_err()); // a page from a file
+    assert!(connect(&url).is_ok());
 }

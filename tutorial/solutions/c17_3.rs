@@ -1,142 +1,82 @@
-//! Chapter 17, exercise 3: a client that polls.
+//! Chapter 17, exercise 3: a rate limit.
 //!
-//! One connection carries the `GET`s, the other the `POST`s. One thread uses both in turn. `next` polls
-//! again and again, answers pings, and returns the messages. It answers pings only while it runs: if
-//! nobody calls `next` for 45 s, the server ends the session.
+//! A *token bucket*: a message takes one token, and every `refill` adds one, until the bucket is
+//! full. So a client may send ten messages at once now and then, but not all the time. More than that
+//! violates the server's policy, not the protocol: 1008.
 
-use std::collections::VecDeque;
-use std::io::{BufReader, Write};
+use std::time::{Duration, Instant};
 
-use sockets_by_hand::engineio::Packet;
-use sockets_by_hand::http::{Error, Request, Response};
-use sockets_by_hand::net::Stream;
-use sockets_by_hand::ws::Message;
+use sockets_by_hand::ws::{Error, Socket};
 
-struct Client {
-    host: String,
-    sid: String,
-    /// The connection of the `GET`s.
-    get: BufReader<Stream>,
-    /// The connection of the `POST`s.
-    post: BufReader<Stream>,
-    /// The packets that have arrived and have not been read.
-    packets: VecDeque<Packet>,
+/// The close code of RFC 6455 §7.4.1.
+const POLICY_VIOLATION: u16 = 1008;
+
+struct Bucket {
+    size: u32,
+    /// The time for one token.
+    refill: Duration,
+    tokens: u32,
+    since: Instant,
 }
 
-const MALFORMED: Error = Error::Refused(400, "the response is no payload");
-
-impl Client {
-    fn connect(host: &str) -> Result<Client, Error> {
-        let get = BufReader::new(Stream::connect(host)?);
-        let post = BufReader::new(Stream::connect(host)?);
-        let (host, sid) = (host.to_string(), String::new());
-        let mut client = Client { host, sid, get, post, packets: VecDeque::new() };
-        client.poll()?;
-        let Some(Packet::Open(data)) = client.packets.pop_front() else {
-            return Err(MALFORMED);
-        };
-        client.sid = data.split('"').nth(3).ok_or(MALFORMED)?.to_string();
-        Ok(client)
+impl Bucket {
+    fn full(size: u32, refill: Duration, now: Instant) -> Bucket {
+        Bucket { size, refill, tokens: size, since: now }
     }
 
-    fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.post(Packet::Message(message.into()))
-    }
-
-    /// The next message, or `None` when the server has ended the session.
-    fn next(&mut self) -> Result<Option<Message>, Error> {
-        loop {
-            match self.packets.pop_front() {
-                Some(Packet::Message(message)) => return Ok(Some(message)),
-                Some(Packet::Ping(data)) => self.post(Packet::Pong(data))?,
-                Some(Packet::Close) => return Ok(None),
-                Some(_) => {}
-                None => self.poll()?,
-            }
+    /// Takes a token, if there is one.
+    fn take(&mut self, now: Instant) -> bool {
+        while self.tokens < self.size && now.duration_since(self.since) >= self.refill {
+            self.tokens += 1;
+            self.since += self.refill;
         }
-    }
-
-    fn poll(&mut self) -> Result<(), Error> {
-        let request = self.request("GET").encode(b"");
-        let body = send(&mut self.get, &request)?;
-        let text = String::from_utf8(body).map_err(|_| MALFORMED)?;
-        self.packets.extend(Packet::parse_payload(&text).ok_or(MALFORMED)?);
-        Ok(())
-    }
-
-    fn post(&mut self, packet: Packet) -> Result<(), Error> {
-        let mut payload = String::new();
-        packet.write(&mut payload);
-        let request = self.request("POST").encode(payload.as_bytes());
-        send(&mut self.post, &request).map(drop)
-    }
-
-    fn request(&self, method: &str) -> Request {
-        let sid = if self.sid.is_empty() { String::new() } else { format!("&sid={}", self.sid) };
-        let target = format!("/socket.io/?EIO=4&transport=polling{sid}");
-        let mut request = Request::new(method, &target);
-        request.headers.push("Host", &self.host);
-        request
+        if self.tokens == self.size {
+            self.since = now; // a full bucket gets no more
+        }
+        let allowed = self.tokens > 0;
+        self.tokens -= u32::from(allowed);
+        allowed
     }
 }
 
-/// Sends a request, and returns the body of the response.
-fn send(connection: &mut BufReader<Stream>, request: &[u8]) -> Result<Vec<u8>, Error> {
-    connection.get_mut().write_all(request)?;
-    let response = Response::read(connection, 1_000_000)?;
-    match response.status {
-        200 => Ok(response.body),
-        status => Err(Error::Refused(status, "the server refused the request")),
+fn echo(mut socket: Socket, size: u32, refill: Duration) -> Result<(), Error> {
+    let mut bucket = Bucket::full(size, refill, Instant::now());
+    while let Some(message) = socket.read()? {
+        if !bucket.take(Instant::now()) {
+            return socket.close(POLICY_VIOLATION, "too many messages"); // and drop the socket
+        }
+        socket.send(message)?;
     }
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use sockets_by_hand::engineio::{Event, Options, Server};
-    use std::sync::{Arc, mpsc};
+#[test]
+fn a_bucket_is_refilled_up_to_its_size() {
+    let start = Instant::now();
+    let after = |seconds| start + Duration::from_secs(seconds);
+    let mut bucket = Bucket::full(2, Duration::from_secs(10), start);
+    assert_eq!([0, 0, 0].map(|s| bucket.take(after(s))), [true, true, false]);
+    assert_eq!([9, 10, 19, 20].map(|s| bucket.take(after(s))), [false, true, false, true]);
+    assert_eq!([500, 500, 500].map(|s| bucket.take(after(s))), [true, true, false]);
+}
+
+#[test]
+fn the_fourth_message_at_once_gets_1008() {
+    use sockets_by_hand::ws::{Close, Options, Server, connect};
     use std::thread;
-    use std::time::Duration;
 
-    /// The server sends numbers for longer than a session lasts whose client answers no ping.
-    #[test]
-    fn the_session_outlives_the_first_pings() {
-        let (ping_interval, ping_timeout) = (Duration::from_millis(50), Duration::from_secs(2));
-        let options = Options { ping_interval, ping_timeout, ..Options::default() };
-        let server = Server::bind("127.0.0.1:0", options).unwrap();
-        let address = server.address().unwrap().to_string();
-        let (sender, sessions) = mpsc::channel();
-        thread::spawn(move || {
-            server.serve(move |session| {
-                sender.send(session.clone()).unwrap();
-                let session = session.clone();
-                Box::new(move |event| match event {
-                    Event::Message(Message::Text(text)) if text == "bye" => {
-                        session.close("forced close");
-                    }
-                    Event::Message(message) => {
-                        session.send(&Arc::new(Packet::Message(message).into()));
-                    }
-                    Event::Close(_) => {}
-                })
-            });
-        });
+    let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+    let url = format!("ws://{}/", server.address().unwrap());
+    thread::spawn(|| server.serve(|socket| echo(socket, 3, Duration::from_secs(3600))));
 
-        let mut client = Client::connect(&address).unwrap();
-        let session = sessions.recv().unwrap();
-        let counting = thread::spawn(move || {
-            for n in 1..=7 {
-                thread::sleep(Duration::from_millis(300)); // a ping is sent in between
-                session.send(&Arc::new(Packet::Message(n.to_string().into()).into()));
-            }
-        });
-        for n in 1..=7 {
-            assert_eq!(client.next().unwrap(), Some(n.to_string().into()));
-        }
-        counting.join().unwrap();
-        client.send(vec![1, 2, 3]).unwrap();
-        assert_eq!(client.next().unwrap(), Some(vec![1, 2, 3].into()));
-        client.send("bye").unwrap();
-        assert_eq!(client.next().unwrap(), None);
+    let mut client = connect(&url).unwrap();
+    for _ in 0..4 {
+        client.send("and another thing").unwrap();
     }
+    for _ in 0..3 {
+        assert!(client.read().unwrap().is_some());
+    }
+    assert_eq!(client.read().unwrap(), None);
+    let close = Close { code: POLICY_VIOLATION, reason: "too many messages".to_string() };
+    assert_eq!(client.closed(), Some(&close));
 }

@@ -1,90 +1,118 @@
-//! Chapter 18, exercise 2: a client that notices when its server is gone.
+//! Chapter 18, exercise 2: a room for each path.
 //!
-//! The open packet says how often the server pings, and how long a pong may take. If no ping has arrived
-//! for the sum of the two, the server is gone. The timer is in a field: a new one in its place drops the
-//! old one, and so cancels it.
+//! The first client of a path makes its room, and the last one removes it. If empty rooms stayed, any
+//! client could fill the memory, with one new path after the other.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sockets_by_hand::json::Value;
-use sockets_by_hand::net::clock::{self, Timer};
-use sockets_by_hand::ws::{Error, Message, Socket, connect};
+use sockets_by_hand::http::Response;
+use sockets_by_hand::ws::{Error, Message, Options, Sender, Server, Socket};
 
-struct Client {
-    socket: Socket,
-    /// How long the server may be silent.
-    read_timeout: Duration,
-    _timer: Timer,
-}
+#[derive(Default)]
+struct Rooms(Mutex<HashMap<String, Vec<Sender>>>);
 
-impl Client {
-    fn connect(host: &str) -> Result<Client, Error> {
-        let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket");
-        let mut socket = connect(&url)?;
-        let open = match socket.read()? {
-            Some(Message::Text(text)) => text,
-            _ => return Err(Error::Protocol("there is no open packet")),
-        };
-        let open = open.strip_prefix('0').and_then(|json| Value::parse(json).ok());
-        let open = open.ok_or(Error::Protocol("the open packet is no JSON"))?;
-        let millis = |name: &str| open[name].as_f64().unwrap_or_default() as u64;
-        let read_timeout = Duration::from_millis(millis("pingInterval") + millis("pingTimeout"));
-        let _timer = terminate_after(&socket, read_timeout);
-        Ok(Client { socket, read_timeout, _timer })
+impl Rooms {
+    fn join(&self, path: &str, sender: Sender) -> Membership<'_> {
+        self.lock().entry(path.to_string()).or_default().push(sender.clone());
+        Membership { rooms: self, path: path.to_string(), sender }
     }
 
-    /// The next message; `None` when the session has ended, or the server pings no more.
-    fn next(&mut self) -> Result<Option<Message>, Error> {
-        loop {
-            match self.socket.read()? {
-                Some(Message::Text(packet)) if packet == "2" => {
-                    self._timer = terminate_after(&self.socket, self.read_timeout);
-                    self.socket.send("3")?;
-                }
-                Some(Message::Text(packet)) if packet.starts_with('4') => {
-                    return Ok(Some(packet[1..].into()));
-                }
-                Some(Message::Text(_)) => {}
-                end_or_bytes => return Ok(end_or_bytes),
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Sender>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client in a room. It leaves the room when this is dropped.
+struct Membership<'a> {
+    rooms: &'a Rooms,
+    path: String,
+    sender: Sender,
+}
+
+impl Membership<'_> {
+    /// Sends a message to all others in the room.
+    fn broadcast(&self, text: &str) {
+        let members = self.rooms.lock().get(&self.path).cloned().unwrap_or_default();
+        for other in members.iter().filter(|other| **other != self.sender) {
+            _ = other.send(text); // if it fails, that client is about to leave
+        }
+    }
+}
+
+impl Drop for Membership<'_> {
+    fn drop(&mut self) {
+        let mut rooms = self.rooms.lock();
+        if let Some(room) = rooms.get_mut(&self.path) {
+            room.retain(|other| *other != self.sender);
+            if room.is_empty() {
+                rooms.remove(&self.path);
             }
         }
     }
 }
 
-/// Terminates the connection after that time, which wakes the thread that reads.
-fn terminate_after(socket: &Socket, timeout: Duration) -> Timer {
-    let sender = socket.sender();
-    clock::after(timeout, move || sender.terminate())
+fn chat(rooms: &Rooms, mut socket: Socket) -> Result<(), Error> {
+    let membership = rooms.join(socket.request.path(), socket.sender());
+    socket.send(format!("welcome to {}", membership.path))?;
+    while let Some(message) = socket.read()? {
+        if let Message::Text(text) = message {
+            membership.broadcast(&text);
+        }
+    }
+    Ok(())
+}
+
+/// The same page for every room: it opens a WebSocket to the path that it was fetched from.
+fn bind(address: &str, page: &'static str) -> std::io::Result<Server> {
+    let mut server = Server::bind(address, Options::default())?;
+    server.page(|_, _| Response::html(page));
+    Ok(server)
+}
+
+fn serve(server: Server) {
+    let rooms = Rooms::default();
+    server.serve(move |socket| chat(&rooms, socket));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::ws::{Options, Server};
-    use std::thread;
+    use sockets_by_hand::ws::connect;
 
     #[test]
-    fn the_connection_ends_when_the_pings_end_and_not_before() {
-        // It sends three pings, which take longer than the timeout in all, and then nothing.
-        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-        let address = server.address().unwrap().to_string();
-        thread::spawn(|| {
-            server.serve(|mut socket| {
-                socket
-                    .send(r#"0{"sid":"x","upgrades":[],"pingInterval":700,"pingTimeout":1300}"#)?;
-                for _ in 0..3 {
-                    thread::sleep(Duration::from_millis(700));
-                    socket.send("2")?;
-                    assert_eq!(socket.read()?, Some("3".into()));
-                }
-                socket.send("4still here")?;
-                socket.read().map(drop) // waits until the client has gone
-            })
-        });
+    fn messages_reach_only_the_same_room() {
+        let server = bind("127.0.0.1:0", "a page").unwrap();
+        let url = format!("ws://{}", server.address().unwrap());
+        std::thread::spawn(|| serve(server));
+        let join = |path: &str| {
+            let mut client = connect(&format!("{url}{path}")).unwrap();
+            assert_eq!(client.read().unwrap(), Some(format!("welcome to {path}").into()));
+            client
+        };
+        let (ann, mut bob) = (join("/tea"), join("/tea"));
+        let (eve, mut guy) = (join("/coffee"), join("/coffee"));
 
-        let mut client = Client::connect(&address).unwrap();
-        assert_eq!(client.next().unwrap(), Some("still here".into()));
-        assert_eq!(client.next().unwrap_or(None), None);
-        assert_eq!(client.socket.closed().map(|close| close.code), Some(1006));
+        eve.send("is anyone here?").unwrap();
+        ann.send("one lump or two?").unwrap();
+        assert_eq!(bob.read().unwrap(), Some("one lump or two?".into()));
+        assert_eq!(guy.read().unwrap(), Some("is anyone here?".into()));
+    }
+
+    #[test]
+    fn a_room_ends_with_its_last_client() {
+        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+        let (url, handle) = (format!("ws://{}/tea", server.address().unwrap()), server.handle());
+        let serving = std::thread::spawn(|| {
+            let rooms = std::sync::Arc::new(Rooms::default());
+            let shared = rooms.clone();
+            server.serve(move |socket| chat(&shared, socket));
+            rooms
+        });
+        let mut ann = connect(&url).unwrap();
+        assert_eq!(ann.read().unwrap(), Some("welcome to /tea".into()));
+        drop(ann);
+        handle.close();
+        assert!(serving.join().unwrap().lock().is_empty());
     }
 }

@@ -1,126 +1,110 @@
-//! Chapter 18, exercise 3: a client that is upgraded while the server sends.
+//! Chapter 18, exercise 3: a page that reconnects receives the messages that it has missed.
 //!
-//! Four rules. The client posts nothing during the upgrade. It waits for the response to the `GET` that
-//! is held, which may carry messages. Only then it sends `5`. What arrives over the WebSocket comes after
-//! all that. No second thread is needed: the server answers the `GET` when it receives the probe.
+//! Each message is sent with its number, as `17 Hello`. A page that reconnects sends in its query the
+//! last number that it received: `?since=17`. The last hundred messages are kept. A page that was
+//! disconnected for longer sees by the numbers that some are missing.
 
-use std::io::{BufReader, Write};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sockets_by_hand::engineio::Packet;
-use sockets_by_hand::http::{Error, Request, Response};
-use sockets_by_hand::net::Stream;
-use sockets_by_hand::ws::{self, Message, Socket};
+use sockets_by_hand::ws::{Error, Message, Options, Sender, Server};
 
-struct Polling {
-    host: String,
-    sid: String,
-    reader: BufReader<Stream>,
+const KEPT: usize = 100;
+
+/// The longest message. A hundred of them are kept: without a limit, a client could fill the memory.
+const LONGEST: usize = 1000;
+
+/// The last messages, and the clients that receive the next ones. Both are under one lock: otherwise a
+/// client could receive a message twice, or not at all.
+#[derive(Default)]
+struct Log {
+    last: u64,
+    lines: VecDeque<(u64, String)>,
+    clients: Vec<Sender>,
 }
 
-impl Polling {
-    fn connect(host: &str) -> Result<Polling, Error> {
-        let reader = BufReader::new(Stream::connect(host)?);
-        let mut polling = Polling { host: host.to_string(), sid: String::new(), reader };
-        polling.send_get()?;
-        match polling.receive()?.pop() {
-            Some(Packet::Open(data)) => {
-                polling.sid = data.split('"').nth(3).unwrap_or_default().to_string();
-                Ok(polling)
+impl Log {
+    fn broadcast(&mut self, text: &str) {
+        self.last += 1;
+        let line = format!("{} {text}", self.last);
+        if self.lines.len() == KEPT {
+            self.lines.pop_front();
+        }
+        self.lines.push_back((self.last, line.clone()));
+        self.clients.retain(|client| client.send(line.as_str()).is_ok());
+    }
+
+    /// Adds a client, and sends it the messages after number `since`.
+    fn add(&mut self, client: Sender, since: u64) -> Result<(), Error> {
+        for (_, line) in self.lines.iter().filter(|(number, _)| *number > since) {
+            client.send(line.as_str())?;
+        }
+        self.clients.push(client);
+        Ok(())
+    }
+}
+
+fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bind(address: &str) -> std::io::Result<Server> {
+    Server::bind(address, Options { max_payload: LONGEST, ..Options::default() })
+}
+
+fn serve(server: Server) {
+    let log = Mutex::new(Log::default());
+    server.serve(move |mut socket| {
+        let since = socket.request.query("since").and_then(|since| since.parse().ok());
+        lock(&log).add(socket.sender(), since.unwrap_or(u64::MAX))?;
+        while let Some(message) = socket.read()? {
+            if let Message::Text(text) = message {
+                lock(&log).broadcast(&text);
             }
-            _ => Err(Error::Refused(400, "there is no open packet")),
         }
-    }
-
-    fn send_get(&mut self) -> Result<(), Error> {
-        let sid = if self.sid.is_empty() { String::new() } else { format!("&sid={}", self.sid) };
-        let target = format!("/socket.io/?EIO=4&transport=polling{sid}");
-        let mut request = Request::new("GET", &target);
-        request.headers.push("Host", &self.host);
-        Ok(self.reader.get_mut().write_all(&request.encode(b""))?)
-    }
-
-    fn receive(&mut self) -> Result<Vec<Packet>, Error> {
-        let body = Response::read(&mut self.reader, 1_000_000)?.body;
-        let packets = String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
-        packets.ok_or(Error::Refused(400, "the response is no payload"))
-    }
-
-    /// Opens a WebSocket, and probes it. Returns it, and the packets that arrived meanwhile.
-    fn probe(mut self) -> Result<(Socket, Vec<Packet>), ws::Error> {
-        self.send_get()?;
-        let Polling { host, sid, .. } = &self;
-        let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket&sid={sid}");
-        let mut socket = ws::connect(&url)?;
-        socket.send("2probe")?;
-        if socket.read()? != Some(Message::from("3probe")) {
-            return Err(ws::Error::Protocol("the probe was not answered"));
-        }
-        Ok((socket, self.receive()?))
-    }
-}
-
-/// After this, the server sends all packets over the WebSocket.
-fn upgrade(socket: &Socket) -> Result<(), ws::Error> {
-    socket.send("5")
+        lock(&log).clients.retain(|client| *client != socket.sender());
+        Ok(())
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::engineio::{Options, Server};
-    use std::sync::{Arc, mpsc};
-    use std::thread;
+    use sockets_by_hand::ws::{Socket, connect};
 
-    fn numbers(packets: Vec<Packet>) -> impl Iterator<Item = String> {
-        packets.into_iter().filter_map(|packet| match packet {
-            Packet::Message(Message::Text(number)) => Some(number),
-            _ => None,
-        })
+    fn assert_receives(socket: &mut Socket, line: &str) {
+        assert_eq!(socket.read().unwrap(), Some(line.into()));
     }
 
     #[test]
-    fn nothing_is_lost_and_nothing_overtakes() {
-        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-        let address = server.address().unwrap().to_string();
-        let (sender, sessions) = mpsc::channel();
-        thread::spawn(move || {
-            server.serve(move |session| {
-                sender.send(session.clone()).unwrap();
-                Box::new(|_| {})
-            });
-        });
+    fn a_client_that_reconnects_receives_each_missed_message_once() {
+        let server = bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/", server.address().unwrap());
+        std::thread::spawn(|| serve(server));
+        let mut ann = connect(&format!("{url}?since=0")).unwrap();
+        let mut bob = connect(&format!("{url}?since=0")).unwrap();
+        ann.send("Hello").unwrap();
+        assert_receives(&mut ann, "1 Hello");
+        assert_receives(&mut bob, "1 Hello");
 
-        let mut client = Polling::connect(&address).unwrap();
-        let session = sessions.recv().unwrap();
-        let (resume, resumed) = mpsc::channel();
-        let (queued, many_queued) = mpsc::channel();
-        let counting = thread::spawn(move || {
-            for n in 0..3000 {
-                session.send(&Arc::new(Packet::Message(n.to_string().into()).into()));
-                match n {
-                    1000 => resumed.recv().unwrap(),
-                    2000 => queued.send(()).unwrap(),
-                    _ => {}
-                }
-            }
-        });
-
-        let mut received = Vec::new();
-        client.send_get().unwrap();
-        received.extend(numbers(client.receive().unwrap()));
-        let (mut socket, packets) = client.probe().unwrap();
-        received.extend(numbers(packets));
-        resume.send(()).unwrap();
-        many_queued.recv().unwrap(); // the last thousand is sent during the upgrade
-        upgrade(&socket).unwrap();
-        while received.len() < 3000 {
-            let packet = Packet::from_message(socket.read().unwrap().unwrap()).unwrap();
-            received.extend(numbers(vec![packet]));
+        drop(bob);
+        for i in 2..=3 {
+            ann.send(format!("number {i}")).unwrap();
+            assert_receives(&mut ann, &format!("{i} number {i}"));
         }
-        counting.join().unwrap();
-        assert!(
-            received.iter().enumerate().all(|(n, number)| *number == n.to_string()),
-            "{received:?}"
-        );
+        let mut bob = connect(&format!("{url}?since=1")).unwrap();
+        assert_receives(&mut bob, "2 number 2");
+        assert_receives(&mut bob, "3 number 3");
+        bob.send("I am back").unwrap();
+        assert_receives(&mut bob, "4 I am back");
+        assert_receives(&mut ann, "4 I am back");
+    }
+
+    #[test]
+    fn the_last_hundred_messages_are_kept() {
+        let mut log = Log::default();
+        (0..KEPT + 7).for_each(|_| log.broadcast("Hello"));
+        assert_eq!(log.lines.len(), KEPT);
+        assert_eq!(log.lines.front(), Some(&(8, "8 Hello".to_string())));
     }
 }

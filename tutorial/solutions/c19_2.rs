@@ -1,46 +1,36 @@
-//! Chapter 19, exercise 2: a limit.
+//! Chapter 19, exercise 2: JSON Pointer (RFC 6901).
 //!
-//! A listener that `on_any` has added is called for every event, before those for its name, so it can
-//! count. For the eleventh event those are not called any more: `disconnect` has removed them before.
+//! Each step is a name in an object, or an index in an array. A `/` in a name is written `~1`, so `~`
+//! itself is escaped too: `~0`. Unescaped in the wrong order, `~01` would become `/`.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use sockets_by_hand::json;
+use sockets_by_hand::json::Value;
 
-use sockets_by_hand::socketio::Socket;
-
-fn at_most(events: usize, socket: &Socket) {
-    let count = AtomicUsize::new(0);
-    socket.on_any(move |event| {
-        if count.fetch_add(1, Relaxed) == events {
-            event.socket.disconnect(true);
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, step| match value {
+        Value::Array(items) if step == "0" || !step.starts_with(['0', '+']) => {
+            items.get(step.parse::<usize>().ok()?)
         }
-    });
+        Value::Object(_) => value.get(&step.replace("~1", "/").replace("~0", "~")),
+        _ => None,
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{PacketClient, serve_socketio};
-    use std::sync::mpsc;
+#[test]
+fn a_pointer_finds_a_part_of_the_value() {
+    let value = json!({"members": [{"name": "Ann"}, {"name": "Bob"}], "a/b": {"~1": 7}, "": 8});
+    assert_eq!(at(&value, "/members/1/name"), Some(&json!("Bob")));
+    assert_eq!(at(&value, "/a~1b/~01"), Some(&json!(7)));
+    assert_eq!(at(&value, "/"), Some(&json!(8)));
+    assert_eq!(at(&value, ""), Some(&value));
+}
 
-    #[test]
-    fn the_eleventh_event_disconnects_and_is_not_handled() {
-        let (io, address) = serve_socketio();
-        let (sender, reasons) = mpsc::channel();
-        io.on_connection(move |socket| {
-            at_most(10, &socket);
-            socket.on("say", |event| event.ack(&event.args));
-            let sender = sender.clone();
-            socket.on("disconnect", move |event| _ = sender.send(event.args[0].to_string()));
-        });
-        let mut client = PacketClient::connect(&address);
-        for n in 0..=10 {
-            client.send(&format!(r#"42{n}["say",{n}]"#));
-        }
-        for n in 0..10 {
-            assert_eq!(client.receive().unwrap(), format!("43{n}[{n}]"));
-        }
-        assert_eq!(client.receive().unwrap(), "41"); // and no 4310[10]
-        assert_eq!(client.receive(), None);
-        assert_eq!(reasons.recv().unwrap(), r#""server namespace disconnect""#);
+#[test]
+fn a_pointer_to_nothing_is_none() {
+    let value = json!({"members": [{"name": "Ann"}]});
+    for pointer in
+        ["/nobody", "/members/1", "/members/00", "/members/+0", "/members/x", "/members/0/name/0"]
+    {
+        assert_eq!(at(&value, pointer), None, "{pointer}");
     }
 }

@@ -1,62 +1,56 @@
-//! Chapter 19, exercise 3: at least once.
+//! Chapter 19, exercise 3: a server that receives JSON, one value a line.
 //!
-//! The callback emits again at the timeout. Not only the event may be late or lost, but also its
-//! acknowledgement, so a client may receive it twice. Each event carries a number, the same each time: a
-//! client that remembers the last number does nothing when it arrives again, but acknowledges.
+//! JSON can always be written without a line break, so it can be framed by lines (chapter 06). After a
+//! line that is not JSON the connection stays open: it is known where the next line begins. After a
+//! line that is too long it ends.
 
-use std::time::Duration;
+use sockets_by_hand::json;
+use sockets_by_hand::json::Value;
+use sockets_by_hand::net::framing::{read_line, write_line};
+use std::io::{self, BufReader};
+use std::net::TcpStream;
 
-use sockets_by_hand::socketio::{AckError, Socket, Value};
-
-fn emit_at_least_once(
-    socket: &Socket,
-    name: &str,
-    values: Vec<Value>,
-    (timeout, tries): (Duration, usize),
-    give_up: impl FnOnce(&Socket) + Send + 'static,
-) {
-    let (again, event) = (socket.clone(), name.to_string());
-    socket.timeout(timeout).emit_with_callback(name, values.clone(), move |answer| match answer {
-        Err(AckError::Timeout) if tries > 1 => {
-            emit_at_least_once(&again, &event, values, (timeout, tries - 1), give_up);
-        }
-        Err(_) => give_up(&again),
-        Ok(_) => {}
-    });
+fn serve(socket: TcpStream) -> io::Result<()> {
+    let mut reader = BufReader::new(&socket);
+    while let Some(line) = read_line(&mut reader, 64 << 10)? {
+        let response = match Value::parse(&line) {
+            Ok(value) => add(&value),
+            Err(e) => json!({"error": e.to_string()}),
+        };
+        write_line(&mut &socket, &response.to_string())?;
+    }
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{PacketClient, serve_socketio};
-
-    fn order(timeout: Duration) -> PacketClient {
-        let (io, address) = serve_socketio();
-        io.on_connection(move |socket| {
-            let values = vec![1.into(), "tea".into()];
-            emit_at_least_once(&socket, "order", values, (timeout, 3), |socket| {
-                socket.emit("never mind", ());
-            });
-            socket.on("what else?", |event| event.ack(()));
-        });
-        PacketClient::connect(&address)
+/// `{"add":[1,2]}` makes `{"sum":3}`.
+fn add(value: &Value) -> Value {
+    let numbers = value["add"].as_array().unwrap_or_default().iter().map(Value::as_f64);
+    match numbers.sum::<Option<f64>>() {
+        Some(sum) if value["add"] != Value::Null => json!({"sum": sum}),
+        _ => json!({"error": "nothing to add"}),
     }
+}
 
-    #[test]
-    fn an_event_without_an_acknowledgement_is_emitted_three_times() {
-        let mut client = order(Duration::from_millis(20));
-        for n in 0..3 {
-            assert_eq!(client.receive().unwrap(), format!(r#"42{n}["order",1,"tea"]"#));
-        }
-        assert_eq!(client.receive().unwrap(), r#"42["never mind"]"#);
+#[test]
+fn every_line_gets_a_response() {
+    let (client, socket) = super::connection();
+    let server = std::thread::spawn(|| serve(socket));
+    let mut responses = BufReader::new(&client);
+    for (request, response) in [
+        (r#"{"add": [0.1, 0.2]}"#, r#"{"sum":0.30000000000000004}"#),
+        (r#"{"add": [1, ]}"#, r#"{"error":"expected a value at byte 12"}"#),
+        (r#"{"add": [1, "2"]}"#, r#"{"error":"nothing to add"}"#),
+        ("[]", r#"{"error":"nothing to add"}"#),
+        (r#"{"add": []}"#, r#"{"sum":0}"#),
+    ] {
+        write_line(&mut &client, request).unwrap();
+        assert_eq!(
+            read_line(&mut responses, 1_000).unwrap().as_deref(),
+            Some(response),
+            "{request}"
+        );
     }
-
-    #[test]
-    fn an_acknowledged_event_is_emitted_once() {
-        let mut client = order(Duration::from_secs(60));
-        assert_eq!(client.receive().unwrap(), r#"420["order",1,"tea"]"#);
-        client.send("430[]");
-        client.send(r#"427["what else?"]"#);
-        assert_eq!(client.receive().unwrap(), "437[]");
-    }
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(read_line(&mut responses, 1_000).unwrap(), None);
+    server.join().unwrap().unwrap();
 }

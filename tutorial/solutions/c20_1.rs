@@ -1,72 +1,35 @@
-//! Chapter 20, exercise 1: acknowledgements of a room.
+//! Chapter 20, exercise 1: a line for each packet of a payload.
 //!
-//! The event is emitted to each socket with the same timeout, and a thread collects the acknowledgements
-//! from a channel. Each callback owns a sender, and is called once, with an acknowledgement or without.
-//! When the last has been dropped, the channel ends: nothing is counted, and an empty room has its result
-//! at once.
+//! `Packet` is an enum, so a `match` names every type, and the compiler sees that none is missing.
+//! A payload with one malformed packet is malformed as a whole: the result is `None`.
 
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use sockets_by_hand::engineio::Packet;
+use sockets_by_hand::ws::Message;
 
-use sockets_by_hand::socketio::{Args, Broadcast, Value};
-
-fn emit_to_all(
-    receivers: &Broadcast,
-    name: &str,
-    values: &[Value],
-    timeout: Duration,
-    callback: impl FnOnce(Vec<Args>) + Send + 'static,
-) {
-    let (sender, answers) = mpsc::channel();
-    for socket in receivers.fetch_sockets() {
-        let sender = sender.clone();
-        socket
-            .timeout(timeout)
-            .emit_with_callback(name, values, move |answer| _ = sender.send(answer));
-    }
-    drop(sender);
-    thread::spawn(move || callback(answers.iter().flatten().collect()));
+fn describe(payload: &str) -> Option<Vec<String>> {
+    let line = |packet| match packet {
+        Packet::Open(data) => format!("open {data}"),
+        Packet::Close => "close".to_string(),
+        Packet::Ping(data) => format!("ping {data:?}"),
+        Packet::Pong(data) => format!("pong {data:?}"),
+        Packet::Message(Message::Text(text)) => format!("message {text:?}"),
+        Packet::Message(Message::Binary(bytes)) => format!("{} bytes", bytes.len()),
+        Packet::Upgrade => "upgrade".to_string(),
+        Packet::Noop => "noop".to_string(),
+    };
+    Some(Packet::parse_payload(payload)?.into_iter().map(line).collect())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{PacketClient, serve_socketio};
+#[test]
+fn each_packet_has_a_line() {
+    let lines = describe("4one\x1ebAQID\x1e2probe\x1e1").unwrap();
+    assert_eq!(lines, ["message \"one\"", "3 bytes", "ping \"probe\"", "close"]);
+    assert_eq!(describe("4").unwrap(), ["message \"\""]);
+}
 
-    /// What the clients in the room `tea` acknowledge, of which the first `silent` send nothing.
-    fn answers(clients: usize, silent: usize, timeout: Duration) -> Vec<Args> {
-        let (io, address) = serve_socketio();
-        io.on_connection(|socket| {
-            socket.join("tea");
-            socket.emit("joined", ());
-        });
-        let mut clients: Vec<PacketClient> =
-            (0..clients).map(|_| PacketClient::connect(&address)).collect();
-        for client in &mut clients {
-            assert_eq!(client.receive().unwrap(), r#"42["joined"]"#);
-        }
-        let (sender, answers) = mpsc::channel();
-        emit_to_all(&io.to("tea"), "sugar?", &[], timeout, move |answers| _ = sender.send(answers));
-        for (n, client) in clients.iter_mut().enumerate().skip(silent) {
-            let event = client.receive().unwrap(); // such as 420["sugar?"]
-            let id = event.strip_prefix("42").and_then(|rest| rest.strip_suffix(r#"["sugar?"]"#));
-            client.send(&format!("43{}[{n}]", id.unwrap()));
-        }
-        let mut answers = answers.recv().unwrap();
-        answers.sort_by_key(|answer| answer[0].to_string());
-        answers
-    }
-
-    #[test]
-    fn all_acknowledgements_are_collected() {
-        let long = Duration::from_secs(60);
-        assert_eq!(answers(3, 0, long), [[0.into()], [1.into()], [2.into()]]);
-        assert_eq!(answers(0, 0, long), [[]; 0]);
-    }
-
-    #[test]
-    fn a_client_that_does_not_acknowledge_is_left_out() {
-        assert_eq!(answers(2, 2, Duration::from_millis(20)), [[]; 0]);
-    }
+#[test]
+fn a_payload_with_one_malformed_packet_is_refused() {
+    assert_eq!(describe("4one\x1e"), None); // an empty packet has no type
+    assert_eq!(describe("4one\x1eb!!!!"), None);
+    assert_eq!(describe(""), None);
 }

@@ -1,76 +1,79 @@
-//! Chapter 20, exercise 2: who is here?
+//! Chapter 20, exercise 2: pages of two origins.
 //!
-//! A socket that disconnects leaves all its rooms, so `disconnect` is too late. During `disconnecting` it
-//! is still in them, and must be left out. (So must others that disconnect at the same moment: they are
-//! not connected any more.) A lock makes one step of listing the members and emitting the list: otherwise
-//! two threads could emit in the wrong order.
+//! A page of another origin gets the same response, without `Access-Control-Allow-Origin`. It is the
+//! *browser* that then keeps the response from the page. The server has opened a session all the same,
+//! whose id nobody will ever know. So CORS protects the users of browsers, and nothing else: a
+//! program that is no browser reads any response. `allow_request` refuses before a session is opened.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use sockets_by_hand::engineio::{Cors, Options};
 
-use sockets_by_hand::socketio::{Io, Socket, Value};
-
-fn emit_members(io: &Io, room: &str, leaving: Option<&Socket>, lock: &Mutex<()>) {
-    let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
-    let receivers =
-        leaving.iter().fold(io.to(room), |receivers, socket| receivers.except(socket.id()));
-    let members = receivers.fetch_sockets();
-    let members = members.iter().filter(|socket| socket.is_connected());
-    let mut names: Vec<String> = members.map(|s| s.data().as_str().unwrap_or("?").into()).collect();
-    names.sort();
-    receivers.emit("here", (room, names));
+fn shop_may_read() -> Options {
+    let origins = vec!["https://shop.example".to_string()];
+    Options { cors: Some(Cors { origins, credentials: false }), ..Options::default() }
 }
 
-fn serve(io: &Io) {
-    let order = Arc::new(Mutex::new(()));
-    let all = io.clone();
-    io.on_connection(move |socket| {
-        socket.set_data(socket.handshake().auth["name"].clone());
-        let (io, lock) = (all.clone(), order.clone());
-        socket.on("join", move |event| {
-            let [Value::String(room)] = &event.args[..] else { return };
-            event.socket.join(room);
-            emit_members(&io, room, None, &lock);
-        });
-        let (io, lock) = (all.clone(), order.clone());
-        socket.on("disconnecting", move |event| {
-            for room in event.socket.rooms() {
-                emit_members(&io, &room, Some(&event.socket), &lock);
-            }
-        });
+/// The same, and a page of another origin gets no session.
+fn shop_may_connect() -> Options {
+    let mut options = shop_may_read();
+    options.allow_request = Box::new(|request| match request.headers.get("origin") {
+        Some(origin) => origin == "https://shop.example",
+        None => true, // not a page of another origin
     });
+    options
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{PacketClient, serve_socketio};
+    use sockets_by_hand::engineio::{Handle, Server};
+    use sockets_by_hand::http::{Request, Response};
+    use sockets_by_hand::net::Stream;
+    use std::io::{BufReader, Write};
+    use std::thread;
 
-    fn connect(address: &str, name: &str) -> PacketClient {
-        let mut client = PacketClient::open(address);
-        client.send(&format!(r#"40{{"name":"{name}"}}"#));
-        assert!(client.receive().unwrap().starts_with("40"));
-        client
+    fn serve(options: Options) -> (String, Handle) {
+        let server = Server::bind("127.0.0.1:0", options).unwrap();
+        let (address, handle) = (server.address().unwrap().to_string(), server.handle());
+        thread::spawn(|| server.serve(|_| Box::new(|_| {})));
+        (address, handle)
+    }
+
+    fn request(address: &str, method: &str, origin: &str) -> Response {
+        let mut reader = BufReader::new(Stream::connect(address).unwrap());
+        let mut request = Request::new(method, "/socket.io/?EIO=4&transport=polling");
+        request.headers.push("Host", address);
+        request.headers.push("Origin", origin);
+        reader.get_mut().write_all(&request.encode(b"")).unwrap();
+        Response::read(&mut reader, 1000).unwrap()
     }
 
     #[test]
-    fn a_room_receives_its_members_when_one_joins_or_leaves_in_whatever_way() {
-        let (io, address) = serve_socketio();
-        serve(&io);
-        let mut ann = connect(&address, "Ann");
-        ann.send(r#"42["join","tea"]"#);
-        assert_eq!(ann.receive().unwrap(), r#"42["here","tea",["Ann"]]"#);
+    fn only_the_shop_may_read_the_response() {
+        let (address, handle) = serve(shop_may_read());
+        let shop = request(&address, "GET", "https://shop.example");
+        let allowed = shop.headers.get("access-control-allow-origin");
+        assert_eq!((shop.status, allowed), (200, Some("https://shop.example")));
 
-        for with_packet in [true, false] {
-            let mut bob = connect(&address, "Bob");
-            bob.send(r#"42["join","tea"]"#);
-            assert_eq!(bob.receive().unwrap(), r#"42["here","tea",["Ann","Bob"]]"#);
-            assert_eq!(ann.receive().unwrap(), r#"42["here","tea",["Ann","Bob"]]"#);
-            if with_packet {
-                bob.send("41");
-            } else {
-                bob.0.terminate();
-            }
-            assert_eq!(ann.receive().unwrap(), r#"42["here","tea",["Ann"]]"#);
-        }
+        let other = request(&address, "GET", "https://shop.example.evil.example");
+        let allowed = other.headers.get("access-control-allow-origin");
+        assert_eq!((other.status, allowed), (200, None));
+        assert_eq!(handle.sessions(), 2); // both have one, whichever page may read its id
+    }
+
+    #[test]
+    fn a_preflight_request_opens_no_session() {
+        let (address, handle) = serve(shop_may_read());
+        assert_eq!(request(&address, "OPTIONS", "https://shop.example").status, 204);
+        assert_eq!(handle.sessions(), 0);
+    }
+
+    #[test]
+    fn a_refused_request_opens_no_session() {
+        let (address, handle) = serve(shop_may_connect());
+        let other = request(&address, "GET", "https://other.example");
+        assert_eq!(other.status, 403);
+        assert_eq!(other.body, br#"{"code":4,"message":"Forbidden"}"#);
+        assert_eq!(handle.sessions(), 0);
+        assert_eq!(request(&address, "GET", "https://shop.example").status, 200);
     }
 }

@@ -1,83 +1,43 @@
-//! Chapter 21, exercise 1: a token that expires.
+//! Chapter 21, exercise 1: sessions over WebSockets alone.
 //!
-//! The `data` of the refusal says what a program needs to know. A failed connection has none: there
-//! the client reconnects by itself, with the same token. After three refusals in a row, another token
-//! does not help.
+//! `transports` names one. A session then begins on its WebSocket: one connection for its whole life,
+//! no upgrade, and no later request that may reach another server. It excludes the clients
+//! whose network lets no WebSocket through. They get code 0.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use sockets_by_hand::engineio::Options;
 
-use sockets_by_hand::json;
-use sockets_by_hand::socketio::client::Socket;
-
-const MAX_REFUSALS: u32 = 3;
-
-/// Sends a new token whenever the server says that the old one has expired.
-fn renew(socket: &Socket, new_token: impl Fn() -> String + Send + Sync + 'static) {
-    let refused = Arc::new(AtomicU32::new(0));
-    let count = refused.clone();
-    socket.on("connect", move |_| count.store(0, Relaxed));
-    socket.on("connect_error", move |event| {
-        let expired = event.args[0]["data"]["code"].as_str() == Some("expired");
-        if expired && refused.fetch_add(1, Relaxed) + 1 < MAX_REFUSALS {
-            event.socket.set_auth(json!({"token": new_token()}));
-            event.socket.open();
-        }
-    });
+fn websocket_only() -> Options {
+    Options { transports: vec!["websocket"], ..Options::default() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::socketio::client::{Client, Options};
-    use sockets_by_hand::socketio::{ConnectError, Server};
-    use std::sync::mpsc::{self, Receiver};
-    use std::time::Duration;
-
-    /// A client of a server that accepts one token, and the client's events.
-    fn client(accepted: &'static str) -> (Client, Receiver<String>) {
-        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
-        let url = format!("http://{}", server.address().unwrap());
-        server.io().use_middleware(move |socket| {
-            match socket.handshake().auth["token"].as_str() == Some(accepted) {
-                true => Ok(()),
-                false => Err(ConnectError {
-                    message: "your token has expired".to_string(),
-                    data: Some(json!({"code": "expired"})),
-                }),
-            }
-        });
-        std::thread::spawn(|| server.serve());
-        let mut options = Options { auth: json!({"token": "0"}).into(), ..Options::default() };
-        options.backoff.min = Duration::from_millis(1);
-        let client = Client::new(&url, options).unwrap();
-        let (sender, events) = mpsc::channel();
-        let connected = sender.clone();
-        client.on("connect", move |_| _ = connected.send("connect".to_string()));
-        client.on("connect_error", move |_| _ = sender.send("connect_error".to_string()));
-        (client, events)
-    }
-
-    fn tokens() -> impl Fn() -> String + Send + Sync {
-        let made = AtomicU32::new(0);
-        move || (made.fetch_add(1, Relaxed) + 1).to_string()
-    }
+    use sockets_by_hand::engineio::Server;
+    use sockets_by_hand::http::{Request, Response};
+    use sockets_by_hand::net::Stream;
+    use sockets_by_hand::ws::{Message, connect};
+    use std::io::{BufReader, Write};
+    use std::thread;
 
     #[test]
-    fn a_new_token_is_accepted() {
-        let (client, events) = client("2");
-        renew(&client, tokens());
-        client.open();
-        let received: Vec<String> = events.iter().take(3).collect();
-        assert_eq!(received, ["connect_error", "connect_error", "connect"]);
-    }
+    fn a_websocket_opens_a_session_and_polling_is_refused_with_code_0() {
+        let server = Server::bind("127.0.0.1:0", websocket_only()).unwrap();
+        let (address, handle) = (server.address().unwrap().to_string(), server.handle());
+        thread::spawn(|| server.serve(|_| Box::new(|_| {})));
 
-    #[test]
-    fn after_three_refusals_in_a_row_it_gives_up() {
-        let (client, events) = client("none that there is");
-        renew(&client, tokens());
-        client.open();
-        assert!(events.iter().take(3).all(|event| event == "connect_error"));
-        assert!(events.recv_timeout(Duration::from_millis(300)).is_err(), "a fourth attempt");
+        let mut reader = BufReader::new(Stream::connect(&*address).unwrap());
+        let mut request = Request::new("GET", "/socket.io/?EIO=4&transport=polling");
+        request.headers.push("Host", &address);
+        reader.get_mut().write_all(&request.encode(b"")).unwrap();
+        let response = Response::read(&mut reader, 1000).unwrap();
+        assert_eq!(response.body, br#"{"code":0,"message":"Transport unknown"}"#);
+        assert_eq!(handle.sessions(), 0);
+
+        let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket");
+        let mut socket = connect(&url).unwrap();
+        let Some(Message::Text(open)) = socket.read().unwrap() else { panic!("no text") };
+        assert!(open.contains(r#""upgrades":[]"#), "{open}");
+        assert_eq!(handle.sessions(), 1);
     }
 }

@@ -1,79 +1,90 @@
-//! Chapter 21, exercise 2: a buffer with a limit.
+//! Chapter 21, exercise 2: a client that notices when its server is gone.
 //!
-//! The library buffers all that is emitted while it is not connected, so nothing is given to it then: the
-//! last hundred events are in a buffer of our own. One lock covers the check and what follows from it: an
-//! event that is emitted while the socket becomes connected is neither lost, nor overtakes the buffer.
+//! The open packet says how often the server pings, and how long a pong may take. If no ping has arrived
+//! for the sum of the two, the server is gone. The timer is in a field: a new one in its place drops the
+//! old one, and so cancels it.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use sockets_by_hand::socketio::Value;
-use sockets_by_hand::socketio::client::Socket;
+use sockets_by_hand::json::Value;
+use sockets_by_hand::net::clock::{self, Timer};
+use sockets_by_hand::ws::{Error, Message, Socket, connect};
 
-const MAX_BUFFERED: usize = 100;
-
-type Buffer = Mutex<VecDeque<(String, Vec<Value>)>>;
-
-struct BufferedSocket {
+struct Client {
     socket: Socket,
-    buffer: Arc<Buffer>,
+    /// How long the server may be silent.
+    read_timeout: Duration,
+    _timer: Timer,
 }
 
-impl BufferedSocket {
-    fn new(socket: Socket) -> BufferedSocket {
-        let buffer = Arc::<Buffer>::default();
-        let buffered = buffer.clone();
-        socket.on("connect", move |event| {
-            for (name, values) in lock(&buffered).drain(..) {
-                event.socket.emit(&name, values);
+impl Client {
+    fn connect(host: &str) -> Result<Client, Error> {
+        let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket");
+        let mut socket = connect(&url)?;
+        let open = match socket.read()? {
+            Some(Message::Text(text)) => text,
+            _ => return Err(Error::Protocol("there is no open packet")),
+        };
+        let open = open.strip_prefix('0').and_then(|json| Value::parse(json).ok());
+        let open = open.ok_or(Error::Protocol("the open packet is no JSON"))?;
+        let millis = |name: &str| open[name].as_f64().unwrap_or_default() as u64;
+        let read_timeout = Duration::from_millis(millis("pingInterval") + millis("pingTimeout"));
+        let _timer = terminate_after(&socket, read_timeout);
+        Ok(Client { socket, read_timeout, _timer })
+    }
+
+    /// The next message; `None` when the session has ended, or the server pings no more.
+    fn next(&mut self) -> Result<Option<Message>, Error> {
+        loop {
+            match self.socket.read()? {
+                Some(Message::Text(packet)) if packet == "2" => {
+                    self._timer = terminate_after(&self.socket, self.read_timeout);
+                    self.socket.send("3")?;
+                }
+                Some(Message::Text(packet)) if packet.starts_with('4') => {
+                    return Ok(Some(packet[1..].into()));
+                }
+                Some(Message::Text(_)) => {}
+                end_or_bytes => return Ok(end_or_bytes),
             }
-        });
-        BufferedSocket { socket, buffer }
-    }
-
-    fn emit(&self, name: &str, values: Vec<Value>) {
-        let mut buffer = lock(&self.buffer);
-        // It may be connected, although the listener above has not run yet.
-        if buffer.is_empty() && self.socket.is_connected() {
-            self.socket.emit(name, values);
-            return;
         }
-        if buffer.len() == MAX_BUFFERED {
-            buffer.pop_front();
-        }
-        buffer.push_back((name.to_string(), values));
     }
 }
 
-fn lock(buffer: &Buffer) -> MutexGuard<'_, VecDeque<(String, Vec<Value>)>> {
-    buffer.lock().unwrap_or_else(PoisonError::into_inner)
+/// Terminates the connection after that time, which wakes the thread that reads.
+fn terminate_after(socket: &Socket, timeout: Duration) -> Timer {
+    let sender = socket.sender();
+    clock::after(timeout, move || sender.terminate())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::json;
-    use sockets_by_hand::socketio::{Client, Server};
-    use std::sync::mpsc;
+    use sockets_by_hand::ws::{Options, Server};
+    use std::thread;
 
     #[test]
-    fn the_last_hundred_events_are_buffered_and_new_ones_follow() {
-        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
-        let url = format!("http://{}", server.address().unwrap());
-        let (sender, received) = mpsc::channel();
-        server.io().on_connection(move |socket| {
-            let sender = sender.clone();
-            socket.on("say", move |event| _ = sender.send(event.args[0].as_f64().unwrap()));
+    fn the_connection_ends_when_the_pings_end_and_not_before() {
+        // It sends three pings, which take longer than the timeout in all, and then nothing.
+        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+        let address = server.address().unwrap().to_string();
+        thread::spawn(|| {
+            server.serve(|mut socket| {
+                socket
+                    .send(r#"0{"sid":"x","upgrades":[],"pingInterval":700,"pingTimeout":1300}"#)?;
+                for _ in 0..3 {
+                    thread::sleep(Duration::from_millis(700));
+                    socket.send("2")?;
+                    assert_eq!(socket.read()?, Some("3".into()));
+                }
+                socket.send("4still here")?;
+                socket.read().map(drop) // waits until the client has gone
+            })
         });
-        std::thread::spawn(|| server.serve());
 
-        let client = Client::new(&url, Default::default()).unwrap();
-        let socket = BufferedSocket::new(client.clone());
-        (0..150).for_each(|i| socket.emit("say", vec![json!(i)]));
-        client.open();
-        assert_eq!(received.recv(), Ok(50.0));
-        socket.emit("say", vec![json!(150)]);
-        let rest: Vec<f64> = received.iter().take(100).collect();
-        assert_eq!(rest, (51..=150).map(f64::from).collect::<Vec<_>>());
+        let mut client = Client::connect(&address).unwrap();
+        assert_eq!(client.next().unwrap(), Some("still here".into()));
+        assert_eq!(client.next().unwrap_or(None), None);
+        assert_eq!(client.socket.closed().map(|close| close.code), Some(1006));
     }
 }

@@ -1,84 +1,126 @@
-//! Chapter 21, exercise 3: exactly once.
+//! Chapter 21, exercise 3: a client that is upgraded while the server sends.
 //!
-//! Without an acknowledgement the client cannot know whether the server has received the order. So it
-//! emits it again, with the same number, and the server remembers the numbers of each client. The `auth`
-//! identifies the client: the socket's id is a new one each time.
+//! Four rules. The client posts nothing during the upgrade. It waits for the response to the `GET` that
+//! is held, which may carry messages. Only then it sends `5`. What arrives over the WebSocket comes after
+//! all that. No second thread is needed: the server answers the `GET` when it receives the probe.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::io::{BufReader, Write};
 
-use sockets_by_hand::json;
-use sockets_by_hand::socketio::{ClientSocket, Event, Socket};
+use sockets_by_hand::engineio::Packet;
+use sockets_by_hand::http::{Error, Request, Response};
+use sockets_by_hand::net::Stream;
+use sockets_by_hand::ws::{self, Message, Socket};
 
-/// Orders, again and again until there is an acknowledgement; `done` receives whether there was one.
-fn order(socket: &ClientSocket, number: u64, dish: &str, tries: u32, done: mpsc::Sender<bool>) {
-    let (again, same) = (socket.clone(), dish.to_string());
-    let values = [json!(number), json!(dish)];
-    socket.timeout(Duration::from_secs(10)).emit_with_callback("order", values, move |result| {
-        match result {
-            Ok(_) => _ = done.send(true),
-            Err(_) if tries <= 1 => _ = done.send(false),
-            Err(_) => order(&again, number, &same, tries - 1, done),
+struct Polling {
+    host: String,
+    sid: String,
+    reader: BufReader<Stream>,
+}
+
+impl Polling {
+    fn connect(host: &str) -> Result<Polling, Error> {
+        let reader = BufReader::new(Stream::connect(host)?);
+        let mut polling = Polling { host: host.to_string(), sid: String::new(), reader };
+        polling.send_get()?;
+        match polling.receive()?.pop() {
+            Some(Packet::Open(data)) => {
+                polling.sid = data.split('"').nth(3).unwrap_or_default().to_string();
+                Ok(polling)
+            }
+            _ => Err(Error::Refused(400, "there is no open packet")),
         }
-    });
-}
-
-/// The server's side: the clients and the numbers of their orders. (A real one keeps them in a file or a
-/// database, and removes old ones.)
-#[derive(Default)]
-struct Kitchen {
-    orders: Mutex<HashSet<(String, String)>>,
-}
-
-impl Kitchen {
-    /// Whether this order has not been received before.
-    fn is_new(&self, event: &Event<Socket>) -> bool {
-        let who = event.socket.handshake().auth["name"].as_str().unwrap_or_default().to_string();
-        let number = event.args[0].to_string();
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner).insert((who, number))
     }
+
+    fn send_get(&mut self) -> Result<(), Error> {
+        let sid = if self.sid.is_empty() { String::new() } else { format!("&sid={}", self.sid) };
+        let target = format!("/socket.io/?EIO=4&transport=polling{sid}");
+        let mut request = Request::new("GET", &target);
+        request.headers.push("Host", &self.host);
+        Ok(self.reader.get_mut().write_all(&request.encode(b""))?)
+    }
+
+    fn receive(&mut self) -> Result<Vec<Packet>, Error> {
+        let body = Response::read(&mut self.reader, 1_000_000)?.body;
+        let packets = String::from_utf8(body).ok().and_then(|text| Packet::parse_payload(&text));
+        packets.ok_or(Error::Refused(400, "the response is no payload"))
+    }
+
+    /// Opens a WebSocket, and probes it. Returns it, and the packets that arrived meanwhile.
+    fn probe(mut self) -> Result<(Socket, Vec<Packet>), ws::Error> {
+        self.send_get()?;
+        let Polling { host, sid, .. } = &self;
+        let url = format!("ws://{host}/socket.io/?EIO=4&transport=websocket&sid={sid}");
+        let mut socket = ws::connect(&url)?;
+        socket.send("2probe")?;
+        if socket.read()? != Some(Message::from("3probe")) {
+            return Err(ws::Error::Protocol("the probe was not answered"));
+        }
+        Ok((socket, self.receive()?))
+    }
+}
+
+/// After this, the server sends all packets over the WebSocket.
+fn upgrade(socket: &Socket) -> Result<(), ws::Error> {
+    socket.send("5")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::socketio::Server;
-    use sockets_by_hand::socketio::client::{Client, Options};
-    use std::sync::Arc;
+    use sockets_by_hand::engineio::{Options, Server};
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+
+    fn numbers(packets: Vec<Packet>) -> impl Iterator<Item = String> {
+        packets.into_iter().filter_map(|packet| match packet {
+            Packet::Message(Message::Text(number)) => Some(number),
+            _ => None,
+        })
+    }
 
     #[test]
-    fn an_order_without_an_acknowledgement_is_not_cooked_twice() {
-        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
-        let url = format!("http://{}", server.address().unwrap());
-        let kitchen = Arc::new(Kitchen::default());
-        let (cook, cooked) = mpsc::channel();
-        server.io().on_connection(move |socket| {
-            let (kitchen, cook) = (kitchen.clone(), cook.clone());
-            socket.on("order", move |event| match kitchen.is_new(event) {
-                true => {
-                    cook.send(event.args[1].to_string()).unwrap();
-                    event.socket.disconnect(false); // instead of an acknowledgement
-                }
-                false => event.ack(()),
+    fn nothing_is_lost_and_nothing_overtakes() {
+        let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+        let address = server.address().unwrap().to_string();
+        let (sender, sessions) = mpsc::channel();
+        thread::spawn(move || {
+            server.serve(move |session| {
+                sender.send(session.clone()).unwrap();
+                Box::new(|_| {})
             });
         });
-        std::thread::spawn(|| server.serve());
 
-        let mut options = Options { auth: json!({"name": "Ann"}).into(), ..Options::default() };
-        options.backoff.min = Duration::from_millis(1);
-        let client = Client::new(&url, options).unwrap();
-        client.on("disconnect", |event| {
-            if event.args[0].as_str() == Some("io server disconnect") {
-                event.socket.open();
+        let mut client = Polling::connect(&address).unwrap();
+        let session = sessions.recv().unwrap();
+        let (resume, resumed) = mpsc::channel();
+        let (queued, many_queued) = mpsc::channel();
+        let counting = thread::spawn(move || {
+            for n in 0..3000 {
+                session.send(&Arc::new(Packet::Message(n.to_string().into()).into()));
+                match n {
+                    1000 => resumed.recv().unwrap(),
+                    2000 => queued.send(()).unwrap(),
+                    _ => {}
+                }
             }
         });
-        client.open();
-        let (done, results) = mpsc::channel();
-        order(&client, 7, "soup", 3, done.clone());
-        assert_eq!(results.recv(), Ok(true));
-        order(&client, 8, "cake", 3, done);
-        assert_eq!(results.recv(), Ok(true));
-        assert_eq!(cooked.try_iter().collect::<Vec<_>>(), ["\"soup\"", "\"cake\""]);
+
+        let mut received = Vec::new();
+        client.send_get().unwrap();
+        received.extend(numbers(client.receive().unwrap()));
+        let (mut socket, packets) = client.probe().unwrap();
+        received.extend(numbers(packets));
+        resume.send(()).unwrap();
+        many_queued.recv().unwrap(); // the last thousand is sent during the upgrade
+        upgrade(&socket).unwrap();
+        while received.len() < 3000 {
+            let packet = Packet::from_message(socket.read().unwrap().unwrap()).unwrap();
+            received.extend(numbers(vec![packet]));
+        }
+        counting.join().unwrap();
+        assert!(
+            received.iter().enumerate().all(|(n, number)| *number == n.to_string()),
+            "{received:?}"
+        );
     }
 }

@@ -1,42 +1,72 @@
-//! Chapter 22, exercise 1: how many bytes are in a value, however deep.
+//! Chapter 22, exercise 1: a blocking call.
+//!
+//! The callback puts the acknowledgement into a channel, and `recv` waits for it. `emit_and_wait` may be
+//! called on any thread but the client's own: that one would wait for a packet that it has to read
+//! itself, until the timeout. So a handler starts a thread for it.
 
-use sockets_by_hand::socketio::Value;
+use std::sync::mpsc;
+use std::time::Duration;
 
-/// The length of all binary values in `value`.
-fn binary_size(value: &Value) -> usize {
-    match value {
-        Value::Binary(bytes) => bytes.len(),
-        Value::Array(items) => items.iter().map(binary_size).sum(),
-        Value::Object(members) => members.iter().map(|(_, value)| binary_size(value)).sum(),
-        _ => 0, // a string is not binary
-    }
+use sockets_by_hand::socketio::{AckError, Args, IntoArgs, Socket};
+
+fn emit_and_wait(
+    socket: &Socket,
+    name: &str,
+    values: impl IntoArgs,
+    timeout: Duration,
+) -> Result<Args, AckError> {
+    let (sender, receiver) = mpsc::channel();
+    socket.timeout(timeout).emit_with_callback(name, values, move |answer| _ = sender.send(answer));
+    receiver.recv().unwrap_or(Err(AckError::Disconnected))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockets_by_hand::json;
-    use sockets_by_hand::socketio::{Client, Server};
-    use std::time::Duration;
+    use crate::{PacketClient, serve_socketio};
+    use std::thread;
+
+    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_handler_refuses_too_many_bytes() {
-        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
-        let url = format!("http://{}", server.address().unwrap());
-        server.io().on_connection(|socket| {
-            socket.on("picture", |event| {
-                let binary_size: usize = event.args.iter().map(binary_size).sum();
-                event.ack(json!(binary_size <= 1000));
+    fn another_thread_can_wait_for_an_acknowledgement() {
+        let (io, address) = serve_socketio();
+        io.on_connection(|socket| {
+            thread::spawn(move || {
+                let answer = emit_and_wait(&socket, "name?", [], LONG);
+                socket.emit("hello", answer.unwrap());
             });
         });
-        std::thread::spawn(|| server.serve());
-        let client = Client::connect(&url).unwrap();
-        let answers = [400, 500, 600].map(|size| {
-            let bytes = vec![7u8; size];
-            let picture = json!({"small": bytes.clone(), "sizes": [{"large": bytes}, "text"]});
-            let time = Duration::from_secs(10);
-            client.timeout(time).emit_with_ack("picture", picture).unwrap()[0].clone()
+        let mut client = PacketClient::connect(&address);
+        assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);
+        client.send(r#"430["Ann"]"#);
+        assert_eq!(client.receive().unwrap(), r#"42["hello","Ann"]"#);
+    }
+
+    #[test]
+    fn on_the_clients_own_thread_it_times_out() {
+        let (io, address) = serve_socketio();
+        io.on_connection(|socket| {
+            let answer = emit_and_wait(&socket, "name?", [], Duration::from_millis(50));
+            socket.emit("nobody", answer.unwrap_err().to_string());
         });
-        assert_eq!(answers, [json!(true), json!(true), json!(false)]);
+        let mut client = PacketClient::connect(&address);
+        assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);
+        client.send(r#"430["Ann"]"#); // nobody reads it before the timeout
+        assert_eq!(client.receive().unwrap(), r#"42["nobody","operation has timed out"]"#);
+    }
+
+    #[test]
+    fn a_client_that_leaves_ends_the_wait() {
+        let (io, address) = serve_socketio();
+        let (sender, results) = mpsc::channel();
+        io.on_connection(move |socket| {
+            let sender = sender.clone();
+            thread::spawn(move || sender.send(emit_and_wait(&socket, "name?", [], LONG)));
+        });
+        let mut client = PacketClient::connect(&address);
+        assert_eq!(client.receive().unwrap(), r#"420["name?"]"#);
+        drop(client);
+        assert_eq!(results.recv().unwrap(), Err(AckError::Disconnected));
     }
 }

@@ -1,101 +1,72 @@
-//! Chapter 23, exercise 1: the last messages of a room, for those who need them.
+//! Chapter 23, exercise 1: acknowledgements of a room.
 //!
-//! One lock guards two steps at a time, as in chapter 20: read the list and join the room; add to the list
-//! and emit to the room. A client that has recovered is in the room, and has received what it missed. As
-//! `history` has an offset, a client can recover before anything is said.
+//! The event is emitted to each socket with the same timeout, and a thread collects the acknowledgements
+//! from a channel. Each callback owns a sender, and is called once, with an acknowledgement or without.
+//! When the last has been dropped, the channel ends: nothing is counted, and an empty room has its result
+//! at once.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
-use sockets_by_hand::socketio::{Event, Socket, Value};
+use sockets_by_hand::socketio::{Args, Broadcast, Value};
 
-/// The last messages of the room `tea`.
-type History = Mutex<VecDeque<Value>>;
-
-/// Puts a new client into the room, and emits the last messages to it.
-fn greet(history: &History, socket: &Socket) {
-    let mut messages = history.lock().unwrap_or_else(PoisonError::into_inner);
-    if !socket.recovered() {
-        socket.emit("history", &*messages.make_contiguous());
-        socket.join("tea");
+fn emit_to_all(
+    receivers: &Broadcast,
+    name: &str,
+    values: &[Value],
+    timeout: Duration,
+    callback: impl FnOnce(Vec<Args>) + Send + 'static,
+) {
+    let (sender, answers) = mpsc::channel();
+    for socket in receivers.fetch_sockets() {
+        let sender = sender.clone();
+        socket
+            .timeout(timeout)
+            .emit_with_callback(name, values, move |answer| _ = sender.send(answer));
     }
-}
-
-/// Emits a message to the room, and keeps it if it is one of the last ten.
-fn say(history: &History, event: &Event<Socket>) {
-    let mut messages = history.lock().unwrap_or_else(PoisonError::into_inner);
-    if messages.len() == 10 {
-        messages.pop_front();
-    }
-    messages.push_back(event.args[0].clone());
-    event.socket.namespace().to("tea").emit("said", event.args[0].clone());
+    drop(sender);
+    thread::spawn(move || callback(answers.iter().flatten().collect()));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PacketClient;
-    use sockets_by_hand::json;
-    use sockets_by_hand::socketio::{Options, Recovery, Server};
-    use std::sync::Arc;
+    use crate::{PacketClient, serve_socketio};
 
-    fn serve() -> String {
-        let recovery = Some(Recovery::default());
-        let options = Options { connection_state_recovery: recovery, ..Options::default() };
-        let server = Server::bind("127.0.0.1:0", options).unwrap();
-        let address = server.address().unwrap().to_string();
-        let history = Arc::new(History::default());
-        server.io().on_connection(move |socket| {
-            greet(&history, &socket);
-            let history = history.clone();
-            socket.on("say", move |event| say(&history, event));
-            socket.on("disconnect", |event| event.socket.to("tea").emit("left", ()));
+    /// What the clients in the room `tea` acknowledge, of which the first `silent` send nothing.
+    fn answers(clients: usize, silent: usize, timeout: Duration) -> Vec<Args> {
+        let (io, address) = serve_socketio();
+        io.on_connection(|socket| {
+            socket.join("tea");
+            socket.emit("joined", ());
         });
-        std::thread::spawn(|| server.serve());
-        address
-    }
-
-    /// Connects to `/`, and returns the data of the server's CONNECT packet.
-    fn connect(client: &mut PacketClient) -> Value {
-        client.send("40");
-        Value::parse(client.receive().unwrap().strip_prefix("40").unwrap()).unwrap()
-    }
-
-    /// Receives an event: its name and arguments as text, and its offset.
-    fn event(client: &mut PacketClient) -> (String, Value) {
-        let packet = client.receive().unwrap();
-        let event = Value::parse(packet.strip_prefix("42").unwrap()).unwrap();
-        let (offset, values) = event.as_array().unwrap().split_last().unwrap();
-        (Value::from(values.to_vec()).to_string(), offset.clone())
+        let mut clients: Vec<PacketClient> =
+            (0..clients).map(|_| PacketClient::connect(&address)).collect();
+        for client in &mut clients {
+            assert_eq!(client.receive().unwrap(), r#"42["joined"]"#);
+        }
+        let (sender, answers) = mpsc::channel();
+        emit_to_all(&io.to("tea"), "sugar?", &[], timeout, move |answers| _ = sender.send(answers));
+        for (n, client) in clients.iter_mut().enumerate().skip(silent) {
+            let event = client.receive().unwrap(); // such as 420["sugar?"]
+            let id = event.strip_prefix("42").and_then(|rest| rest.strip_suffix(r#"["sugar?"]"#));
+            client.send(&format!("43{}[{n}]", id.unwrap()));
+        }
+        let mut answers = answers.recv().unwrap();
+        answers.sort_by_key(|answer| answer[0].to_string());
+        answers
     }
 
     #[test]
-    fn a_new_client_gets_the_last_ten_and_one_that_recovers_what_it_missed() {
-        let address = serve();
-        let [mut ann, mut bob] = [(); 2].map(|()| PacketClient::open(&address));
-        let pid = connect(&mut ann)["pid"].clone();
-        let (history, offset) = event(&mut ann);
-        assert_eq!(history, r#"["history"]"#);
-        connect(&mut bob);
-        event(&mut bob);
+    fn all_acknowledgements_are_collected() {
+        let long = Duration::from_secs(60);
+        assert_eq!(answers(3, 0, long), [[0.into()], [1.into()], [2.into()]]);
+        assert_eq!(answers(0, 0, long), [[]; 0]);
+    }
 
-        drop(ann);
-        assert_eq!(event(&mut bob).0, r#"["left"]"#); // the server has noticed it
-        for n in 1..=12 {
-            bob.send(&format!(r#"42["say",{n}]"#));
-            assert_eq!(event(&mut bob).0, format!(r#"["said",{n}]"#));
-        }
-        let mut ann = PacketClient::open(&address);
-        ann.send(&format!("40{}", json!({"pid": pid, "offset": offset})));
-        for n in 1..=12 {
-            assert_eq!(event(&mut ann).0, format!(r#"["said",{n}]"#));
-        }
-        assert!(ann.receive().unwrap().starts_with("40"));
-        ann.send(r#"42["say",13]"#); // is handled after `greet`
-        assert_eq!(event(&mut ann).0, r#"["said",13]"#);
-
-        let mut eve = PacketClient::open(&address);
-        connect(&mut eve);
-        assert_eq!(event(&mut eve).0, r#"["history",4,5,6,7,8,9,10,11,12,13]"#);
+    #[test]
+    fn a_client_that_does_not_acknowledge_is_left_out() {
+        assert_eq!(answers(2, 2, Duration::from_millis(20)), [[]; 0]);
     }
 }

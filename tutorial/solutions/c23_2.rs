@@ -1,63 +1,76 @@
-//! Chapter 23, exercise 2: ask again.
+//! Chapter 23, exercise 2: who is here?
 //!
-//! Each socket is in a room of its own id, so those that have not answered are a list of rooms. An empty
-//! list of rooms would mean all sockets; but an error has at least one that is missing. Where nobody may
-//! wait, it would not help to ask again.
+//! A socket that disconnects leaves all its rooms, so `disconnect` is too late. During `disconnecting` it
+//! is still in them, and must be left out. (So must others that disconnect at the same moment: they are
+//! not connected any more.) A lock makes one step of listing the members and emitting the list: otherwise
+//! two threads could emit in the wrong order.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use sockets_by_hand::socketio::{AckError, Args, Namespace};
+use sockets_by_hand::socketio::{Io, Socket, Value};
 
-/// The answers of a room. Those that have not answered in time are asked once more.
-fn ask_twice(io: &Namespace, room: &str, name: &str, time: Duration) -> Vec<Args> {
-    let error = match io.to(room).timeout(time).emit_with_ack(name, ()) {
-        Ok(answers) => return answers,
-        Err(error) if error.reason == AckError::Deadlock => return Vec::new(),
-        Err(error) => error,
-    };
-    let missing: Vec<String> = error.missing.iter().map(|socket| socket.id().to_string()).collect();
-    let again = io.to(&missing).timeout(time).emit_with_ack(name, ());
-    let late = again.unwrap_or_else(|error| error.answers);
-    [error.answers, late].concat()
+fn emit_members(io: &Io, room: &str, leaving: Option<&Socket>, lock: &Mutex<()>) {
+    let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
+    let receivers =
+        leaving.iter().fold(io.to(room), |receivers, socket| receivers.except(socket.id()));
+    let members = receivers.fetch_sockets();
+    let members = members.iter().filter(|socket| socket.is_connected());
+    let mut names: Vec<String> = members.map(|s| s.data().as_str().unwrap_or("?").into()).collect();
+    names.sort();
+    receivers.emit("here", (room, names));
+}
+
+fn serve(io: &Io) {
+    let order = Arc::new(Mutex::new(()));
+    let all = io.clone();
+    io.on_connection(move |socket| {
+        socket.set_data(socket.handshake().auth["name"].clone());
+        let (io, lock) = (all.clone(), order.clone());
+        socket.on("join", move |event| {
+            let [Value::String(room)] = &event.args[..] else { return };
+            event.socket.join(room);
+            emit_members(&io, room, None, &lock);
+        });
+        let (io, lock) = (all.clone(), order.clone());
+        socket.on("disconnecting", move |event| {
+            for room in event.socket.rooms() {
+                emit_members(&io, &room, Some(&event.socket), &lock);
+            }
+        });
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{PacketClient, serve_socketio};
-    use std::thread;
 
-    /// Receives the question, and returns the id of the acknowledgement.
-    fn asked(client: &mut PacketClient) -> String {
-        let event = client.receive().unwrap(); // such as 420["ready?"]
-        let id = event.strip_prefix("42").and_then(|rest| rest.strip_suffix(r#"["ready?"]"#));
-        id.unwrap().to_string()
+    fn connect(address: &str, name: &str) -> PacketClient {
+        let mut client = PacketClient::open(address);
+        client.send(&format!(r#"40{{"name":"{name}"}}"#));
+        assert!(client.receive().unwrap().starts_with("40"));
+        client
     }
 
     #[test]
-    fn who_has_not_answered_is_asked_again() {
+    fn a_room_receives_its_members_when_one_joins_or_leaves_in_whatever_way() {
         let (io, address) = serve_socketio();
-        io.on_connection(|socket| {
-            socket.join("tea");
-            socket.emit("joined", ());
-        });
-        let [mut ann, mut bob] = [(); 2].map(|()| {
-            let mut client = PacketClient::connect(&address);
-            assert_eq!(client.receive().unwrap(), r#"42["joined"]"#);
-            client
-        });
-        let asking = thread::spawn(move || ask_twice(&io, "tea", "ready?", Duration::from_secs(2)));
-        let id = asked(&mut ann);
-        ann.send(&format!("43{id}[1]"));
-        asked(&mut bob); // and says nothing
-        let id = asked(&mut bob);
-        bob.send(&format!("43{id}[2]"));
-        assert_eq!(asking.join().unwrap(), [[1.into()], [2.into()]]);
-    }
+        serve(&io);
+        let mut ann = connect(&address, "Ann");
+        ann.send(r#"42["join","tea"]"#);
+        assert_eq!(ann.receive().unwrap(), r#"42["here","tea",["Ann"]]"#);
 
-    #[test]
-    fn an_empty_room_has_no_answers() {
-        let (io, _) = serve_socketio();
-        assert_eq!(ask_twice(&io, "tea", "ready?", Duration::from_secs(60)), [[]; 0]);
+        for with_packet in [true, false] {
+            let mut bob = connect(&address, "Bob");
+            bob.send(r#"42["join","tea"]"#);
+            assert_eq!(bob.receive().unwrap(), r#"42["here","tea",["Ann","Bob"]]"#);
+            assert_eq!(ann.receive().unwrap(), r#"42["here","tea",["Ann","Bob"]]"#);
+            if with_packet {
+                bob.send("41");
+            } else {
+                bob.0.terminate();
+            }
+            assert_eq!(ann.receive().unwrap(), r#"42["here","tea",["Ann"]]"#);
+        }
     }
 }

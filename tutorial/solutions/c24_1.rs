@@ -1,66 +1,83 @@
-//! Chapter 24, exercise 1: a hub that sends every frame to all servers, the sender too.
+//! Chapter 24, exercise 1: a token that expires.
 //!
-//! So each server makes up an id for itself, puts it first in all that it sends, and ignores what begins
-//! with its own. (Not its address: behind a proxy or in containers, two servers may have the same.)
+//! The `data` of the refusal says what a program needs to know. A failed connection has none: there
+//! the client reconnects by itself, with the same token. After three refusals in a row, another token
+//! does not help.
 
-use sockets_by_hand::socketio::{Io, Value};
-use sockets_by_hand::ws::random::random_id;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-struct Adapter {
-    id: String,
-    io: Io,
-}
+use sockets_by_hand::json;
+use sockets_by_hand::socketio::client::Socket;
 
-impl Adapter {
-    fn new(io: &Io) -> Adapter {
-        Adapter { id: random_id(), io: io.clone() } // a new one at every start
-    }
+const MAX_REFUSALS: u32 = 3;
 
-    /// Emits here, and returns what is to be sent to the hub.
-    fn emit(&self, room: &str, name: &str, args: &[Value]) -> String {
-        self.io.to(room).emit(name, args);
-        let values = [&[Value::from(&*self.id), room.into(), name.into()], args].concat();
-        Value::Array(values).to_string()
-    }
-
-    /// Emits here what the hub has sent, unless this server sent it.
-    fn receive(&self, text: &str) {
-        let values = Value::parse(text).unwrap_or(Value::Null);
-        let Some([id, Value::String(room), Value::String(name), args @ ..]) = values.as_array()
-        else {
-            return;
-        };
-        if id.as_str() != Some(&self.id) {
-            self.io.to(room).emit(name, args);
+/// Sends a new token whenever the server says that the old one has expired.
+fn renew(socket: &Socket, new_token: impl Fn() -> String + Send + Sync + 'static) {
+    let refused = Arc::new(AtomicU32::new(0));
+    let count = refused.clone();
+    socket.on("connect", move |_| count.store(0, Relaxed));
+    socket.on("connect_error", move |event| {
+        let expired = event.args[0]["data"]["code"].as_str() == Some("expired");
+        if expired && refused.fetch_add(1, Relaxed) + 1 < MAX_REFUSALS {
+            event.socket.set_auth(json!({"token": new_token()}));
+            event.socket.open();
         }
-    }
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{PacketClient, serve_socketio};
+    use sockets_by_hand::socketio::client::{Client, Options};
+    use sockets_by_hand::socketio::{ConnectError, Server};
+    use std::sync::mpsc::{self, Receiver};
+    use std::time::Duration;
+
+    /// A client of a server that accepts one token, and the client's events.
+    fn client(accepted: &'static str) -> (Client, Receiver<String>) {
+        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
+        let url = format!("http://{}", server.address().unwrap());
+        server.io().use_middleware(move |socket| {
+            match socket.handshake().auth["token"].as_str() == Some(accepted) {
+                true => Ok(()),
+                false => Err(ConnectError {
+                    message: "your token has expired".to_string(),
+                    data: Some(json!({"code": "expired"})),
+                }),
+            }
+        });
+        std::thread::spawn(|| server.serve());
+        let mut options = Options { auth: json!({"token": "0"}).into(), ..Options::default() };
+        options.backoff.min = Duration::from_millis(1);
+        let client = Client::new(&url, options).unwrap();
+        let (sender, events) = mpsc::channel();
+        let connected = sender.clone();
+        client.on("connect", move |_| _ = connected.send("connect".to_string()));
+        client.on("connect_error", move |_| _ = sender.send("connect_error".to_string()));
+        (client, events)
+    }
+
+    fn tokens() -> impl Fn() -> String + Send + Sync {
+        let made = AtomicU32::new(0);
+        move || (made.fetch_add(1, Relaxed) + 1).to_string()
+    }
 
     #[test]
-    fn a_server_ignores_its_own_frames_and_the_others_do_not() {
-        let (adapters, mut clients): (Vec<_>, Vec<_>) = [(); 2]
-            .map(|()| {
-                let (io, address) = serve_socketio();
-                let client = PacketClient::connect(&address);
-                (Adapter::new(&io), client)
-            })
-            .into_iter()
-            .unzip();
-        for adapter in &adapters {
-            adapter.io.sockets_join("tea");
-        }
-        for (n, sender) in adapters.iter().enumerate() {
-            let text = sender.emit("tea", "told", &[n.into()]);
-            adapters.iter().for_each(|adapter| adapter.receive(&text)); // the hub: to all
-        }
-        for client in &mut clients {
-            assert_eq!(client.receive().unwrap(), r#"42["told",0]"#);
-            assert_eq!(client.receive().unwrap(), r#"42["told",1]"#);
-        }
+    fn a_new_token_is_accepted() {
+        let (client, events) = client("2");
+        renew(&client, tokens());
+        client.open();
+        let received: Vec<String> = events.iter().take(3).collect();
+        assert_eq!(received, ["connect_error", "connect_error", "connect"]);
+    }
+
+    #[test]
+    fn after_three_refusals_in_a_row_it_gives_up() {
+        let (client, events) = client("none that there is");
+        renew(&client, tokens());
+        client.open();
+        assert!(events.iter().take(3).all(|event| event == "connect_error"));
+        assert!(events.recv_timeout(Duration::from_millis(300)).is_err(), "a fourth attempt");
     }
 }

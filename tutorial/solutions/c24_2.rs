@@ -1,103 +1,79 @@
-//! Chapter 24, exercise 2: a load balancer with sticky sessions.
+//! Chapter 24, exercise 2: a buffer with a limit.
 //!
-//! For each server, its name and the client's address are hashed together; the highest hash wins
-//! (*rendezvous hashing*). It is the same for each connection of a client. When a server goes, only its own
-//! clients get another: with `hash % servers.len()`, nearly all would. (Two load balancers must hash alike.
-//! `std` promises that only within one version. All clients behind one proxy have one address: then hash a
-//! cookie.)
+//! The library buffers all that is emitted while it is not connected, so nothing is given to it then: the
+//! last hundred events are in a buffer of our own. One lock covers the check and what follows from it: an
+//! event that is emitted while the socket becomes connected is neither lost, nor overtakes the buffer.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::IpAddr;
-use std::{io, thread};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sockets_by_hand::net::{Options, Server, Stream};
+use sockets_by_hand::socketio::Value;
+use sockets_by_hand::socketio::client::Socket;
 
-fn choose(client: IpAddr, servers: &[String]) -> Option<&String> {
-    servers.iter().max_by_key(|server| {
-        let mut hasher = DefaultHasher::new();
-        (client, server).hash(&mut hasher);
-        hasher.finish()
-    })
+const MAX_BUFFERED: usize = 100;
+
+type Buffer = Mutex<VecDeque<(String, Vec<Value>)>>;
+
+struct BufferedSocket {
+    socket: Socket,
+    buffer: Arc<Buffer>,
 }
 
-/// A load balancer: copies the bytes of each client to one of several servers, and back.
-fn serve(balancer: Server, choose: impl Fn(IpAddr) -> Option<String> + Send + Sync + 'static) {
-    balancer.serve(move |client| {
-        let address = client.remote_address().ok_or(io::ErrorKind::NotConnected)?;
-        let server = Stream::connect(choose(address.ip()).ok_or(io::ErrorKind::NotFound)?)?;
-        let (from, to) = (client.clone(), server.clone());
-        let upstream = thread::spawn(move || copy(from, to));
-        copy(server, client);
-        _ = upstream.join();
-        Ok(())
-    });
-}
-
-fn copy(mut from: Stream, mut to: Stream) {
-    if io::copy(&mut from, &mut to).is_err() {
-        from.destroy();
+impl BufferedSocket {
+    fn new(socket: Socket) -> BufferedSocket {
+        let buffer = Arc::<Buffer>::default();
+        let buffered = buffer.clone();
+        socket.on("connect", move |event| {
+            for (name, values) in lock(&buffered).drain(..) {
+                event.socket.emit(&name, values);
+            }
+        });
+        BufferedSocket { socket, buffer }
     }
-    _ = to.end();
+
+    fn emit(&self, name: &str, values: Vec<Value>) {
+        let mut buffer = lock(&self.buffer);
+        // It may be connected, although the listener above has not run yet.
+        if buffer.is_empty() && self.socket.is_connected() {
+            self.socket.emit(name, values);
+            return;
+        }
+        if buffer.len() == MAX_BUFFERED {
+            buffer.pop_front();
+        }
+        buffer.push_back((name.to_string(), values));
+    }
+}
+
+fn lock(buffer: &Buffer) -> MutexGuard<'_, VecDeque<(String, Vec<Value>)>> {
+    buffer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
     use super::*;
-    use crate::serve_socketio;
+    use sockets_by_hand::json;
+    use sockets_by_hand::socketio::{Client, Server};
+    use std::sync::mpsc;
 
     #[test]
-    fn only_clients_whose_server_has_gone_get_another() {
-        let servers: Vec<String> = (1..=4).map(|n| format!("10.0.0.{n}:3000")).collect();
-        let clients = (0..=255).map(|n| IpAddr::from([192, 0, 2, n]));
-        let (mut stayed, mut moved) = (0, 0);
-        for client in clients {
-            let before = choose(client, &servers).unwrap();
-            let after = choose(client, &servers[1..]).unwrap();
-            match before == &servers[0] {
-                true => moved += 1,
-                false => stayed += i32::from(before == after),
-            }
-        }
-        assert_eq!(stayed + moved, 256);
-        assert!((32..=96).contains(&moved), "{moved} of 256 clients were at the first of four");
-        assert_eq!(choose([127, 0, 0, 1].into(), &[]), None);
-    }
+    fn the_last_hundred_events_are_buffered_and_new_ones_follow() {
+        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
+        let url = format!("http://{}", server.address().unwrap());
+        let (sender, received) = mpsc::channel();
+        server.io().on_connection(move |socket| {
+            let sender = sender.clone();
+            socket.on("say", move |event| _ = sender.send(event.args[0].as_f64().unwrap()));
+        });
+        std::thread::spawn(|| server.serve());
 
-    /// Sends one request on a connection of its own, and returns the body of the response.
-    fn request(address: &str, method: &str, sid: &str, body: &str) -> String {
-        let mut stream = Stream::connect(address).unwrap();
-        let query = format!("EIO=4&transport=polling{sid}");
-        let length = body.len();
-        write!(
-            stream,
-            "{method} /socket.io/?{query} HTTP/1.1\r\nHost: {address}\r\n\
-             Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        response.split_once("\r\n\r\n").unwrap().1.to_string()
-    }
-
-    /// Opens a session through a load balancer, and posts to it.
-    fn open_and_post(choose: impl Fn(IpAddr) -> Option<String> + Send + Sync + 'static) -> String {
-        let balancer = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-        let address = balancer.address().unwrap().to_string();
-        thread::spawn(|| serve(balancer, choose));
-        let open = request(&address, "GET", "", "");
-        let sid = open.split('"').nth(3).unwrap();
-        request(&address, "POST", &format!("&sid={sid}"), "40")
-    }
-
-    #[test]
-    fn requests_reach_the_server_of_their_session_only_if_sessions_are_sticky() {
-        let servers = [serve_socketio().1, serve_socketio().1];
-        let (two, turn) = (servers.clone(), AtomicUsize::new(0));
-        let in_turn = move |_| Some(two[turn.fetch_add(1, Relaxed) % 2].clone());
-        assert_eq!(open_and_post(in_turn), r#"{"code":1,"message":"Session ID unknown"}"#);
-        assert_eq!(open_and_post(move |ip| choose(ip, &servers).cloned()), "ok");
+        let client = Client::new(&url, Default::default()).unwrap();
+        let socket = BufferedSocket::new(client.clone());
+        (0..150).for_each(|i| socket.emit("say", vec![json!(i)]));
+        client.open();
+        assert_eq!(received.recv(), Ok(50.0));
+        socket.emit("say", vec![json!(150)]);
+        let rest: Vec<f64> = received.iter().take(100).collect();
+        assert_eq!(rest, (51..=150).map(f64::from).collect::<Vec<_>>());
     }
 }

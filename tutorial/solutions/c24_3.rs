@@ -1,71 +1,84 @@
-//! Chapter 24, exercise 3: who is in a room, on all servers?
+//! Chapter 24, exercise 3: exactly once.
 //!
-//! Each server sends the others its *whole* list for a room whenever that changes, and again when it
-//! has reconnected to the hub. A list replaces the one before. With "Ann joined" and "Ann left" alone,
-//! one lost message would leave a wrong list for ever; a lost list is corrected by the next one. A
-//! server that has lost the hub is removed with all its clients. (A server that connects must ask the
-//! others for their lists: here, `lists` is what it gets.)
+//! Without an acknowledgement the client cannot know whether the server has received the order. So it
+//! emits it again, with the same number, and the server remembers the numbers of each client. The `auth`
+//! identifies the client: the socket's id is a new one each time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
-#[derive(Default)]
-struct Presence {
-    /// The names of the clients of each server, by room.
-    servers: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
-}
+use sockets_by_hand::json;
+use sockets_by_hand::socketio::{ClientSocket, Event, Socket};
 
-impl Presence {
-    /// Sets who is in a room of a server (of another one, or of this one).
-    fn set(&mut self, server: &str, room: &str, names: &[&str]) {
-        let rooms = self.servers.entry(server.to_string()).or_default();
-        match names {
-            [] => _ = rooms.remove(room), // or empty rooms would take memory for ever
-            names => {
-                let names = names.iter().map(ToString::to_string).collect();
-                rooms.insert(room.to_string(), names);
-            }
+/// Orders, again and again until there is an acknowledgement; `done` receives whether there was one.
+fn order(socket: &ClientSocket, number: u64, dish: &str, tries: u32, done: mpsc::Sender<bool>) {
+    let (again, same) = (socket.clone(), dish.to_string());
+    let values = [json!(number), json!(dish)];
+    socket.timeout(Duration::from_secs(10)).emit_with_callback("order", values, move |result| {
+        match result {
+            Ok(_) => _ = done.send(true),
+            Err(_) if tries <= 1 => _ = done.send(false),
+            Err(_) => order(&again, number, &same, tries - 1, done),
         }
-    }
+    });
+}
 
-    /// What a server that has connected gets: the lists of this one.
-    fn lists(&self, own: &str) -> BTreeMap<String, BTreeSet<String>> {
-        self.servers.get(own).cloned().unwrap_or_default()
-    }
+/// The server's side: the clients and the numbers of their orders. (A real one keeps them in a file or a
+/// database, and removes old ones.)
+#[derive(Default)]
+struct Kitchen {
+    orders: Mutex<HashSet<(String, String)>>,
+}
 
-    /// Removes a server that has lost the hub.
-    fn remove(&mut self, server: &str) {
-        self.servers.remove(server);
-    }
-
-    /// The names in a room on all servers, each once.
-    fn members(&self, room: &str) -> BTreeSet<&str> {
-        self.servers.values().filter_map(|rooms| rooms.get(room)).flatten().map(|s| &**s).collect()
+impl Kitchen {
+    /// Whether this order has not been received before.
+    fn is_new(&self, event: &Event<Socket>) -> bool {
+        let who = event.socket.handshake().auth["name"].as_str().unwrap_or_default().to_string();
+        let number = event.args[0].to_string();
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).insert((who, number))
     }
 }
 
-#[test]
-fn a_room_is_the_union_of_the_last_lists_of_all_servers() {
-    let mut presence = Presence::default();
-    presence.set("one", "tea", &["Ann"]);
-    presence.set("two", "tea", &["Ann", "Bob"]); // Ann has two tabs
-    assert_eq!(presence.members("tea"), BTreeSet::from(["Ann", "Bob"]));
-    // (The list without Bob was lost; the one with Cid arrived.)
-    presence.set("two", "tea", &["Ann", "Cid"]);
-    assert_eq!(presence.members("tea"), BTreeSet::from(["Ann", "Cid"]));
-    presence.remove("two");
-    assert_eq!(presence.members("tea"), BTreeSet::from(["Ann"]));
-    assert_eq!(presence.members("news"), BTreeSet::new());
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sockets_by_hand::socketio::Server;
+    use sockets_by_hand::socketio::client::{Client, Options};
+    use std::sync::Arc;
 
-#[test]
-fn a_late_server_gets_the_current_lists() {
-    let (mut one, mut late) = (Presence::default(), Presence::default());
-    one.set("one", "tea", &["Ann"]);
-    one.set("one", "news", &["Ann"]);
-    one.set("one", "news", &[]);
-    for (room, names) in one.lists("one") {
-        late.set("one", &room, &names.iter().map(|s| &**s).collect::<Vec<_>>());
+    #[test]
+    fn an_order_without_an_acknowledgement_is_not_cooked_twice() {
+        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
+        let url = format!("http://{}", server.address().unwrap());
+        let kitchen = Arc::new(Kitchen::default());
+        let (cook, cooked) = mpsc::channel();
+        server.io().on_connection(move |socket| {
+            let (kitchen, cook) = (kitchen.clone(), cook.clone());
+            socket.on("order", move |event| match kitchen.is_new(event) {
+                true => {
+                    cook.send(event.args[1].to_string()).unwrap();
+                    event.socket.disconnect(false); // instead of an acknowledgement
+                }
+                false => event.ack(()),
+            });
+        });
+        std::thread::spawn(|| server.serve());
+
+        let mut options = Options { auth: json!({"name": "Ann"}).into(), ..Options::default() };
+        options.backoff.min = Duration::from_millis(1);
+        let client = Client::new(&url, options).unwrap();
+        client.on("disconnect", |event| {
+            if event.args[0].as_str() == Some("io server disconnect") {
+                event.socket.open();
+            }
+        });
+        client.open();
+        let (done, results) = mpsc::channel();
+        order(&client, 7, "soup", 3, done.clone());
+        assert_eq!(results.recv(), Ok(true));
+        order(&client, 8, "cake", 3, done);
+        assert_eq!(results.recv(), Ok(true));
+        assert_eq!(cooked.try_iter().collect::<Vec<_>>(), ["\"soup\"", "\"cake\""]);
     }
-    assert_eq!(late.members("tea"), BTreeSet::from(["Ann"]));
-    assert_eq!(late.lists("one").len(), 1);
 }

@@ -1,38 +1,42 @@
-//! Chapter 25, exercise 1: how far from the best?
-//!
-//! The figures are JSON, which chapter 16 parses. A row that begins with `floor` is a lower bound and no
-//! server for use, so it is left out.
+//! Chapter 25, exercise 1: how many bytes are in a value, however deep.
 
 use sockets_by_hand::socketio::Value;
 
-/// For each table of a line of `figures.jsonl`: its name, and how many times as many messages a second
-/// ours answers as the best of the others.
-fn compare_with_best(line: &str) -> Vec<(String, f64)> {
-    let line = Value::parse(line).unwrap_or(Value::Null);
-    let tables = line["table"].as_object().unwrap_or_default();
-    let compare = |(name, table): &(String, Value)| {
-        let ours = table["ours"]["per_s"].as_f64()?;
-        let peers = table.as_object()?.iter();
-        let best = peers
-            .filter(|(peer, _)| peer != "ours" && !peer.starts_with("floor"))
-            .filter_map(|(_, row)| row["per_s"].as_f64())
-            .fold(0.0, f64::max);
-        (best > 0.0).then(|| (name.clone(), ours / best))
-    };
-    tables.iter().filter_map(compare).collect()
+/// The length of all binary values in `value`.
+fn binary_size(value: &Value) -> usize {
+    match value {
+        Value::Binary(bytes) => bytes.len(),
+        Value::Array(items) => items.iter().map(binary_size).sum(),
+        Value::Object(members) => members.iter().map(|(_, value)| binary_size(value)).sum(),
+        _ => 0, // a string is not binary
+    }
 }
 
-#[test]
-fn ours_is_compared_with_the_best_server() {
-    let line = r#"{"table":{"ws conns=1 size=17":{"ours":{"per_s":30},"slow":{"per_s":10},
-        "quick":{"per_s":20},"floor":{"per_s":90}}}}"#;
-    assert_eq!(compare_with_best(line), [("ws conns=1 size=17".to_string(), 1.5)]);
-    assert!(compare_with_best("no JSON").is_empty());
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sockets_by_hand::json;
+    use sockets_by_hand::socketio::{Client, Server};
+    use std::time::Duration;
 
-#[test]
-fn every_run_but_those_of_idle_connections_can_be_compared() {
-    for line in std::fs::read_to_string("tutorial/figures.jsonl").unwrap().lines() {
-        assert_eq!(compare_with_best(line).is_empty(), line.contains("idle"), "{line}");
+    #[test]
+    fn a_handler_refuses_too_many_bytes() {
+        let server = Server::bind("127.0.0.1:0", Default::default()).unwrap();
+        let url = format!("http://{}", server.address().unwrap());
+        server.io().on_connection(|socket| {
+            socket.on("picture", |event| {
+                let binary_size: usize = event.args.iter().map(binary_size).sum();
+                event.ack(json!(binary_size <= 1000));
+            });
+        });
+        std::thread::spawn(|| server.serve());
+        let client = Client::connect(&url).unwrap();
+        let answers = [400, 500, 600].map(|size| {
+            let bytes = vec![7u8; size];
+            let picture = json!({"small": bytes.clone(), "sizes": [{"large": bytes}, "text"]});
+            let time = Duration::from_secs(10);
+            client.timeout(time).emit_with_ack("picture", picture).unwrap()[0].clone()
+        });
+        assert_eq!(answers, [json!(true), json!(true), json!(false)]);
     }
 }

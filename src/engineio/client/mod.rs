@@ -12,7 +12,7 @@
 //! | `probe` | the upgrade |
 //! | `handshake` | the first packet of a session |
 //!
-//! Chapter 21 of the book.
+//! Chapter 24 of the book.
 
 mod handshake;
 mod probe;

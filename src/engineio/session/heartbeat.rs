@@ -1,6 +1,6 @@
 //! The heartbeat of a session: the server pings, and the client has to answer in time.
 //!
-//! Chapter 18 of the book.
+//! Chapter 21 of the book.
 
 use std::mem;
 use std::sync::Arc;

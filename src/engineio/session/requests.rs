@@ -1,6 +1,6 @@
 //! The requests of a session: its `POST`s, its `GET`s, and the upgrade to a WebSocket.
 //!
-//! Chapters 17 and 18 of the book.
+//! Chapters 20 and 21 of the book.
 
 use std::mem;
 use std::sync::atomic::Ordering::Relaxed;

@@ -4,7 +4,7 @@
 //! A broadcast is MessagePack. A request and what answers it are JSON, but for a broadcast whose
 //! acknowledgements are wanted: events may carry bytes, for which JSON has no form.
 //!
-//! Chapter 24 of the book.
+//! Chapter 28 of the book.
 
 use std::time::Duration;
 

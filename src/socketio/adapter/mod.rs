@@ -7,7 +7,7 @@
 //! One thread reads the subscription. What is published goes through an outbox: no thread waits for
 //! the network. While Redis is away, each server goes on with its own clients.
 //!
-//! Chapter 24 of the book.
+//! Chapter 28 of the book.
 
 mod cluster;
 mod emitter;

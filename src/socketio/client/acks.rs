@@ -1,6 +1,6 @@
 //! The events of a client that the server acknowledges.
 //!
-//! Chapter 21 of the book.
+//! Chapter 24 of the book.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;

@@ -17,7 +17,7 @@
 //! `manager` and `socket` are two halves of one: the manager holds all sockets, each socket a weak
 //! reference to it.
 //!
-//! Chapter 21 of the book.
+//! Chapter 24 of the book.
 
 mod acks;
 mod auth;

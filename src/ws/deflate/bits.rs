@@ -3,7 +3,7 @@
 //!
 //! It needs nothing but `std`.
 //!
-//! Chapter 13 of the book.
+//! Chapter 15 of the book.
 
 /// Reads bits from bytes.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 //!
 //! It needs `bits.rs`, `huffman.rs`, `inflate.rs` (for its tables) and `matches.rs` beside it.
 //!
-//! Chapter 13 of the book.
+//! Chapter 15 of the book.
 
 use super::bits::BitWriter;
 use super::block::{Block, store};

@@ -2,7 +2,7 @@
 //!
 //! It needs all others of `src/ws/deflate/` beside it.
 //!
-//! Chapter 13 of the book.
+//! Chapter 15 of the book.
 
 use super::deflate::Deflater;
 use super::inflate::{Error, inflate};

@@ -2,7 +2,7 @@
 //!
 //! It needs nothing but `std`.
 //!
-//! Chapter 13 of the book.
+//! Chapter 15 of the book.
 
 /// The bits of a symbol, the first one at the bottom, and their number. 0 bits: the symbol has no
 /// code.

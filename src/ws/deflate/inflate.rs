@@ -7,7 +7,7 @@
 //!
 //! It needs `bits.rs` beside it.
 //!
-//! Chapter 13 of the book.
+//! Chapter 15 of the book.
 
 use std::{error, fmt};
 

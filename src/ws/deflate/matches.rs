@@ -2,7 +2,7 @@
 //!
 //! It needs nothing but `std`.
 //!
-//! Chapter 13 of the book.
+//! Chapter 15 of the book.
 
 /// The shortest match that is searched for. (DEFLATE has matches of three bytes too, but most of
 /// them take as many bits as three literals.)

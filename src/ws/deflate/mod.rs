@@ -1,6 +1,6 @@
 //! DEFLATE (RFC 1951): bytes in fewer bits, as gzip, zip, PNG and WebSockets have them.
 //!
-//! Chapter 13 of the book.
+//! Chapter 15 of the book.
 
 pub mod bits;
 mod block;

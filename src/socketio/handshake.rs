@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::http::{Headers, Request};
+use crate::json;
 use crate::json::Value;
 
 /// The data of a client's handshake (`socket.handshake`).
@@ -53,4 +54,61 @@ impl<'a> Handshake<'a> {
     pub fn xdomain(&self) -> bool {
         self.request.headers.get("origin").is_some()
     }
+}
+
+/// The handshake as other servers receive it: in the form of npm's.
+impl From<Handshake<'_>> for Value {
+    fn from(handshake: Handshake) -> Value {
+        let issued = handshake.issued.duration_since(UNIX_EPOCH).unwrap_or_default();
+        json!({
+            "headers": headers(handshake.headers()),
+            "time": date(issued.as_secs()),
+            "address": handshake.address.map(|address| address.ip().to_string()),
+            "xdomain": handshake.xdomain(),
+            "secure": handshake.secure,
+            "issued": issued.as_millis() as f64,
+            "url": handshake.url(),
+            "query": handshake.query().into_iter().collect::<Value>(),
+            "auth": handshake.auth,
+        })
+    }
+}
+
+/// The headers as Node has them: names in lower case, and one value for each.
+fn headers(headers: &Headers) -> Value {
+    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in headers.iter() {
+        let name = name.to_ascii_lowercase();
+        let separator = if name == "cookie" { "; " } else { ", " };
+        let before = values.get(&name).map(|before| format!("{before}{separator}"));
+        values.insert(name, before.unwrap_or_default() + value);
+    }
+    values.into_iter().collect()
+}
+
+/// A time as JavaScript writes it in UTC; from the seconds since 1970, which began on a Thursday.
+fn date(seconds: u64) -> String {
+    let (mut days, time) = (seconds / 86_400, seconds % 86_400);
+    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][days as usize % 7];
+    let is_leap = |year: u64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let length = |year| if is_leap(year) { 366 } else { 365 };
+    let mut year = 1970;
+    while days >= length(year) {
+        days -= length(year);
+        year += 1;
+    }
+    let months =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let lengths = [31, length(year) - 337, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    let (hours, minutes, seconds) = (time / 3600, time / 60 % 60, time % 60);
+    let (month, day) = (months[month], days + 1);
+    format!(
+        "{weekday} {month} {day:02} {year} {hours:02}:{minutes:02}:{seconds:02} \
+         GMT+0000 (Coordinated Universal Time)"
+    )
 }

@@ -25,7 +25,7 @@ const { createClient } = require("redis");
       socket.on("disconnect sockets", (room, close) => nsp.in(room).disconnectSockets(close));
       socket.on("fetch", async (room, ack) => {
         const sockets = await nsp.in(room).fetchSockets();
-        ack(sockets.map(({ id, rooms, data }) => ({ id, rooms: [...rooms], data })));
+        ack(sockets.map(({ id, handshake, rooms, data }) => ({ id, handshake, rooms: [...rooms], data })));
       });
       socket.on("rooms", async (ack) => ack([...(await nsp.adapter.allRooms())]));
       socket.on("count", async (ack) => ack(await nsp.adapter.serverCount()));

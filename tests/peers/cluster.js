@@ -6,7 +6,8 @@ const urls = process.argv.slice(2);
 
 /** A client that collects the events that it receives, up to the marker. */
 const open = (url, name) => {
-  const socket = io(url, { auth: { name }, forceNew: true, transports: ["websocket"] });
+  const options = { auth: { name }, query: { from: "é" }, extraHeaders: { Origin: "http://a", "X-Name": name } };
+  const socket = io(url, { ...options, forceNew: true, transports: ["websocket"] });
   const seen = [];
   const waiting = [];
   socket.on("done", () => waiting.shift()(seen.splice(0)));
@@ -21,6 +22,14 @@ const open = (url, name) => {
 };
 
 const connected = (socket) => new Promise((resolve) => socket.on("connect", resolve));
+/** The data of a handshake, with its fields in order, and without what another run has otherwise. */
+const comparable = ({ time, issued, ...handshake }) => {
+  const recent = Math.abs(Date.now() - issued) < 60_000 && Math.abs(Date.parse(time) - issued) < 1000;
+  const { host, "sec-websocket-key": key, ...headers } = handshake.headers;
+  const sizes = { host: host.split(":").length, key: key.length };
+  const inOrder = (object) => Object.fromEntries(Object.entries(object).sort());
+  return inOrder({ ...handshake, recent, headers: { ...inOrder(headers), ...sizes }, query: inOrder(handshake.query) });
+};
 const sorted = (list) => list.map((item) => JSON.stringify(item)).sort();
 
 (async () => {
@@ -45,6 +54,7 @@ const sorted = (list) => list.map((item) => JSON.stringify(item)).sort();
   };
   const ask = async (by, ...event) => {
     const answer = await clients[by].emitWithAck(...event);
+    if (event[0] === "fetch") for (const socket of answer) socket.handshake = comparable(socket.handshake);
     return Array.isArray(answer) ? sorted(named(answer)) : answer;
   };
 

@@ -120,7 +120,8 @@ fn add_listeners(socket: &Socket) {
     socket.on("fetch", move |event| {
         let sockets = chosen(event.socket.namespace(), &event.args[0]).cluster().fetch_sockets();
         let value = |socket: &sockets_by_hand::socketio::RemoteSocket| {
-            json!({"id": &socket.id, "rooms": &socket.rooms, "data": &socket.data})
+            let (id, handshake) = (&socket.id, socket.handshake.clone());
+            json!({"id": id, "handshake": handshake, "rooms": &socket.rooms, "data": &socket.data})
         };
         event.ack(Value::Array(sockets.unwrap().iter().map(value).collect()));
     });

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use sockets_by_hand::http::Request;
 use sockets_by_hand::json;
 use sockets_by_hand::socketio::namespace::ConnectError;
-use sockets_by_hand::socketio::{AckError, Args, Options, Socket, Value};
+use sockets_by_hand::socketio::{AckError, Args, Handshake, Options, Socket, Value};
 
 use super::{
     assert_receives_nothing_else, connect_to, connected, connected_polling, server, server_with,
@@ -462,10 +463,45 @@ mod connecting {
         assert_eq!(query.keys().collect::<Vec<_>>(), ["EIO", "room", "transport"]);
         assert_eq!(handshake.url(), format!("{POLLING}&room=tea%26milk"));
         assert_eq!(handshake.headers().get("x-who"), Some("Ann"));
-        assert!(handshake.issued <= std::time::SystemTime::now());
+        assert!(handshake.issued <= SystemTime::now());
         assert!(!handshake.secure && !handshake.xdomain());
         assert_eq!(*handshake.auth, json!({"token": 1}));
         assert!(handshake.address.is_some_and(|address| address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn handshake_is_written_as_by_npm_for_other_servers() {
+        let mut request = Request::new("GET", "/socket.io/?EIO=4&room=tea%26milk");
+        for (name, value) in
+            [("Cookie", "a=1"), ("X-Who", "Ann"), ("cookie", "b=2"), ("x-who", "Bob")]
+        {
+            request.headers.push(name, value);
+        }
+        for (seconds, time) in [
+            (0, "Thu Jan 01 1970 00:00:00"),
+            (951_827_696, "Tue Feb 29 2000 12:34:56"),
+            (1_709_251_199, "Thu Feb 29 2024 23:59:59"),
+            (1_709_251_200, "Fri Mar 01 2024 00:00:00"),
+            (4_107_542_400, "Mon Mar 01 2100 00:00:00"),
+        ] {
+            let issued = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let (auth, address) = (&json!({"token": 1}), Some("[::1]:7".parse().unwrap()));
+            let handshake = Handshake { request: &request, auth, address, issued, secure: false };
+            assert_eq!(
+                Value::from(handshake),
+                json!({
+                    "headers": {"cookie": "a=1; b=2", "x-who": "Ann, Bob"},
+                    "time": format!("{time} GMT+0000 (Coordinated Universal Time)"),
+                    "address": "::1",
+                    "xdomain": false,
+                    "secure": false,
+                    "issued": seconds as f64 * 1000.0,
+                    "url": "/socket.io/?EIO=4&room=tea%26milk",
+                    "query": {"EIO": "4", "room": "tea&milk"},
+                    "auth": {"token": 1},
+                })
+            );
+        }
     }
 
     #[test]

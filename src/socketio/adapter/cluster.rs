@@ -28,7 +28,8 @@ pub struct Cluster<'a>(pub(in crate::socketio) &'a Broadcast);
 pub struct RemoteSocket {
     /// The id.
     pub id: String,
-    /// The data of its handshake, as npm's servers have it: `headers`, `auth`, `address` …
+    /// The data of its handshake, as npm's servers have it: `headers`, `time`, `address`, `xdomain`,
+    /// `secure`, `issued`, `url`, `query` and `auth`.
     pub handshake: Value,
     /// Its rooms.
     pub rooms: Vec<String>,
@@ -171,5 +172,10 @@ impl RemoteSocket {
 
 /// A socket of this server, as npm's servers describe it.
 pub(super) fn describe(socket: &Socket) -> Value {
-    json!({"id": socket.id(), "rooms": socket.rooms(), "data": socket.data()})
+    json!({
+        "id": socket.id(),
+        "handshake": socket.handshake(),
+        "rooms": socket.rooms(),
+        "data": socket.data(),
+    })
 }

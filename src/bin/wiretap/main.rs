@@ -1,0 +1,93 @@
+//! Stands between clients and a server, passes on each byte, and explains what it means. Chapter 03.
+
+mod bytes;
+#[allow(dead_code)] // the other layers will use it
+mod entry;
+mod explain;
+mod tap;
+mod terminal;
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::{env, process::exit, thread, time::Duration};
+
+use explain::{Show, explain};
+use terminal::Terminal;
+
+const USAGE: &str = "usage: wiretap [LISTEN [TARGET]] [--raw] \
+                     (127.0.0.1:3001 and 127.0.0.1:3000 if left out)";
+
+/// What the arguments say.
+struct Arguments {
+    listen: String,
+    target: String,
+    raw: bool,
+}
+
+fn main() {
+    let Arguments { listen, target, raw } = arguments();
+    entry::now(); // from here on time is counted
+    let listener = TcpListener::bind(&listen).unwrap_or_else(|e| match e.kind() {
+        ErrorKind::InvalidInput => fail(2, USAGE),
+        _ => fail(1, &format!("cannot listen on {listen}: {e}")),
+    });
+    let listen = listener.local_addr().map_or(listen, |address| address.to_string());
+    let terminal = Terminal::new(raw);
+    let show: Arc<Show> = Arc::new(move |entry| terminal.show(entry));
+    say(&format!("Listening on {listen} for {target}. It shows everything, passwords too."));
+    for (connection, client) in (1..).zip(listener.incoming()) {
+        let (target, show) = (target.clone(), show.clone());
+        let started = client.and_then(|client| {
+            let serve = move || serve(client, &target, connection, show);
+            thread::Builder::new().spawn(serve)
+        });
+        if let Err(e) = started {
+            // No descriptor or no thread for this client: wait until others have ended.
+            _ = writeln!(io::stderr(), "Client not served: {e}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn serve(client: TcpStream, target: &str, connection: u32, show: Arc<Show>) {
+    let served = tap::tap(client, target, move |events| explain(connection, events, show));
+    if let Err(e) = served {
+        _ = writeln!(io::stderr(), "Client not served: {e}");
+    }
+}
+
+/// The program's arguments. `--help` prints how it is used; what is not known exits with 2.
+fn arguments() -> Arguments {
+    let (mut addresses, mut raw) = (Vec::new(), false);
+    for argument in env::args_os().skip(1) {
+        match argument.to_str().unwrap_or_default() {
+            "--help" => {
+                say(USAGE);
+                exit(0);
+            }
+            "--raw" => raw = true,
+            address if address.is_empty() || address.starts_with('-') => fail(2, USAGE),
+            address => addresses.push(address.to_string()),
+        }
+    }
+    let mut addresses = addresses.into_iter();
+    let mut next = |default: &str| addresses.next().unwrap_or(default.to_string());
+    let (listen, target) = (next("127.0.0.1:3001"), next("127.0.0.1:3000"));
+    if addresses.next().is_some() {
+        fail(2, USAGE);
+    }
+    Arguments { listen, target, raw }
+}
+
+/// `println!`, except that it ends quietly once nobody reads it.
+fn say(line: &str) {
+    if writeln!(io::stdout(), "{line}").is_err() {
+        exit(0);
+    }
+}
+
+fn fail(status: i32, line: &str) -> ! {
+    eprintln!("wiretap: {line}");
+    exit(status)
+}

@@ -289,12 +289,29 @@ impl Sender {
     /// # Errors
     /// As for [`send`](Sender::send).
     pub fn send_fragmented(&self, message: impl Into<Message>, size: usize) -> Result<(), Error> {
-        let message = message.into();
+        self.send_with(self.0.deflate.get().map(Box::as_ref), message.into(), size)
+    }
+
+    /// Sends a message as it is, even if compression has been agreed on (`compress: false`): one
+    /// that would not get shorter, such as a picture, or that has a secret in it.
+    ///
+    /// # Errors
+    /// As for [`send`](Sender::send).
+    pub fn send_uncompressed(&self, message: impl Into<Message>) -> Result<(), Error> {
+        self.send_with(None, message.into(), usize::MAX)
+    }
+
+    fn send_with(
+        &self,
+        deflate: Option<&Deflate>,
+        message: Message,
+        size: usize,
+    ) -> Result<(), Error> {
         let (opcode, payload) = message.payload();
         let send = |rsv1, payload: &[u8]| {
             self.0.outbox.send(self.fragments(rsv1, opcode, payload, size.max(1)))
         };
-        let sent = match self.0.deflate.get() {
+        let sent = match deflate {
             Some(deflate) => deflate.deflate(payload, send),
             None => send(false, payload),
         };

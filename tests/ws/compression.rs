@@ -85,6 +85,23 @@ fn rsv1_stands_on_the_first_frame_of_a_message_only() {
     }
 }
 
+#[test]
+fn send_uncompressed_sends_a_message_as_it_is() {
+    let per_message_deflate = Some(PerMessageDeflate::default());
+    let options = Options { per_message_deflate, ..Options::default() };
+    let mut peer = open(serve(server_with(options), |mut socket| {
+        while let Some(message) = socket.read()? {
+            socket.send_uncompressed(message.clone())?;
+            socket.send(message)?;
+        }
+        Ok(())
+    }));
+    let text = "twice ".repeat(1000);
+    peer.send(TEXT, &text);
+    peer.expect(TEXT, &text);
+    assert_eq!(peer.frame().unwrap().0, TEXT | RSV1);
+}
+
 /// A match of the second message reaches back into the first, and into what was sent between them
 /// to all.
 #[test]

@@ -2044,6 +2044,40 @@ mod compression {
         assert_eq!(first.text(), format!("4{}", "short ".repeat(100)));
     }
 
+    /// The body of the response to the next `GET`, inflated; an error if it is not compressed.
+    fn compressed_response(polling: &Polling) -> Result<Vec<u8>, Vec<u8>> {
+        let mut stream = TcpStream::connect(polling.address).unwrap();
+        let head = format!("GET {} HTTP/1.1\r\nHost: a", polling.target());
+        write!(stream, "{head}\r\nAccept-Encoding: gzip\r\n\r\n").unwrap();
+        let response = Response::read(&mut BufReader::new(stream), 1 << 20).unwrap();
+        match response.headers.get("content-encoding") {
+            Some("gzip") => Ok(gzip::decompress(&response.body, 1 << 20).unwrap()),
+            _ => Err(response.body),
+        }
+    }
+
+    #[test]
+    fn a_packet_that_may_not_be_compressed_is_sent_as_it_is_over_either_transport() {
+        let server = server();
+        let (mut websocket, session) = client(&server, "permessage-deflate");
+        let data = "twice ".repeat(1000);
+        let packets = |compress| Arc::new(Outgoing::from(text(&data)).compress(compress));
+        session.send(&packets(false));
+        assert_eq!(websocket.text(), format!("4{data}"));
+        session.send(&packets(true));
+        assert!(matches!(websocket.read(), Frame::Compressed(_)));
+
+        let polling = Polling::open(server.address);
+        let session = next(&server.sessions);
+        // As in npm's server, one that may be compressed is enough.
+        for (waiting, compressed) in
+            [(&[false][..], false), (&[false, true], true), (&[false, false], false)]
+        {
+            waiting.iter().for_each(|compress| _ = session.send(&packets(*compress)));
+            assert_eq!(compressed_response(&polling).is_ok(), compressed);
+        }
+    }
+
     #[test]
     fn it_is_declined_unless_the_options_say_otherwise() {
         let server = super::server(Options::default());

@@ -139,6 +139,7 @@ enum Encoded<'a> {
 #[derive(Debug)]
 pub struct Outgoing {
     packets: Vec<Packet>,
+    compress: bool,
     frames: OnceLock<Frames>,
     deflated: OnceLock<Frames>,
     payload: OnceLock<Arc<str>>,
@@ -149,10 +150,23 @@ impl Outgoing {
     pub fn new(packets: Vec<Packet>) -> Outgoing {
         Outgoing {
             packets,
+            compress: true,
             frames: OnceLock::new(),
             deflated: OnceLock::new(),
             payload: OnceLock::new(),
         }
+    }
+
+    /// Whether they may be compressed, by either transport: they may, unless this says `false`
+    /// (`options.compress` of a packet).
+    #[must_use]
+    pub fn compress(mut self, compress: bool) -> Outgoing {
+        self.compress = compress;
+        self
+    }
+
+    pub(super) fn may_be_compressed(&self) -> bool {
+        self.compress
     }
 
     /// The packets.
@@ -182,7 +196,8 @@ impl Outgoing {
     /// The packets as frames for a client of a server: deflated, if it has agreed on that. (All
     /// clients of a server have the same options, and no context: what one inflates, all do.)
     pub(crate) fn frames_for(&self, client: &ws::Sender) -> &Frames {
-        let Some(deflate) = client.shared_deflate() else { return self.frames() };
+        let deflate = client.shared_deflate().filter(|_| self.compress);
+        let Some(deflate) = deflate else { return self.frames() };
         self.deflated.get_or_init(|| {
             let mut frames = Vec::new();
             for packet in &self.packets {

@@ -25,6 +25,8 @@ pub(super) struct Polling {
     pub gets: u64,
     /// The packets for the next `GET`, encoded.
     queue: Vec<Arc<str>>,
+    /// Whether one of them may be compressed: then all are.
+    pub compress: bool,
     queued: Queued,
 }
 
@@ -45,17 +47,20 @@ impl Polling {
             idle_since: Instant::now(),
             gets: 0,
             queue: Vec::new(),
+            compress: false,
             queued: Queued::default(),
         }
     }
 
     pub(super) fn push(&mut self, packet: Packet) {
-        self.add(Outgoing::from(packet).payload());
+        self.add(&packet.into());
         self.flush();
     }
 
     /// Queues packets.
-    pub(super) fn add(&mut self, payload: Arc<str>) {
+    pub(super) fn add(&mut self, outgoing: &Outgoing) {
+        let payload = outgoing.payload();
+        self.compress |= outgoing.may_be_compressed();
         self.queued.set(self.queued.0 + payload.len() + PER_MESSAGE_OVERHEAD);
         self.queue.push(payload);
     }
@@ -92,7 +97,9 @@ impl Polling {
         let Some(mut get) = self.get.take() else { return Vec::new() };
         let queue = self.take();
         let mut body = queue.join(SEPARATOR).into_bytes();
-        if get.gzip_from.is_some_and(|threshold| body.len() >= threshold) {
+        if mem::take(&mut self.compress)
+            && get.gzip_from.is_some_and(|threshold| body.len() >= threshold)
+        {
             get.headers.push("Content-Encoding", "gzip");
             body = gzip::compress(&body, LEVEL);
         }

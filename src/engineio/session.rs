@@ -209,7 +209,7 @@ impl Session {
             }
             Transport::Polling(polling) => {
                 let max_queued = queue_limit(self.0.sessions.options.max_queued);
-                polling.add(outgoing.payload());
+                polling.add(outgoing);
                 self.emit_flushed(&polling.flush());
                 let waiting = polling.waiting();
                 drop(state);

@@ -27,6 +27,7 @@ pub struct Broadcast {
     rooms: Vec<String>,
     except: Vec<String>,
     volatile: bool,
+    compress: bool,
     /// How long to wait for acknowledgements.
     timeout: Option<Duration>,
     /// Only to the sockets of this server.
@@ -36,8 +37,15 @@ pub struct Broadcast {
 impl Broadcast {
     /// To all sockets of a namespace.
     pub(super) fn to_all(namespace: Arc<Inner>) -> Broadcast {
-        let (rooms, except) = (Vec::new(), Vec::new());
-        Broadcast { namespace, rooms, except, volatile: false, timeout: None, local: false }
+        Broadcast {
+            namespace,
+            rooms: Vec::new(),
+            except: Vec::new(),
+            volatile: false,
+            compress: true,
+            timeout: None,
+            local: false,
+        }
     }
 
     /// To the sockets in this room too, or in any of these rooms (only to those, if they are the
@@ -70,6 +78,11 @@ impl Broadcast {
         Broadcast { volatile: true, ..self.clone() }
     }
 
+    /// Whether what it emits may be compressed. It may, unless this says `false`.
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        Broadcast { compress, ..self.clone() }
+    }
+
     /// Sets how long to wait for the acknowledgements: `io.timeout(time).emit_with_ack(…)`.
     pub fn timeout(&self, time: Duration) -> Broadcast {
         Broadcast { timeout: Some(time), ..self.clone() }
@@ -88,7 +101,7 @@ impl Broadcast {
         let values = values.as_ref();
         let with_offset = values.iter().chain(&offset);
         let outgoing = parser.encode_event(namespace, None, name, with_offset);
-        let Ok(outgoing) = outgoing.map(Arc::new) else { return };
+        let Ok(outgoing) = outgoing.map(|it| Arc::new(it.compress(self.compress))) else { return };
         let in_order = lock(&self.namespace.broadcast_order);
         if let Some((store, offset)) = store.zip(offset) {
             let (to, except) = (self.rooms.clone(), self.except.clone());
@@ -173,7 +186,8 @@ impl Broadcast {
     ) -> Result<Answers, (BroadcastAckError, Done)> {
         let Inner { name: namespace, parser, .. } = &*self.namespace;
         let id = self.namespace.next_ack();
-        let outgoing = parser.encode_event(namespace, Some(id), name, values).map(Arc::new);
+        let outgoing = parser.encode_event(namespace, Some(id), name, values);
+        let outgoing = outgoing.map(|it| Arc::new(it.compress(self.compress)));
         let adapter = self.adapter();
         let servers = adapter.map_or(0, |adapter| adapter.others(namespace));
         let in_order = lock(&self.namespace.broadcast_order);
@@ -234,7 +248,8 @@ impl Broadcast {
             counted(0);
             return Some(());
         };
-        let (outgoing, answered) = (Arc::new(outgoing), Arc::new(answered));
+        let outgoing = Arc::new(outgoing.compress(self.compress));
+        let answered = Arc::new(answered);
         let _in_order = lock(&self.namespace.broadcast_order);
         let sockets = self.fetch_sockets();
         counted(sockets.len());
@@ -258,15 +273,15 @@ impl Broadcast {
 
     /// The choice of sockets, for other servers.
     pub(super) fn target(&self) -> adapter::Target {
-        let (rooms, except, volatile) = (self.rooms.clone(), self.except.clone(), self.volatile);
-        adapter::Target { rooms, except, volatile, timeout: self.timeout }
+        let Broadcast { rooms, except, volatile, compress, timeout, .. } = self.clone();
+        adapter::Target { rooms, except, volatile, uncompressed: !compress, timeout }
     }
 
     /// The sockets of this server that another has chosen.
     pub(super) fn chosen(&self, target: &adapter::Target) -> Broadcast {
-        let adapter::Target { rooms, except, volatile, .. } = target.clone();
-        let namespace = self.namespace.clone();
-        Broadcast { namespace, rooms, except, volatile, timeout: None, local: true }
+        let adapter::Target { rooms, except, volatile, uncompressed, .. } = target.clone();
+        let (namespace, compress) = (self.namespace.clone(), !uncompressed);
+        Broadcast { namespace, rooms, except, volatile, compress, timeout: None, local: true }
     }
 
     /// The sockets of this server, in the order in which they have connected (with rooms: room after

@@ -158,13 +158,14 @@ impl Store {
 
     /// Emits an event to one socket, and keeps it. If the client has recovered meanwhile, that is
     /// its new socket.
-    pub fn emit(&self, socket: &Socket, name: &str, values: &[Value]) -> Emitted {
+    pub fn emit(&self, socket: &Socket, name: &str, values: &[Value], compress: bool) -> Emitted {
         let (namespace, id) = (socket.namespace(), socket.id());
         let offset = Store::offset();
         let parser = namespace.parser();
         let values = values.iter().chain([&offset]);
         let outgoing = parser.encode_event(namespace.name(), None, name, values);
-        let Ok(outgoing) = outgoing.map(Arc::new) else { return Emitted::TooManyAttachments };
+        let Ok(outgoing) = outgoing else { return Emitted::TooManyAttachments };
+        let outgoing = Arc::new(outgoing.compress(compress));
         let in_order = lock(&namespace.namespace.broadcast_order);
         self.keep(offset, Target::Socket(id.to_string()), &outgoing);
         let socket = lock(&namespace.namespace.members).get(id);

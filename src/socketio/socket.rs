@@ -183,10 +183,26 @@ impl Socket {
     /// # Panics
     /// The name is reserved for the library, such as `disconnect` (Node throws).
     pub fn emit(&self, name: &str, values: impl IntoArgs) -> Emitted {
+        self.emit_compressed(true, name, values)
+    }
+
+    /// Emits an event that is not compressed, even if the client has agreed on compression
+    /// (`socket.compress(false).emit`). For other events: [`Broadcast::compress`].
+    ///
+    /// # Panics
+    /// As for [`emit`](Socket::emit).
+    pub fn emit_uncompressed(&self, name: &str, values: impl IntoArgs) -> Emitted {
+        self.emit_compressed(false, name, values)
+    }
+
+    fn emit_compressed(&self, compress: bool, name: &str, values: impl IntoArgs) -> Emitted {
         // (While the middleware runs, it has not connected: its client knows no offset yet.)
         match self.0.namespace.store().filter(|_| self.0.namespace.has(self) || self.has_ended()) {
-            Some(store) => store.emit(self, name, values.into_args().as_ref()),
-            None => self.send_event(self.encode_event(None, name, values)),
+            Some(store) => store.emit(self, name, values.into_args().as_ref(), compress),
+            None => {
+                let outgoing = self.encode_event(None, name, values);
+                self.send_event(outgoing.map(|it| it.compress(compress)))
+            }
         }
     }
 

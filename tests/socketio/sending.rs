@@ -3,10 +3,11 @@
 use std::thread;
 
 use sockets_by_hand::json;
-use sockets_by_hand::socketio::Emitted;
+use sockets_by_hand::socketio::{Emitted, Options};
+use sockets_by_hand::ws::PerMessageDeflate;
 
-use super::{connected, connected_polling, server};
-use crate::common::next;
+use super::{connect_to, connected, connected_polling, server, server_with};
+use crate::common::{Frame, WEBSOCKET, WebSocket, next};
 
 #[test]
 fn emit_returns_whether_the_event_was_sent() {
@@ -26,6 +27,30 @@ fn emit_returns_whether_the_event_was_sent() {
     assert_eq!(client.poll(), r#"42["waits for a GET"]"#);
     socket.disconnect(true);
     assert_eq!(socket.emit("late", ()), Emitted::Dropped);
+}
+
+#[test]
+fn an_event_may_say_that_it_is_not_to_be_compressed() {
+    let mut options = Options::default();
+    options.engine.per_message_deflate = Some(PerMessageDeflate::default());
+    let server = server_with(options, |_| {});
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let mut client = WebSocket::open_with(server.address, WEBSOCKET, offer).unwrap();
+    client.text();
+    connect_to(&mut client, "");
+    let socket = next(&server.sockets);
+    let text = "twice ".repeat(1000);
+    let packet = format!(r#"42["event","{text}"]"#);
+    socket.emit("event", &text);
+    assert!(matches!(client.read(), Frame::Compressed(_)));
+    assert_eq!(socket.emit_uncompressed("event", &text), Emitted::Sent);
+    assert_eq!(client.text(), packet);
+    server.io.compress(false).to(socket.id()).emit("event", &text);
+    assert_eq!(client.text(), packet);
+    server.io.compress(false).compress(true).emit("event", &text);
+    assert!(matches!(client.read(), Frame::Compressed(_)));
+    server.io.compress(false).emit_with_callback("event", &text, |_| {});
+    assert_eq!(client.text(), packet.replacen("42", "420", 1));
 }
 
 /// More than may wait for a client, in events of 1 MiB.

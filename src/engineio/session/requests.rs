@@ -133,7 +133,8 @@ impl Session {
             polling.push(Packet::Noop);
         }
         for payload in &queue {
-            let outgoing = Outgoing::new(Packet::parse_payload(payload).unwrap_or_default());
+            let packets = Packet::parse_payload(payload).unwrap_or_default();
+            let outgoing = Outgoing::new(packets).compress(polling.compress);
             _ = sender.send_encoded(outgoing.frames_for(&sender)); // if it fails, its own thread ends the session
         }
         if closed {

@@ -18,6 +18,8 @@ pub struct Target {
     pub rooms: Vec<String>,
     pub except: Vec<String>,
     pub volatile: bool,
+    /// The flag `compress` is `false`.
+    pub uncompressed: bool,
     /// How long acknowledgements are waited for.
     pub timeout: Option<Duration>,
 }
@@ -64,6 +66,9 @@ impl Target {
         if self.volatile {
             flags["volatile"] = true.into();
         }
+        if self.uncompressed {
+            flags["compress"] = false.into();
+        }
         if let Some(timeout) = self.timeout {
             flags["timeout"] = (timeout.as_millis() as f64).into();
         }
@@ -73,9 +78,11 @@ impl Target {
     fn from_value(value: &Value) -> Option<Target> {
         value.as_object()?; // nothing at all does not mean everybody
         let rooms = names(&value["rooms"])?;
-        let volatile = value["flags"]["volatile"] == true;
-        let timeout = value["flags"]["timeout"].as_u64().map(Duration::from_millis);
-        Some(Target { rooms, except: names(&value["except"])?, volatile, timeout })
+        let except = names(&value["except"])?;
+        let flags = &value["flags"];
+        let (volatile, uncompressed) = (flags["volatile"] == true, flags["compress"] == false);
+        let timeout = flags["timeout"].as_u64().map(Duration::from_millis);
+        Some(Target { rooms, except, volatile, uncompressed, timeout })
     }
 }
 

@@ -5,7 +5,7 @@
 //! | ```` ```rust file=PATH ````, or any other language with `file=` | is in that file, letter for letter, up to indentation |
 //! | ```` ```rust compile_fail=E0382 ```` | does not compile, for that reason |
 //! | ```` ```text compiler ```` | follows such a block: what the compiler prints, up to a `…` in each line |
-//! | ```` ```console terminal=NAME ```` | is typed into a shell, which answers as shown (`needs=node`: by an ignored test) |
+//! | ```` ```console terminal=NAME ```` | is typed into a shell, which answers as shown (`needs=node`, `needs=redis`: by an ignored test) |
 //! | ```` ```console run=ci ```` | is what `.ci/run` runs, in README.md alone: a test cannot run the tests |
 //! | any other block | is an error: nothing in the book goes unchecked |
 //! | the line above a block | names its file or its terminal, unless that is the same as for the block before |
@@ -252,6 +252,13 @@ fn every_terminal_with_node_answers_as_shown() {
     assert_none(type_all(Some("node")));
 }
 
+#[cfg(unix)]
+#[test]
+#[ignore = "needs redis-server and Node.js; .ci/run runs it"]
+fn every_terminal_with_redis_answers_as_shown() {
+    assert_none(type_all(Some("redis")));
+}
+
 /// `.ci/run --readme` prints the commands of the README that it would run.
 #[cfg(unix)]
 #[test]
@@ -354,6 +361,12 @@ mod a_page_is_refused {
         when_typed("printed \"one\", where the page says \"won\"", "$ echo one\nwon");
         when_typed("printed \"two\", where the page says nothing", "$ echo one; echo two\none");
         when_typed("printed nothing, where the page says \"two\"", "$ echo one\none\ntwo");
+        assert_none(terminal::problems(
+            &right.replace("\none", "\n… n …"),
+            "tutorial/page.md",
+            None,
+        ));
+        when_typed("printed \"one\", where", "$ echo one\n… m …");
         when_typed("status 3", "$ (exit 3); echo status $?\nstatus 4");
     }
 

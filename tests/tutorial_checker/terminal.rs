@@ -2,12 +2,12 @@
 //!
 //! `terminal=NAME` names the terminal of a block: a program that still runs at the end of a block goes on,
 //! and a later block of the same terminal shows what it has printed since. In a block, `$ …` is typed into
-//! the shell, and `» …` into the running program; `^C` is pressed, `…` matches any number of lines, and all
-//! other lines are expected output.
+//! the shell, and `» …` into the running program; `^C` is pressed, `…` matches any number of lines,
+//! `… part …` a line with that part in it, and all other lines are expected output.
 //! A page leaves nothing running: a program that does not end by itself must be ended by `^C`.
 //!
 //! What differs from machine to machine is replaced: `cargo run` starts the program that is already built;
-//! the ports 3000 and 8080 become free ones; the temporary folder is one for this page alone.
+//! the ports 3000, 6379 and 8080 become free ones; the temporary folder is one for this page alone.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -90,7 +90,7 @@ pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
 }
 
 /// The ports that pages name.
-const PORTS: [&str; 2] = ["3000", "8080"];
+const PORTS: [&str; 3] = ["3000", "6379", "8080"];
 
 /// A port for the programs of one page. No system gives it to outgoing connections (theirs are above 32767),
 /// and no other page gets it, of this run or of another: while a page has a TCP port, it holds the UDP port of
@@ -116,8 +116,8 @@ fn free_port() -> (String, UdpSocket) {
 
 /// What the terminals of a page share.
 struct Environment {
-    ports: [(&'static str, String); 2],
-    _claims: [UdpSocket; 2],
+    ports: [(&'static str, String); 3],
+    _claims: Vec<UdpSocket>,
     folder: PathBuf,
 }
 
@@ -129,9 +129,13 @@ impl Environment {
         // Short: the path of a Unix socket has at most some hundred characters.
         let folder = Path::new("/tmp").join(name + &thread);
         fs::create_dir_all(&folder).unwrap();
-        let [(first, claim), (second, other_claim)] = PORTS.map(|_| free_port());
-        let ports = [(PORTS[0], first), (PORTS[1], second)];
-        Environment { ports, _claims: [claim, other_claim], folder }
+        let mut claims = Vec::new();
+        let ports = PORTS.map(|port| {
+            let (free, claim) = free_port();
+            claims.push(claim);
+            (port, free)
+        });
+        Environment { ports, _claims: claims, folder }
     }
 
     /// What is typed for a line of the page: with the free ports.
@@ -235,7 +239,7 @@ impl Terminal {
             })?;
             let shown = (line != DONE).then(|| environment.shown(&line));
             self.running &= shown.is_some();
-            if shown.as_deref().map(without_error_number) == expected.map(without_error_number) {
+            if is_expected(shown.as_deref(), expected) {
                 self.skipping = false;
                 return Ok(());
             }
@@ -283,6 +287,13 @@ impl Drop for Terminal {
         self.signal("KILL");
         _ = self.shell.wait();
     }
+}
+
+/// Whether a line, or the end of the command (`None`), is what the page shows.
+fn is_expected(shown: Option<&str>, expected: Option<&str>) -> bool {
+    let part = expected.and_then(|line| line.strip_prefix("… ")?.strip_suffix(" …"));
+    shown.map(without_error_number) == expected.map(without_error_number)
+        || shown.zip(part).is_some_and(|(line, part)| line.contains(part))
 }
 
 /// A line without its error number, which differs between systems.

@@ -4,6 +4,7 @@ mod bytes;
 #[allow(dead_code)] // the other layers will use it
 mod entry;
 mod explain;
+mod page;
 mod tap;
 mod terminal;
 
@@ -15,7 +16,7 @@ use std::{env, process::exit, thread, time::Duration};
 use explain::{Show, explain};
 use terminal::Terminal;
 
-const USAGE: &str = "usage: wiretap [LISTEN [TARGET]] [--raw] \
+const USAGE: &str = "usage: wiretap [LISTEN [TARGET]] [--raw] [--page ADDRESS] \
                      (127.0.0.1:3001 and 127.0.0.1:3000 if left out)";
 
 /// What the arguments say.
@@ -23,19 +24,33 @@ struct Arguments {
     listen: String,
     target: String,
     raw: bool,
+    /// Where the page is served, if there is one.
+    page: Option<String>,
 }
 
 fn main() {
-    let Arguments { listen, target, raw } = arguments();
+    let Arguments { listen, target, raw, page } = arguments();
     entry::now(); // from here on time is counted
     let listener = TcpListener::bind(&listen).unwrap_or_else(|e| match e.kind() {
         ErrorKind::InvalidInput => fail(2, USAGE),
         _ => fail(1, &format!("cannot listen on {listen}: {e}")),
     });
     let listen = listener.local_addr().map_or(listen, |address| address.to_string());
-    let terminal = Terminal::new(raw);
-    let show: Arc<Show> = Arc::new(move |entry| terminal.show(entry));
+    let page = page.map(|address| {
+        page::serve(&*address)
+            .unwrap_or_else(|e| fail(1, &format!("cannot serve the page on {address}: {e}")))
+    });
     say(&format!("Listening on {listen} for {target}. It shows everything, passwords too."));
+    if let Some(page) = &page {
+        say(&format!("The page: http://{}/", page.address));
+    }
+    let terminal = Terminal::new(raw);
+    let show: Arc<Show> = Arc::new(move |entry| {
+        if let Some(page) = &page {
+            page.show(entry);
+        }
+        terminal.show(entry);
+    });
     for (connection, client) in (1..).zip(listener.incoming()) {
         let (target, show) = (target.clone(), show.clone());
         let started = client.and_then(|client| {
@@ -59,14 +74,16 @@ fn serve(client: TcpStream, target: &str, connection: u32, show: Arc<Show>) {
 
 /// The program's arguments. `--help` prints how it is used; what is not known exits with 2.
 fn arguments() -> Arguments {
-    let (mut addresses, mut raw) = (Vec::new(), false);
-    for argument in env::args_os().skip(1) {
-        match argument.to_str().unwrap_or_default() {
+    let (mut addresses, mut raw, mut page) = (Vec::new(), false, None);
+    let mut arguments = env::args_os().skip(1).map(|it| it.into_string().unwrap_or_default());
+    while let Some(argument) = arguments.next() {
+        match &*argument {
             "--help" => {
                 say(USAGE);
                 exit(0);
             }
             "--raw" => raw = true,
+            "--page" => page = Some(arguments.next().unwrap_or_else(|| fail(2, USAGE))),
             address if address.is_empty() || address.starts_with('-') => fail(2, USAGE),
             address => addresses.push(address.to_string()),
         }
@@ -77,7 +94,7 @@ fn arguments() -> Arguments {
     if addresses.next().is_some() {
         fail(2, USAGE);
     }
-    Arguments { listen, target, raw }
+    Arguments { listen, target, raw, page }
 }
 
 /// `println!`, except that it ends quietly once nobody reads it.

@@ -11,7 +11,7 @@ const { state, form, filter, connection, pause, diagram, heads, empty, rows, pan
   Object.fromEntries([...document.querySelectorAll("[id]")].map((part) => [part.id, part]));
 const lines = rows.getElementsByClassName("line");
 const lastRows = new Map(); // of each connection that is shown
-let waiting = []; // entries that are not shown yet, and null where the history begins anew
+let waiting = []; // entries that are not shown yet
 let opened; // the line whose entry is in the panel
 
 const isPaused = () => pause.ariaPressed === "true";
@@ -22,7 +22,7 @@ function connect() {
   const became = (className, textContent) => Object.assign(state, { className, textContent });
   socket.onopen = () => {
     became("open", "listening");
-    waiting = [null];
+    waiting = [{ at: -1 }]; // before all else: the history begins anew
   };
   socket.onmessage = ({ data }) => {
     waiting.push(JSON.parse(data));
@@ -37,7 +37,9 @@ function connect() {
 function draw() {
   if (isPaused() || !waiting.length) return;
   const follows = diagram.scrollHeight - diagram.scrollTop - diagram.clientHeight < 40;
-  for (const entry of waiting.splice(0)) entry ? add(entry) : clear();
+  // Each connection has a thread that explains it: their entries arrive in any order.
+  const byTime = waiting.splice(0).sort((a, b) => a.at - b.at);
+  for (const entry of byTime) entry.at < 0 ? clear() : add(entry);
   while (lines.length > MAX_ENTRIES) remove(lines[0]);
   arrange();
   if (follows) diagram.scrollTop = diagram.scrollHeight;

@@ -6,7 +6,7 @@ mod random;
 use random::Random;
 use sockets_by_hand::ws::deflate::bits::{BitReader, BitWriter};
 use sockets_by_hand::ws::deflate::deflate::Deflater;
-use sockets_by_hand::ws::deflate::inflate::{Error, Inflater, inflate};
+use sockets_by_hand::ws::deflate::inflate::{Error, Inflater, Prefix, inflate};
 
 /// A stream of one final block, from (number, bits) pairs.
 fn stream(parts: &[(u32, u32)]) -> Vec<u8> {
@@ -282,6 +282,36 @@ mod deflated {
                 let message = random.repetitive(len, 30);
                 let deflated = deflater.message(&message);
                 assert!(inflater.message(&deflated, len).unwrap() == message, "window 2^{window}");
+            }
+        }
+    }
+
+    /// Byte by byte, and in larger pieces; with earlier messages, and with final blocks within one.
+    #[test]
+    fn a_prefix_is_inflated_up_to_its_last_whole_code() {
+        let mut random = Random(7);
+        for level in [0, 1, 6] {
+            for alphabet in [2, 26, 256] {
+                let mut deflater = Deflater::new(9, level);
+                let mut inflater = Inflater::new(1 << 9);
+                for pieces in [1, 10, 1000] {
+                    let data = random.repetitive(3000, alphabet);
+                    let mut deflated = deflater.message(&data);
+                    deflated.extend(b"\xcb\x48\xcd\xc9\xc9\x57\xc8\x00\x91\x00"); // a final block
+                    let whole = [&data[..], b"hello hello"].concat();
+                    let mut prefix = Prefix::new(inflater.clone(), data.len() + 11);
+                    let (mut out, mut arrived) = (Vec::new(), 0);
+                    while arrived < deflated.len() {
+                        arrived = deflated.len().min(arrived + 1 + random.below(pieces));
+                        out.extend(prefix.inflate(&deflated[..arrived]).unwrap());
+                        assert!(whole.starts_with(&out));
+                    }
+                    assert!(out == whole);
+                    let mut prefix = Prefix::new(inflater.clone(), data.len() + 10);
+                    assert_eq!(prefix.inflate(&deflated), Err(Error::TooLarge));
+                    inflater.message(&deflated, 1 << 20).unwrap();
+                    deflater.reset(); // it has not seen the final block
+                }
             }
         }
     }

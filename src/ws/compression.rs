@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::Error;
 use super::deflate::deflate::Deflater;
-use super::deflate::inflate::{self, Inflater};
+use super::deflate::inflate::{self, Inflater, Prefix};
 use super::frame::{Header, Opcode};
 use super::permessage::{self, Agreement, Direction};
 use crate::http::{Request, Response};
@@ -63,26 +63,66 @@ impl PerMessageDeflate {
 pub(super) struct Inflate {
     inflater: Inflater,
     context_takeover: bool,
+    /// The check of the text whose fragments arrive.
+    check: Option<Box<TextCheck>>,
 }
 
 impl Inflate {
     pub fn new(theirs: Direction) -> Inflate {
         let inflater = Inflater::new(1 << theirs.max_window_bits);
-        Inflate { inflater, context_takeover: theirs.context_takeover }
+        Inflate { inflater, context_takeover: theirs.context_takeover, check: None }
+    }
+
+    /// Checks that the next message, of at most `max` bytes, is UTF-8 so far: `payload` is that of
+    /// all fragments that have arrived.
+    pub fn check_text(&mut self, payload: &[u8], max: usize) -> Result<(), Error> {
+        let new = || {
+            let prefix = Prefix::new(self.inflater.clone(), max);
+            Box::new(TextCheck { prefix, begun: Vec::new() })
+        };
+        let _permit = Permit::acquire();
+        self.check.get_or_insert_with(new).add(payload, max)
     }
 
     /// Inflates one message of at most `max` bytes.
     pub fn message(&mut self, mut payload: Vec<u8>, max: usize) -> Result<Vec<u8>, Error> {
         payload.extend_from_slice(&TAIL);
+        self.check = None;
         let _permit = Permit::acquire();
-        let message = self.inflater.message(&payload, max).map_err(|e| match e {
-            inflate::Error::TooLarge => Error::TooBig(max),
-            e => Error::Inflate(e),
-        })?;
+        let message = self.inflater.message(&payload, max).map_err(|e| error(e, max))?;
         if !self.context_takeover {
             self.inflater.reset();
         }
         Ok(message)
+    }
+}
+
+fn error(error: inflate::Error, max: usize) -> Error {
+    match error {
+        inflate::Error::TooLarge => Error::TooBig(max),
+        error => Error::Inflate(error),
+    }
+}
+
+/// Checks the text of a message before its last fragment has arrived. What comes out is not kept: a
+/// few bytes in could be `max` bytes out, for as long as the last fragment does not come.
+#[derive(Debug)]
+struct TextCheck {
+    prefix: Prefix,
+    /// The first bytes of a character whose last has not come out yet.
+    begun: Vec<u8>,
+}
+
+impl TextCheck {
+    fn add(&mut self, payload: &[u8], max: usize) -> Result<(), Error> {
+        self.begun.extend(self.prefix.inflate(payload).map_err(|e| error(e, max))?);
+        let valid = match std::str::from_utf8(&self.begun) {
+            Ok(text) => text.len(),
+            Err(e) if e.error_len().is_none() => e.valid_up_to(),
+            Err(_) => return Err(Error::NotUtf8),
+        };
+        self.begun = self.begun.split_off(valid);
+        Ok(())
     }
 }
 

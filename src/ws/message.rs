@@ -290,11 +290,15 @@ impl<R: Read> Reader<R> {
                 partial.check_utf8(filled)?;
             }
         }
+        let inflate = self.inflate.as_mut().filter(|_| partial.compressed);
         if !header.fin {
+            if let Some(inflate) = inflate.filter(|_| partial.text) {
+                inflate.check_text(&partial.payload, self.max_payload)?;
+            }
             self.partial = Some(partial);
             return Ok(None);
         }
-        if let Some(inflate) = self.inflate.as_mut().filter(|_| partial.compressed) {
+        if let Some(inflate) = inflate {
             partial.payload = inflate.message(partial.payload, self.max_payload)?;
         }
         Ok(Some(match partial.text {

@@ -29,8 +29,12 @@ fn open(server: SocketAddr) -> Peer {
 
 /// The payload of a compressed message (§7.2.1).
 fn deflated(message: &[u8]) -> Vec<u8> {
-    let deflated = Deflater::new(15, 6).message(message);
-    deflated.strip_suffix(&[0, 0, 0xff, 0xff]).unwrap().to_vec()
+    next(&mut Deflater::new(15, 6), message)
+}
+
+/// The payload of the next message that is compressed.
+fn next(deflater: &mut Deflater, message: &[u8]) -> Vec<u8> {
+    deflater.message(message).strip_suffix(&[0, 0, 0xff, 0xff]).unwrap().to_vec()
 }
 
 /// The examples of §7.2.3: the same text in every form that a sender may choose.
@@ -72,6 +76,37 @@ fn what_cannot_be_inflated_gets_1007_and_a_bomb_1009() {
     let mut peer = open(server);
     peer.send(BINARY | RSV1, deflated(&[0; 100_000]));
     assert!(peer.frame().unwrap().1.len() < 200);
+}
+
+#[test]
+fn a_message_fails_at_the_first_fragment_that_is_wrong() {
+    let takeover = PerMessageDeflate { client: Direction::default(), ..Default::default() };
+    let server = compressing(takeover, 100_000);
+    let text = "café au lait ".repeat(50);
+    let wrong = [text.as_bytes(), b"caf\xe9 "].concat();
+    for (message, code) in [(&wrong[..], 1007), (&[b'a'; 100_001], 1009)] {
+        let mut peer = open(server);
+        peer.send(TEXT_FIRST | RSV1, deflated(message));
+        peer.expect_close(code);
+        // The same after an earlier message and in small pieces, and then nothing more.
+        let mut peer = open(server);
+        let mut deflater = Deflater::new(15, 6);
+        peer.send(TEXT | RSV1, next(&mut deflater, text.as_bytes()));
+        assert_eq!(peer.frame().unwrap().0 & !RSV1, TEXT);
+        peer.send(TEXT_FIRST | RSV1, "");
+        next(&mut deflater, message).iter().for_each(|byte| peer.send(CONTINUATION, [*byte]));
+        peer.expect_close(code);
+    }
+    // A binary message may be anything; and a character may be cut by a fragment.
+    let mut peer = open(server);
+    peer.send(BINARY_FIRST | RSV1, deflated(&wrong));
+    peer.send(FINAL | CONTINUATION, "");
+    assert_eq!(peer.frame().unwrap().0 & !RSV1, BINARY);
+    let bytes = text.as_bytes();
+    peer.send(TEXT_FIRST | RSV1, deflated(&bytes[..4])); // the first byte of é
+    peer.send(CONTINUATION, [&[0, 0, 0xff, 0xff], &deflated(&bytes[4..])[..]].concat());
+    peer.send(FINAL | CONTINUATION, "");
+    peer.expect(TEXT, &text);
 }
 
 #[test]

@@ -80,6 +80,19 @@ impl<'a> BitReader<'a> {
         Some(bytes)
     }
 
+    /// How many bits have been read.
+    #[inline]
+    pub fn position(&self) -> usize {
+        8 * self.taken - self.count as usize
+    }
+
+    /// Goes to a position that it has had, or another reader of these bytes and perhaps fewer.
+    pub fn seek(&mut self, position: usize) {
+        *self = BitReader { bytes: self.bytes, taken: position / 8, bits: 0, count: 0 };
+        self.fill();
+        _ = self.skip((position % 8) as u32);
+    }
+
     /// Whether all bits have been read, but for those that fill up the last byte.
     pub fn is_at_end(&self) -> bool {
         self.taken == self.bytes.len() && self.count < 8

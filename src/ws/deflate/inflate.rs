@@ -9,7 +9,7 @@
 //!
 //! Chapter 15 of the book.
 
-use std::{error, fmt};
+use std::{error, fmt, mem};
 
 use super::bits::BitReader;
 
@@ -66,7 +66,7 @@ pub fn inflate(compressed: &[u8], max: usize) -> Result<(Vec<u8>, usize), Error>
 
 /// Inflates messages, one after the other. A match of one may reach back into those before it
 /// (*context takeover*).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Inflater {
     /// The last bytes of earlier messages: what a match may copy from, or a little more.
     earlier: Vec<u8>,
@@ -109,6 +109,68 @@ impl Inflater {
     /// Forgets all messages, and gives back the memory that they took.
     pub fn reset(&mut self) {
         self.earlier = Vec::new();
+    }
+}
+
+/// Inflates a message whose end has not arrived, as far as it goes.
+#[derive(Debug)]
+pub struct Prefix {
+    /// Keeps what a match may copy from.
+    inflater: Inflater,
+    /// How many bytes may still come out.
+    max: usize,
+    /// How many bits have been inflated.
+    position: usize,
+    /// The codes of the block at the position, unless a block begins there.
+    codes: Option<Codes>,
+    /// Whether the block is a final one.
+    is_final: bool,
+}
+
+impl Prefix {
+    /// The message is the next one of `inflater`, and has at most `max` bytes.
+    pub fn new(inflater: Inflater, max: usize) -> Prefix {
+        Prefix { inflater, max, position: 0, codes: None, is_final: false }
+    }
+
+    /// Takes all that has arrived of the message, with what it was given before. Returns what comes
+    /// out in addition to that: up to the last whole code. (A stored block is taken as a whole.)
+    ///
+    /// # Errors
+    /// As for [`inflate`], but for an end within a block. Nothing more can be inflated then.
+    pub fn inflate(&mut self, compressed: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut bits = BitReader::new(compressed);
+        bits.seek(self.position);
+        let Inflater { earlier, window } = mem::replace(&mut self.inflater, Inflater::new(0));
+        let mut output = Output { earlier: &earlier, bytes: Vec::new(), max: self.max, window };
+        match self.blocks(&mut bits, &mut output) {
+            Err(Error::Incomplete) | Ok(()) => {}
+            Err(e) => return Err(e),
+        }
+        let bytes = output.bytes;
+        self.max -= bytes.len();
+        self.inflater = Inflater { earlier, window };
+        self.inflater.keep(&bytes[bytes.len().saturating_sub(window)..]);
+        Ok(bytes)
+    }
+
+    /// Inflates blocks up to the end.
+    fn blocks(&mut self, bits: &mut BitReader, output: &mut Output) -> Result<(), Error> {
+        loop {
+            if self.codes.is_none() {
+                (self.is_final, self.codes) = begin(bits, output)?;
+            }
+            if let Some(codes) = &self.codes {
+                let inflated = compressed(bits, output, codes);
+                self.position = bits.position();
+                inflated?;
+            }
+            self.codes = None;
+            if self.is_final {
+                bits.align();
+            }
+            self.position = bits.position();
+        }
     }
 }
 
@@ -173,18 +235,28 @@ impl Output<'_> {
 
 /// Inflates a block. Returns whether it is the final one.
 fn block(bits: &mut BitReader, output: &mut Output) -> Result<bool, Error> {
-    bits.fill();
-    let last = bits.read(1).ok_or(Error::Incomplete)? == 1;
-    match bits.read(2).ok_or(Error::Incomplete)? {
-        0 => stored(bits, output)?,
-        1 => compressed(bits, output, &fixed_codes())?,
-        2 => {
-            let codes = dynamic_codes(bits)?;
-            compressed(bits, output, &codes)?;
-        }
-        _ => return Err(Error::Malformed("there is no block of type 3")),
+    let (is_final, codes) = begin(bits, output)?;
+    if let Some(codes) = codes {
+        compressed(bits, output, &codes)?;
     }
-    Ok(last)
+    Ok(is_final)
+}
+
+/// Reads the head of a block: whether it is the final one, and its codes. A stored block has none,
+/// and is inflated.
+fn begin(bits: &mut BitReader, output: &mut Output) -> Result<(bool, Option<Codes>), Error> {
+    bits.fill();
+    let is_final = bits.read(1).ok_or(Error::Incomplete)? == 1;
+    let codes = match bits.read(2).ok_or(Error::Incomplete)? {
+        0 => {
+            stored(bits, output)?;
+            None
+        }
+        1 => Some(fixed_codes()),
+        2 => Some(dynamic_codes(bits)?),
+        _ => return Err(Error::Malformed("there is no block of type 3")),
+    };
+    Ok((is_final, codes))
 }
 
 /// Bytes as they are, behind their number, and the number with all bits inverted.
@@ -198,29 +270,50 @@ fn stored(bits: &mut BitReader, output: &mut Output) -> Result<(), Error> {
 }
 
 /// The codes of a block: those for literals and lengths, and those for distances.
+#[derive(Debug)]
 struct Codes {
     literals: Huffman,
     distances: Huffman,
 }
 
+/// Inflates up to the end of the block. With an error, `bits` is at what could not be inflated.
 fn compressed(bits: &mut BitReader, output: &mut Output, codes: &Codes) -> Result<(), Error> {
-    const END_OF_BLOCK: usize = 256;
     loop {
         bits.fill();
-        let symbol = codes.literals.decode(bits)?;
-        if symbol < END_OF_BLOCK {
-            output.literal(symbol as u8)?;
-            continue;
+        let start = bits.position();
+        match literal_or_match(bits, output, codes) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(e) => {
+                bits.seek(start);
+                return Err(e);
+            }
         }
-        if symbol == END_OF_BLOCK {
-            return Ok(());
-        }
-        let len = value(bits, &LENGTHS, symbol - END_OF_BLOCK - 1)?;
-        bits.fill();
-        let symbol = codes.distances.decode(bits)?;
-        let distance = value(bits, &DISTANCES, symbol)?;
-        output.copy(len, distance)?;
     }
+}
+
+/// Inflates a literal or a match. Returns `false` if it is the end of the block instead.
+#[inline]
+fn literal_or_match(
+    bits: &mut BitReader,
+    output: &mut Output,
+    codes: &Codes,
+) -> Result<bool, Error> {
+    const END_OF_BLOCK: usize = 256;
+    let symbol = codes.literals.decode(bits)?;
+    if symbol < END_OF_BLOCK {
+        output.literal(symbol as u8)?;
+        return Ok(true);
+    }
+    if symbol == END_OF_BLOCK {
+        return Ok(false);
+    }
+    let len = value(bits, &LENGTHS, symbol - END_OF_BLOCK - 1)?;
+    bits.fill();
+    let symbol = codes.distances.decode(bits)?;
+    let distance = value(bits, &DISTANCES, symbol)?;
+    output.copy(len, distance)?;
+    Ok(true)
 }
 
 /// The value of a length code or a distance code, with the bits that follow it.
@@ -309,6 +402,7 @@ const FAST_BITS: u32 = 10;
 /// The lengths are enough to know all codes (RFC 1951 §3.2.2): the codes of one length are
 /// consecutive numbers, in the order of their symbols, and those of the next length go on where
 /// they end.
+#[derive(Debug)]
 struct Huffman {
     /// For each [`FAST_BITS`] bits: the symbol whose code they begin with, and the length of that
     /// code. A length of 0 means that the code is longer, or that there is none.

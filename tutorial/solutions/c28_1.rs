@@ -1,6 +1,6 @@
-//! Chapter 28, exercise 1: a hub that sends every frame to all servers, the sender too.
+//! Chapter 28, exercise 1: an adapter, for a broker that sends every message to all servers, the sender too.
 //!
-//! So each server makes up an id for itself, puts it first in all that it sends, and ignores what begins
+//! So each server makes up an id for itself, puts it first in all that it publishes, and ignores what begins
 //! with its own. (Not its address: behind a proxy or in containers, two servers may have the same.)
 
 use sockets_by_hand::socketio::{Io, Value};
@@ -16,14 +16,14 @@ impl Adapter {
         Adapter { id: random_id(), io: io.clone() } // a new one at every start
     }
 
-    /// Emits here, and returns what is to be sent to the hub.
+    /// Emits here, and returns what is to be published.
     fn emit(&self, room: &str, name: &str, args: &[Value]) -> String {
         self.io.to(room).emit(name, args);
         let values = [&[Value::from(&*self.id), room.into(), name.into()], args].concat();
         Value::Array(values).to_string()
     }
 
-    /// Emits here what the hub has sent, unless this server sent it.
+    /// Emits here what the broker has sent, unless this server sent it.
     fn receive(&self, text: &str) {
         let values = Value::parse(text).unwrap_or(Value::Null);
         let Some([id, Value::String(room), Value::String(name), args @ ..]) = values.as_array()
@@ -42,7 +42,7 @@ mod tests {
     use crate::{PacketClient, serve_socketio};
 
     #[test]
-    fn a_server_ignores_its_own_frames_and_the_others_do_not() {
+    fn a_server_ignores_its_own_messages_and_the_others_do_not() {
         let (adapters, mut clients): (Vec<_>, Vec<_>) = [(); 2]
             .map(|()| {
                 let (io, address) = serve_socketio();
@@ -56,7 +56,7 @@ mod tests {
         }
         for (n, sender) in adapters.iter().enumerate() {
             let text = sender.emit("tea", "told", &[n.into()]);
-            adapters.iter().for_each(|adapter| adapter.receive(&text)); // the hub: to all
+            adapters.iter().for_each(|adapter| adapter.receive(&text)); // the broker: to all
         }
         for client in &mut clients {
             assert_eq!(client.receive().unwrap(), r#"42["told",0]"#);

@@ -1,8 +1,8 @@
-//! Chapter 28, exercise 2: a load balancer with sticky sessions.
+//! Chapter 28, exercise 2: a proxy with sticky sessions.
 //!
 //! For each server, its name and the client's address are hashed together; the highest hash wins
 //! (*rendezvous hashing*). It is the same for each connection of a client. When a server goes, only its own
-//! clients get another: with `hash % servers.len()`, nearly all would. (Two load balancers must hash alike.
+//! clients get another: with `hash % servers.len()`, nearly all would. (Two proxies must hash alike.
 //! `std` promises that only within one version. All clients behind one proxy have one address: then hash a
 //! cookie.)
 
@@ -20,9 +20,9 @@ fn choose(client: IpAddr, servers: &[String]) -> Option<&String> {
     })
 }
 
-/// A load balancer: copies the bytes of each client to one of several servers, and back.
-fn serve(balancer: Server, choose: impl Fn(IpAddr) -> Option<String> + Send + Sync + 'static) {
-    balancer.serve(move |client| {
+/// A proxy: copies the bytes of each client to one of several servers, and back.
+fn serve(proxy: Server, choose: impl Fn(IpAddr) -> Option<String> + Send + Sync + 'static) {
+    proxy.serve(move |client| {
         let address = client.remote_address().ok_or(io::ErrorKind::NotConnected)?;
         let server = Stream::connect(choose(address.ip()).ok_or(io::ErrorKind::NotFound)?)?;
         let (from, to) = (client.clone(), server.clone());
@@ -82,11 +82,11 @@ mod tests {
         response.split_once("\r\n\r\n").unwrap().1.to_string()
     }
 
-    /// Opens a session through a load balancer, and posts to it.
+    /// Opens a session through a proxy, and posts to it.
     fn open_and_post(choose: impl Fn(IpAddr) -> Option<String> + Send + Sync + 'static) -> String {
-        let balancer = Server::bind("127.0.0.1:0", Options::default()).unwrap();
-        let address = balancer.address().unwrap().to_string();
-        thread::spawn(|| serve(balancer, choose));
+        let proxy = Server::bind("127.0.0.1:0", Options::default()).unwrap();
+        let address = proxy.address().unwrap().to_string();
+        thread::spawn(|| serve(proxy, choose));
         let open = request(&address, "GET", "", "");
         let sid = open.split('"').nth(3).unwrap();
         request(&address, "POST", &format!("&sid={sid}"), "40")

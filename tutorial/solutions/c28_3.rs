@@ -1,9 +1,9 @@
 //! Chapter 28, exercise 3: who is in a room, on all servers?
 //!
 //! Each server sends the others its *whole* list for a room whenever that changes, and again when it
-//! has reconnected to the hub. A list replaces the one before. With "Ann joined" and "Ann left" alone,
+//! has reconnected to the broker. A list replaces the one before. With "Ann joined" and "Ann left" alone,
 //! one lost message would leave a wrong list for ever; a lost list is corrected by the next one. A
-//! server that has lost the hub is removed with all its clients. (A server that connects must ask the
+//! server that has lost the broker is removed with all its clients. (A server that connects must ask the
 //! others for their lists: here, `lists` is what it gets.)
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ impl Presence {
         self.servers.get(own).cloned().unwrap_or_default()
     }
 
-    /// Removes a server that has lost the hub.
+    /// Removes a server that has lost the broker.
     fn remove(&mut self, server: &str) {
         self.servers.remove(server);
     }

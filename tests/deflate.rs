@@ -6,7 +6,8 @@ mod random;
 use random::Random;
 use sockets_by_hand::ws::deflate::bits::{BitReader, BitWriter};
 use sockets_by_hand::ws::deflate::deflate::Deflater;
-use sockets_by_hand::ws::deflate::inflate::{Error, Inflater, Prefix, inflate};
+use sockets_by_hand::ws::deflate::inflate::{Error, Inflater, inflate};
+use sockets_by_hand::ws::deflate::prefix::Prefix;
 
 /// A stream of one final block, from (number, bits) pairs.
 fn stream(parts: &[(u32, u32)]) -> Vec<u8> {

@@ -6,7 +6,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::Error;
 use super::deflate::deflate::Deflater;
-use super::deflate::inflate::{self, Inflater, Prefix};
+use super::deflate::inflate::{self, Inflater};
+use super::deflate::prefix::Prefix;
 use super::frame::{Header, Opcode};
 use super::permessage::{self, Agreement, Direction};
 use crate::http::{Request, Response};

@@ -50,6 +50,11 @@ fn some_files_need_only_those_beside_them_that_their_heads_name() {
         ("msgpack.rs", "msgpack", vec!["json", "msgpack"]),
         ("socketio/args.rs", "args", vec!["json", "value", "socketio/args"]),
         ("ws/deflate/inflate.rs", "inflate", vec!["ws/deflate/bits", "ws/deflate/inflate"]),
+        (
+            "ws/deflate/prefix.rs",
+            "prefix",
+            vec!["ws/deflate/bits", "ws/deflate/inflate", "ws/deflate/prefix"],
+        ),
         ("ws/deflate/deflate.rs", "deflate", DEFLATE.to_vec()),
         ("ws/deflate/gzip.rs", "gzip", [&DEFLATE[..], &["ws/deflate/gzip"]].concat()),
     ];

@@ -9,7 +9,7 @@
 //!
 //! Chapter 15 of the book.
 
-use std::{error, fmt, mem};
+use std::{error, fmt};
 
 use super::bits::BitReader;
 
@@ -69,8 +69,8 @@ pub fn inflate(compressed: &[u8], max: usize) -> Result<(Vec<u8>, usize), Error>
 #[derive(Clone, Debug)]
 pub struct Inflater {
     /// The last bytes of earlier messages: what a match may copy from, or a little more.
-    earlier: Vec<u8>,
-    window: usize,
+    pub(super) earlier: Vec<u8>,
+    pub(super) window: usize,
 }
 
 impl Inflater {
@@ -98,7 +98,7 @@ impl Inflater {
     }
 
     /// Keeps these bytes for the next message, and forgets the oldest.
-    fn keep(&mut self, bytes: &[u8]) {
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
         if self.earlier.len() + bytes.len() > 2 * self.window {
             let old = (self.earlier.len() + bytes.len() - self.window).min(self.earlier.len());
             self.earlier.drain(..old);
@@ -112,77 +112,15 @@ impl Inflater {
     }
 }
 
-/// Inflates a message whose end has not arrived, as far as it goes.
-#[derive(Debug)]
-pub struct Prefix {
-    /// Keeps what a match may copy from.
-    inflater: Inflater,
-    /// How many bytes may still come out.
-    max: usize,
-    /// How many bits have been inflated.
-    position: usize,
-    /// The codes of the block at the position, unless a block begins there.
-    codes: Option<Codes>,
-    /// Whether the block is a final one.
-    is_final: bool,
-}
-
-impl Prefix {
-    /// The message is the next one of `inflater`, and has at most `max` bytes.
-    pub fn new(inflater: Inflater, max: usize) -> Prefix {
-        Prefix { inflater, max, position: 0, codes: None, is_final: false }
-    }
-
-    /// Takes all that has arrived of the message, with what it was given before. Returns what comes
-    /// out in addition to that: up to the last whole code. (A stored block is taken as a whole.)
-    ///
-    /// # Errors
-    /// As for [`inflate`], but for an end within a block. Nothing more can be inflated then.
-    pub fn inflate(&mut self, compressed: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut bits = BitReader::new(compressed);
-        bits.seek(self.position);
-        let Inflater { earlier, window } = mem::replace(&mut self.inflater, Inflater::new(0));
-        let mut output = Output { earlier: &earlier, bytes: Vec::new(), max: self.max, window };
-        match self.blocks(&mut bits, &mut output) {
-            Err(Error::Incomplete) | Ok(()) => {}
-            Err(e) => return Err(e),
-        }
-        let bytes = output.bytes;
-        self.max -= bytes.len();
-        self.inflater = Inflater { earlier, window };
-        self.inflater.keep(&bytes[bytes.len().saturating_sub(window)..]);
-        Ok(bytes)
-    }
-
-    /// Inflates blocks up to the end.
-    fn blocks(&mut self, bits: &mut BitReader, output: &mut Output) -> Result<(), Error> {
-        loop {
-            if self.codes.is_none() {
-                (self.is_final, self.codes) = begin(bits, output)?;
-            }
-            if let Some(codes) = &self.codes {
-                let inflated = compressed(bits, output, codes);
-                self.position = bits.position();
-                inflated?;
-            }
-            self.codes = None;
-            if self.is_final {
-                bits.align();
-            }
-            self.position = bits.position();
-        }
-    }
-}
-
 /// What comes out.
-struct Output<'a> {
+pub(super) struct Output<'a> {
     /// What came out before, of earlier messages.
-    earlier: &'a [u8],
-    bytes: Vec<u8>,
+    pub(super) earlier: &'a [u8],
+    pub(super) bytes: Vec<u8>,
     /// How many bytes there may be.
-    max: usize,
+    pub(super) max: usize,
     /// How far back a match may begin.
-    window: usize,
+    pub(super) window: usize,
 }
 
 impl Output<'_> {
@@ -244,7 +182,10 @@ fn block(bits: &mut BitReader, output: &mut Output) -> Result<bool, Error> {
 
 /// Reads the head of a block: whether it is the final one, and its codes. A stored block has none,
 /// and is inflated.
-fn begin(bits: &mut BitReader, output: &mut Output) -> Result<(bool, Option<Codes>), Error> {
+pub(super) fn begin(
+    bits: &mut BitReader,
+    output: &mut Output,
+) -> Result<(bool, Option<Codes>), Error> {
     bits.fill();
     let is_final = bits.read(1).ok_or(Error::Incomplete)? == 1;
     let codes = match bits.read(2).ok_or(Error::Incomplete)? {
@@ -271,23 +212,23 @@ fn stored(bits: &mut BitReader, output: &mut Output) -> Result<(), Error> {
 
 /// The codes of a block: those for literals and lengths, and those for distances.
 #[derive(Debug)]
-struct Codes {
+pub(super) struct Codes {
     literals: Huffman,
     distances: Huffman,
 }
 
 /// Inflates up to the end of the block. With an error, `bits` is at what could not be inflated.
-fn compressed(bits: &mut BitReader, output: &mut Output, codes: &Codes) -> Result<(), Error> {
+pub(super) fn compressed(
+    bits: &mut BitReader,
+    output: &mut Output,
+    codes: &Codes,
+) -> Result<(), Error> {
     loop {
         bits.fill();
         let start = bits.position();
-        match literal_or_match(bits, output, codes) {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(e) => {
-                bits.seek(start);
-                return Err(e);
-            }
+        let more = literal_or_match(bits, output, codes).inspect_err(|_| bits.seek(start))?;
+        if !more {
+            return Ok(());
         }
     }
 }

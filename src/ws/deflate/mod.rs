@@ -10,3 +10,4 @@ pub mod gzip;
 mod huffman;
 pub mod inflate;
 mod matches;
+pub mod prefix;

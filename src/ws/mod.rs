@@ -7,14 +7,14 @@
 //!
 //! | file | what is in it | chapter |
 //! | --- | --- | --- |
-//! | [`sha1`], [`base64`], [`random`], [`handshake`] | the opening handshake | 11 |
-//! | [`frame`] | the header of a frame, and the mask | 12 |
-//! | [`message`] | messages out of frames: fragments joined, UTF-8 checked | 13 |
-//! | [`socket`] | an open WebSocket: one thread reads, any thread sends | 13 |
-//! | [`deflate`] | DEFLATE: bytes in fewer bits | 13 |
-//! | [`permessage`], `compression` | compressed messages: the negotiation, the messages | 13 |
-//! | [`server`], `endpoint`, [`client`] | the two sides | 14 |
-//! | [`error`] | what can go wrong, by who was at fault | 14 |
+//! | [`sha1`], [`base64`], [`random`], [`handshake`] | the opening handshake | 12 |
+//! | [`frame`] | the header of a frame, and the mask | 13 |
+//! | [`message`] | messages out of frames: fragments joined, UTF-8 checked | 14 |
+//! | [`socket`] | an open WebSocket: one thread reads, any thread sends | 14 |
+//! | [`deflate`] | DEFLATE: bytes in fewer bits | 15 |
+//! | [`permessage`], `compression` | compressed messages: the negotiation, the messages | 16 |
+//! | [`server`], `endpoint`, [`client`] | the two sides | 17 |
+//! | [`error`] | what can go wrong, by who was at fault | 17 |
 
 pub mod base64;
 pub mod client;

@@ -29,11 +29,7 @@ pub(super) fn read_chunk(
 ) -> Result<bool, Error> {
     let mut line = Vec::new();
     let line = read_line(reader, &mut line)?;
-    let size = line.split(|b| *b == b';').next().unwrap_or_default().trim_ascii_end();
-    if size.is_empty() || !size.iter().all(u8::is_ascii_hexdigit) {
-        return Err(Refused(400, "the size of a chunk is not a hexadecimal number"));
-    }
-    let size = usize::from_str_radix(&String::from_utf8_lossy(size), 16).unwrap_or(usize::MAX);
+    let size = chunk_size(line)?;
     body.extend(read_exactly(reader, size, max - body.len())?);
     let mut after = Vec::new();
     while !read_line(reader, &mut after)?.is_empty() {
@@ -42,4 +38,16 @@ pub(super) fn read_chunk(
         } // behind the last chunk, trailer fields may follow: they are ignored
     }
     Ok(size > 0)
+}
+
+/// The size of a chunk, from the line before it. (More digits than fit are longer than any limit.)
+///
+/// # Errors
+/// The line does not begin with a hexadecimal number.
+pub fn chunk_size(line: &[u8]) -> Result<usize, Error> {
+    let size = line.split(|b| *b == b';').next().unwrap_or_default().trim_ascii_end();
+    if size.is_empty() || !size.iter().all(u8::is_ascii_hexdigit) {
+        return Err(Refused(400, "the size of a chunk is not a hexadecimal number"));
+    }
+    Ok(usize::from_str_radix(&String::from_utf8_lossy(size), 16).unwrap_or(usize::MAX))
 }

@@ -58,6 +58,20 @@ impl Headers {
         self.0.extend_from_slice(&others.0);
     }
 
+    /// Reads the head of a request or of a response, whichever it is: its first line, and its headers.
+    /// `None` if the stream ends before the head begins. For a program that reads along: a server
+    /// reads a [`Request`](super::Request), a client a [`Response`](super::Response).
+    ///
+    /// # Errors
+    /// The head is too long, malformed, or cut short; or the connection failed.
+    pub fn read(reader: &mut impl BufRead) -> Result<Option<(String, Headers)>, Error> {
+        let Some(head) = read_head(reader)? else { return Ok(None) };
+        let head = String::from_utf8_lossy(&head);
+        let mut lines = head.trim_matches(['\r', '\n']).lines();
+        let first = lines.next().unwrap_or_default().to_string();
+        Ok(Some((first, Headers::parse(lines)?)))
+    }
+
     pub(super) fn parse<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Headers, Error> {
         let mut headers = Headers::default();
         for line in lines {
@@ -106,10 +120,10 @@ pub(super) fn read_head(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Er
 /// Reads one line and appends it to `text`, which may have [`MAX_HEAD`] bytes in all. RFC 9112
 /// §2.2: a reader MAY take a `\n` alone as the end of a line. Not every reader does, so we do not
 /// either.
-pub(super) fn read_line<'a>(
-    reader: &mut impl BufRead,
-    text: &'a mut Vec<u8>,
-) -> Result<&'a [u8], Error> {
+///
+/// # Errors
+/// The line is cut short or has a control character, `text` is full, or the connection failed.
+pub fn read_line<'a>(reader: &mut impl BufRead, text: &'a mut Vec<u8>) -> Result<&'a [u8], Error> {
     let start = text.len();
     reader.take((MAX_HEAD - start) as u64).read_until(b'\n', text)?;
     match &text[start..] {

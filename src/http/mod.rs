@@ -29,12 +29,13 @@ mod url;
 
 use std::{error, fmt, io, io::ErrorKind, time::Duration};
 
+pub use body::chunk_size;
 pub use client::ClientConnection;
 pub(crate) use connection::Upgrade;
 pub use connection::{Connection, KEEP_ALIVE};
 pub use deadline_reader::DeadlineReader;
-pub use head::Headers;
 pub(crate) use head::is_token;
+pub use head::{Headers, read_line};
 pub use request::Request;
 pub(crate) use request::escape;
 pub use response::Response;

@@ -1,54 +1,39 @@
-//! Bytes that no protocol explains: as text if they are text, otherwise as a dump.
+//! Bytes that no protocol explains: as text if they are text, otherwise in hexadecimal.
 
-/// How many characters of a text, and how many bytes of a dump, are shown.
+use super::explain::MAX_MESSAGE;
+
+/// How many characters of a text, or bytes of a dump, are shown.
 const MAX_SHOWN: usize = 160;
 
-/// Text from the wire, harmless in a terminal: control characters, and those that change the
-/// direction of writing, are escaped as Rust writes them.
-pub fn harmless(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
-    for c in text.chars() {
+/// The beginning of a text from the wire, harmless in a terminal: control characters, and those that
+/// change the direction of writing, are escaped as Rust writes them.
+pub fn cut(text: &str) -> String {
+    let mut harmless = String::new();
+    for c in text.chars().take(MAX_SHOWN) {
         match c {
             '"' | '\'' | '\\' => harmless.push(c),
             c => harmless.extend(c.escape_debug()),
         }
     }
-    harmless
+    harmless + if text.chars().nth(MAX_SHOWN).is_some() { "…" } else { "" }
 }
 
-/// The beginning of a text, harmless, and `…` if there is more.
-pub fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_SHOWN) {
-        Some((end, _)) => harmless(&text[..end]) + "…",
-        None => harmless(text),
-    }
-}
-
-/// The beginning of `bytes` in one line, behind their number; there were `length` of them.
-pub fn preview(bytes: &[u8], length: usize) -> String {
+/// The beginning of `bytes`, behind their number; there were `length` of them.
+pub fn preview(bytes: &[u8], length: u64) -> String {
     let unit = if length == 1 { "byte" } else { "bytes" };
-    let more = if bytes.len() < length { "…" } else { "" };
     match text(bytes) {
         _ if length == 0 => "0 bytes".to_string(),
-        Some(text) => format!("{length} {unit}: \"{}\"{}", cut(&text), more),
+        Some(text) => format!("{length} {unit}: \"{}\"", cut(&text)),
         None => format!("{length} {unit}: {}", hex(bytes, 16)),
     }
 }
 
-/// The bytes as text, unless more than one in ten is none. (A piece of a stream may begin and end
+/// The bytes as text, unless more than one in ten is none. (A piece of a stream may begin or end
 /// within a character.)
 pub fn text(bytes: &[u8]) -> Option<String> {
-    let mut text = String::new();
-    let mut odd = 0;
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-            odd += 1;
-        }
-        odd += chunk.valid().bytes().filter(|b| *b < b' ' && !b"\t\r\n".contains(b)).count();
-    }
-    (odd * 10 <= bytes.len()).then_some(text)
+    let is_odd = |c: &char| c.is_control() && !"\t\r\n".contains(*c) || *c == '\u{fffd}';
+    let text = String::from_utf8_lossy(bytes);
+    (text.chars().filter(is_odd).count() * 10 <= bytes.len()).then(|| text.into_owned())
 }
 
 /// At most `max` bytes in hexadecimal.
@@ -57,19 +42,33 @@ pub fn hex(bytes: &[u8], max: usize) -> String {
     shown.join(" ") + if bytes.len() > max { " …" } else { "" }
 }
 
-/// Bytes in lines of 16, each with the offset of its first byte, and as text on the right.
-pub fn dump(bytes: &[u8], offset: u64) -> Vec<String> {
+/// At most `max` bytes in lines of 16, each behind the offset of its first byte, and as text.
+pub fn dump(bytes: &[u8], offset: u64, max: usize) -> Vec<String> {
     let line = |(offset, line): (u64, &[u8])| {
-        let shown =
-            line.iter().map(|b| if (b' '..=b'~').contains(b) { char::from(*b) } else { '.' });
-        format!("{offset:06x}  {:47}  {}", hex(line, 16), shown.collect::<String>())
+        let is_plain = |byte: &u8| (b' '..=b'~').contains(byte);
+        let text = line.iter().map(|b| if is_plain(b) { char::from(*b) } else { '.' });
+        format!("{offset:06x}  {:47}  {}", hex(line, 16), text.collect::<String>())
     };
-    (offset..).step_by(16).zip(bytes.chunks(16)).map(line).collect()
+    let shown = &bytes[..bytes.len().min(max)];
+    (offset..).step_by(16).zip(shown.chunks(16)).map(line).collect()
 }
 
-/// The first lines of a dump, and how much is left out.
-pub fn short_dump(bytes: &[u8], offset: u64) -> Vec<String> {
-    let (shown, rest) = bytes.split_at(bytes.len().min(MAX_SHOWN));
-    let more = (!rest.is_empty()).then(|| format!("… {} more bytes", rest.len()));
-    dump(shown, offset).into_iter().chain(more).collect()
+/// A payload of any length, of which the beginning is kept.
+#[derive(Default)]
+pub struct Kept {
+    pub bytes: Vec<u8>,
+    /// How many bytes there were.
+    pub length: u64,
+}
+
+impl Kept {
+    pub fn add(&mut self, bytes: &[u8], length: u64) {
+        let room = MAX_MESSAGE - self.bytes.len();
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.length += length;
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.bytes.len() as u64 == self.length
+    }
 }

@@ -36,21 +36,11 @@ pub enum Side {
 
 impl Side {
     pub fn name(self) -> &'static str {
-        match self {
-            Side::Client => "client",
-            Side::Server => "server",
-        }
-    }
-
-    pub fn other(self) -> Side {
-        match self {
-            Side::Client => Side::Server,
-            Side::Server => Side::Client,
-        }
+        ["client", "server"][self as usize]
     }
 }
 
-/// A protocol. Each is carried by one with a smaller depth.
+/// A protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     Tcp,
@@ -62,23 +52,12 @@ pub enum Layer {
 
 impl Layer {
     pub fn name(self) -> &'static str {
-        match self {
-            Layer::Tcp => "tcp",
-            Layer::Http => "http",
-            Layer::WebSocket => "websocket",
-            Layer::EngineIo => "engine.io",
-            Layer::SocketIo => "socket.io",
-        }
+        ["tcp", "http", "websocket", "engine.io", "socket.io"][self as usize]
     }
 
-    /// How far it is indented.
+    /// How far it is indented: a layer is carried by one with a smaller depth.
     pub fn depth(self) -> usize {
-        match self {
-            Layer::Tcp => 0,
-            Layer::Http | Layer::WebSocket => 1,
-            Layer::EngineIo => 2,
-            Layer::SocketIo => 3,
-        }
+        [0, 1, 1, 2, 3][self as usize]
     }
 }
 

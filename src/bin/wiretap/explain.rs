@@ -1,35 +1,43 @@
 //! What a conversation means: each direction has a language, and each language a file.
+//!
+//! The library's decoders wait for what they read. Here nothing may wait: a decoder reads what has
+//! arrived [so far](SoFar), and begins again once there is more.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::io::{self, BufRead, ErrorKind, Read};
+use std::mem::take;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, mpsc::Receiver};
 use std::time::Duration;
 
-use super::bytes::{preview, short_dump, text};
-use super::entry::{Entry, Layer, MAX_BYTES, Side, now};
-use super::tap::{Events, What};
+use sockets_by_hand::http::{self, Request};
+
+use super::bytes::{dump, preview, text};
+use super::entry::{Entry, Layer, MAX_BYTES, Side};
+use super::frames::Frames;
+use super::http::{Body, recognize};
+use super::tap::{Event, What};
+
+/// The most bytes of a message that are kept, to be understood as a whole.
+pub const MAX_MESSAGE: usize = 1024 * 1024;
 
 /// Receives each entry.
 pub type Show = dyn Fn(&Entry) + Send + Sync;
 
 /// Where entries go, and what they have in common.
 pub struct Scribe {
-    connection: u32,
+    pub connection: u32,
     at: Duration,
-    from: Side,
+    pub from: Side,
     show: Arc<Show>,
 }
 
 impl Scribe {
     /// Shows an entry about `bytes`, the first of `length`.
-    pub fn say(
-        &self,
-        layer: Layer,
-        text: String,
-        details: Vec<String>,
-        bytes: &[u8],
-        length: usize,
-    ) {
+    pub fn say(&self, layer: Layer, text: String, details: Vec<String>, bytes: &[u8], length: u64) {
         let bytes = bytes[..bytes.len().min(MAX_BYTES)].to_vec();
         let Scribe { connection, at, from, .. } = *self;
+        let length = length as usize;
         (self.show)(&Entry { connection, at, from, layer, text, details, bytes, length });
     }
 
@@ -39,31 +47,170 @@ impl Scribe {
     }
 }
 
-/// Explains one connection, from its first byte to its last.
-pub fn explain(connection: u32, events: &Events, show: Arc<Show>) {
-    let mut scribe = Scribe { connection, at: now(), from: Side::Client, show };
-    let mut lengths = [0_u64; 2];
-    while let Some(event) = events.next() {
-        (scribe.at, scribe.from) = (event.at, event.from);
-        let length = &mut lengths[event.from as usize];
-        match event.what {
-            What::Connected(address) => scribe.note(format!("connects from {address}")),
-            What::Sent(bytes) => {
-                plain(&bytes, *length, &scribe);
-                *length += bytes.len() as u64;
-            }
-            What::Ended => scribe.note(format!("ends its direction (FIN) after {length} bytes")),
-            What::Lost(e) => return scribe.note(format!("is lost: {e}")),
-            What::Behind => return scribe.note("too much to explain: only passed on now".into()),
+/// A reader of the bytes that have arrived. At their end the stream does not end: more may come.
+#[derive(Clone, Copy)]
+pub struct SoFar<'a>(pub &'a [u8]);
+
+impl<'a> SoFar<'a> {
+    /// Takes at most `max` bytes.
+    pub fn take_up_to(&mut self, max: u64) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(max.min(self.0.len() as u64) as usize);
+        self.0 = rest;
+        taken
+    }
+}
+
+impl Read for SoFar<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.fill_buf()?;
+        self.0.read(buffer)
+    }
+}
+
+impl BufRead for SoFar<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.0.is_empty() { Err(ErrorKind::WouldBlock.into()) } else { Ok(self.0) }
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.0 = &self.0[n..];
+    }
+}
+
+/// Why the next bytes are not explained.
+pub enum Stop {
+    /// More must arrive before.
+    NotYet,
+    /// They are not of this language; what is wrong with them.
+    NotUnderstood(String),
+}
+
+impl From<http::Error> for Stop {
+    fn from(e: http::Error) -> Stop {
+        match e {
+            http::Error::Io(_) => Stop::NotYet,
+            e => Stop::NotUnderstood(e.to_string()),
         }
     }
 }
 
-/// Bytes of no known language.
-fn plain(bytes: &[u8], offset: u64, scribe: &Scribe) {
+/// What one side speaks.
+#[derive(Default)]
+pub enum Language {
+    #[default]
+    Unknown,
+    /// Any bytes.
+    Plain,
+    /// HTTP: a head comes next.
+    Head,
+    /// HTTP: the body.
+    Body(Body),
+    WebSocket(Frames),
+}
+
+/// One direction.
+#[derive(Default)]
+pub struct Direction {
+    pub language: Language,
+    /// What has arrived, and is not explained yet.
+    waiting: Vec<u8>,
+    /// How many bytes have arrived.
+    length: u64,
+}
+
+/// A connection, and what is known about it.
+pub struct Conversation {
+    pub scribe: Scribe,
+    /// The client's, and the server's.
+    pub directions: [Direction; 2],
+    /// The requests that have no response yet.
+    pub requests: VecDeque<Request>,
+}
+
+/// Explains one connection, from its first byte to its last.
+pub fn explain(connection: u32, events: Receiver<Event>, is_full: &AtomicBool, show: Arc<Show>) {
+    let scribe = Scribe { connection, at: Duration::ZERO, from: Side::Client, show };
+    let (directions, requests) = Default::default();
+    let mut conversation = Conversation { scribe, directions, requests };
+    for Event { at, from, what } in events {
+        let scribe = &mut conversation.scribe;
+        (scribe.at, scribe.from) = (at, from);
+        match what {
+            _ if is_full.load(Relaxed) => {
+                return scribe.note("too much to explain: from here on only passed on".to_string());
+            }
+            What::Connected => scribe.note("connects".to_string()),
+            What::Sent(bytes) => conversation.sent(from, bytes),
+            What::Ended => conversation.ended(from),
+            What::Lost(e) => return scribe.note(format!("is lost: {e}")),
+        }
+    }
+}
+
+impl Conversation {
+    fn sent(&mut self, from: Side, bytes: Vec<u8>) {
+        self.scribe.from = from;
+        let direction = &mut self.directions[from as usize];
+        direction.length += bytes.len() as u64;
+        let arrived = [take(&mut direction.waiting), bytes].concat();
+        let mut rest = SoFar(&arrived);
+        while !rest.0.is_empty() {
+            let before = rest.0;
+            match self.step(from, &mut rest) {
+                Ok(()) => continue,
+                Err(Stop::NotYet) => {
+                    self.directions[from as usize].waiting = before.to_vec();
+                    break;
+                }
+                Err(Stop::NotUnderstood(why)) => {
+                    self.scribe.note(format!("from here on only bytes: {why}"));
+                    self.directions[from as usize].language = Language::Plain;
+                    rest.0 = before;
+                }
+            }
+        }
+        // A response may explain what the client has sent behind its request.
+        if from == Side::Server && !self.directions[0].waiting.is_empty() {
+            self.sent(Side::Client, Vec::new());
+        }
+    }
+
+    /// Explains the next part of what has arrived.
+    fn step(&mut self, from: Side, rest: &mut SoFar) -> Result<(), Stop> {
+        let Direction { language, length, .. } = &mut self.directions[from as usize];
+        match language {
+            Language::Unknown => *language = recognize(from, rest.0)?,
+            Language::Plain => plain(*length, rest, &self.scribe),
+            Language::Head => self.head(from, rest)?,
+            Language::Body(body) => {
+                if body.step(rest, &self.scribe)? {
+                    *language = Language::Head;
+                }
+            }
+            Language::WebSocket(frames) => frames.step(rest, &self.scribe)?,
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, from: Side) {
+        let Direction { language, waiting, length } = &mut self.directions[from as usize];
+        if let Language::Body(body) = language {
+            body.finish(&self.scribe);
+        }
+        plain(*length, &mut SoFar(waiting), &self.scribe);
+        self.scribe.note(format!("ends its direction (FIN) after {length} bytes"));
+    }
+}
+
+/// Bytes of no known language, the last of `length`.
+fn plain(length: u64, rest: &mut SoFar, scribe: &Scribe) {
+    let bytes = rest.take_up_to(u64::MAX);
+    let len = bytes.len() as u64;
     let details = match text(bytes) {
         Some(_) => Vec::new(),
-        None => short_dump(bytes, offset),
+        None => dump(bytes, length - len, 160),
     };
-    scribe.say(Layer::Tcp, preview(bytes, bytes.len()), details, bytes, bytes.len());
+    if len > 0 {
+        scribe.say(Layer::Tcp, preview(bytes, len), details, bytes, len);
+    }
 }

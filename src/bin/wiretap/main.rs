@@ -1,10 +1,15 @@
 //! Stands between clients and a server, passes on each byte, and explains what it means. Chapter 03.
 
 mod bytes;
-#[allow(dead_code)] // the other layers will use it
 mod entry;
 mod explain;
+mod frames;
+mod http;
 mod page;
+#[allow(dead_code)] // its `arguments` knows no options
+#[path = "../terminal/mod.rs"]
+mod program;
+mod socketio;
 mod tap;
 mod terminal;
 
@@ -14,6 +19,8 @@ use std::sync::Arc;
 use std::{env, process::exit, thread, time::Duration};
 
 use explain::{Show, explain};
+use program::{fail, say};
+use tap::tap;
 use terminal::Terminal;
 
 const USAGE: &str = "usage: wiretap [LISTEN [TARGET]] [--raw] [--page ADDRESS] \
@@ -65,9 +72,10 @@ fn main() {
     }
 }
 
+/// Taps one connection.
 fn serve(client: TcpStream, target: &str, connection: u32, show: Arc<Show>) {
-    let served = tap::tap(client, target, move |events| explain(connection, events, show));
-    if let Err(e) = served {
+    let explain = move |events, is_full: &_| explain(connection, events, is_full, show);
+    if let Err(e) = tap(client, target, explain) {
         _ = writeln!(io::stderr(), "Client not served: {e}");
     }
 }
@@ -95,16 +103,4 @@ fn arguments() -> Arguments {
         fail(2, USAGE);
     }
     Arguments { listen, target, raw, page }
-}
-
-/// `println!`, except that it ends quietly once nobody reads it.
-fn say(line: &str) {
-    if writeln!(io::stdout(), "{line}").is_err() {
-        exit(0);
-    }
-}
-
-fn fail(status: i32, line: &str) -> ! {
-    eprintln!("wiretap: {line}");
-    exit(status)
 }

@@ -3,16 +3,19 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use super::entry::{Side, now};
 
-/// How many bytes may wait to be explained. Whoever explains is then too far behind: its terminal
-/// has been paused, or more is sent than can be explained in time.
-const MAX_QUEUED: usize = 16 * 1024 * 1024;
+/// The most bytes that are passed on at a time.
+const MAX_PIECE: usize = 16 * 1024;
+
+/// How many events may wait to be explained: 16 MiB, if all are long pieces. More wait if a terminal
+/// is paused, or if more is sent than can be explained in time.
+const MAX_QUEUED: usize = 1024;
 
 /// What one side has done.
 pub struct Event {
@@ -22,34 +25,45 @@ pub struct Event {
 }
 
 pub enum What {
-    /// The client has connected; its address.
-    Connected(String),
-    /// These bytes arrived.
+    /// The client has connected.
+    Connected,
+    /// These bytes have arrived.
     Sent(Vec<u8>),
     /// It has ended its direction (FIN).
     Ended,
     /// It cannot be reached, or has gone without an orderly end (RST).
     Lost(io::Error),
-    /// The explainer is too far behind: nothing more is queued.
-    Behind,
+}
+
+/// The end of the queue that the threads of the two directions have. They never wait for the other.
+struct Queue {
+    sender: SyncSender<Event>,
+    /// The explainer is too far behind, and has given up.
+    is_full: Arc<AtomicBool>,
+}
+
+impl Queue {
+    fn push(&self, from: Side, what: What) {
+        if self.sender.try_send(Event { at: now(), from, what }).is_err() {
+            self.is_full.store(true, Relaxed);
+        }
+    }
 }
 
 /// Connects to `target`, and passes on each byte in both directions, until both have ended.
 ///
 /// # Errors
-/// There is no thread for it.
+/// No thread can be started for it.
 pub fn tap(
     client: TcpStream,
     target: &str,
-    explain: impl FnOnce(&Events) + Send + 'static,
+    explain: impl FnOnce(Receiver<Event>, &AtomicBool) + Send + 'static,
 ) -> io::Result<()> {
-    let (sender, receiver) = mpsc::channel();
-    let queued = Arc::new(AtomicUsize::new(0));
-    let events = Events { receiver, queued: queued.clone() };
-    thread::Builder::new().name("explain".into()).spawn(move || explain(&events))?;
-    let queue = Queue { sender, queued, is_full: AtomicBool::new(false) };
-    let address = client.peer_addr().map_or(String::new(), |address| address.to_string());
-    queue.push(Side::Client, What::Connected(address));
+    let (sender, events) = sync_channel(MAX_QUEUED);
+    let is_full = Arc::new(AtomicBool::new(false));
+    let queue = Queue { sender, is_full: is_full.clone() };
+    thread::Builder::new().spawn(move || explain(events, &is_full))?;
+    queue.push(Side::Client, What::Connected);
     let server = match TcpStream::connect(target) {
         Ok(server) => server,
         Err(e) => {
@@ -58,8 +72,8 @@ pub fn tap(
         }
     };
     thread::scope(|scope| {
-        let answers = || pass_on(Side::Server, &server, &client, &queue);
-        thread::Builder::new().spawn_scoped(scope, answers)?;
+        let back = || pass_on(Side::Server, &server, &client, &queue);
+        thread::Builder::new().spawn_scoped(scope, back)?;
         pass_on(Side::Client, &client, &server, &queue);
         Ok(())
     })
@@ -68,7 +82,7 @@ pub fn tap(
 /// One direction: whatever `source` sends, until it ends, is passed on to `sink`.
 fn pass_on(from: Side, mut source: &TcpStream, mut sink: &TcpStream, queue: &Queue) {
     _ = sink.set_nodelay(true); // no byte waits for the next one
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = vec![0; MAX_PIECE];
     loop {
         match source.read(&mut buffer) {
             Ok(0) => {
@@ -91,44 +105,4 @@ fn pass_on(from: Side, mut source: &TcpStream, mut sink: &TcpStream, queue: &Que
             }
         }
     }
-}
-
-/// The end of the queue that the threads of the directions have. They never wait for the other end.
-struct Queue {
-    sender: Sender<Event>,
-    queued: Arc<AtomicUsize>,
-    is_full: AtomicBool,
-}
-
-impl Queue {
-    fn push(&self, from: Side, mut what: What) {
-        let queued = self.queued.fetch_add(size(&what), Relaxed);
-        if queued > MAX_QUEUED {
-            if self.is_full.swap(true, Relaxed) {
-                return;
-            }
-            what = What::Behind;
-        }
-        _ = self.sender.send(Event { at: now(), from, what }); // fails once it has given up
-    }
-}
-
-/// The end of the explainer.
-pub struct Events {
-    receiver: Receiver<Event>,
-    queued: Arc<AtomicUsize>,
-}
-
-impl Events {
-    /// Waits for the next event; `None` once both directions have ended.
-    pub fn next(&self) -> Option<Event> {
-        let event = self.receiver.recv().ok()?;
-        self.queued.fetch_sub(size(&event.what), Relaxed);
-        Some(event)
-    }
-}
-
-/// How much memory it takes, roughly.
-fn size(what: &What) -> usize {
-    128 + if let What::Sent(bytes) = what { bytes.len() } else { 0 }
 }

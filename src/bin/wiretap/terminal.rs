@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write, stdout};
 use std::process::exit;
 
 use super::bytes::dump;
-use super::entry::{Entry, Side};
+use super::entry::{Entry, Layer, MAX_BYTES, Side};
 
 /// How entries are printed.
 pub struct Terminal {
@@ -30,12 +30,20 @@ impl Terminal {
         let color = if self.is_colored { [color, "\x1b[0m"] } else { [""; 2] };
         let start = format!("{:7.3} #{} {arrow} ", entry.at.as_secs_f64(), entry.connection);
         let indent = "  ".repeat(entry.layer.depth());
-        let mut lines = format!("{}{start}{indent}{}{}\n", color[0], entry.text, color[1]);
+        let layer = if entry.layer == Layer::Tcp { "" } else { entry.layer.name() };
+        let gap = if layer.is_empty() { "" } else { " " };
+        let mut lines = format!("{}{start}{indent}{layer}{gap}{}\n", color[0], entry.text);
         let margin = " ".repeat(start.chars().count()) + &indent + "  ";
-        let raw = if self.raw { dump(&entry.bytes, 0) } else { Vec::new() };
-        for line in entry.details.iter().chain(&raw) {
-            lines += &format!("{}{margin}{line}{}\n", color[0], color[1]);
+        let mut raw = Vec::new();
+        if self.raw {
+            raw = dump(&entry.bytes, 0, MAX_BYTES);
+            let more = entry.length - entry.bytes.len();
+            raw.extend((more > 0).then(|| format!("… {more} more bytes")));
         }
+        for line in entry.details.iter().chain(&raw) {
+            lines += &format!("{margin}{line}\n");
+        }
+        lines += color[1];
         if stdout().write_all(lines.as_bytes()).is_err() {
             exit(0);
         }

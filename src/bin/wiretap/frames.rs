@@ -1,0 +1,151 @@
+//! WebSocket: frames, and the messages that they make.
+
+use std::mem::take;
+
+use sockets_by_hand::engineio::Packet;
+use sockets_by_hand::http::Headers;
+use sockets_by_hand::ws::deflate::inflate::Inflater;
+use sockets_by_hand::ws::frame::{self, Header, Opcode, apply_mask};
+use sockets_by_hand::ws::permessage::{self, Agreement, Direction};
+use sockets_by_hand::ws::{Close, Message};
+
+use super::bytes::{Kept, cut, hex, preview};
+use super::entry::{Layer, MAX_BYTES};
+use super::explain::{MAX_MESSAGE, Scribe, SoFar, Stop};
+use super::socketio;
+
+/// The names of the close codes from 1000 on (RFC 6455 §7.4.1, and its registry).
+const CLOSE_CODES: &str = "normal closure, going away, protocol error, unsupported data, reserved, \
+    no code, no close frame, invalid payload data, policy violation, message too big, \
+    mandatory extension, internal error, service restart, try again later, bad gateway";
+
+/// The frames of one side.
+#[derive(Default)]
+pub struct Frames {
+    /// The frame that is arriving, and what has arrived of its payload.
+    header: Option<Header>,
+    payload: Kept,
+    /// The first frame of the message that is arriving, how many there were, and their payloads.
+    first: Option<Header>,
+    count: usize,
+    message: Kept,
+    /// Inflates messages, if that was agreed on.
+    inflater: Option<(Inflater, Direction)>,
+    /// The session of Engine.IO whose packets the messages are.
+    session: Option<String>,
+}
+
+impl Frames {
+    /// The client's and the server's, behind this response.
+    pub fn both(response: &Headers, session: Option<String>) -> [Frames; 2] {
+        let extensions = response.get("sec-websocket-extensions").unwrap_or_default();
+        let all = Agreement { client: Direction::default(), server: Direction::default() };
+        let agreed = permessage::accept(extensions, all).map(|(agreed, _)| agreed);
+        [agreed.map(|agreed| agreed.client), agreed.map(|agreed| agreed.server)].map(|side| {
+            let inflater = side.map(|side| (Inflater::new(1 << side.max_window_bits), side));
+            Frames { inflater, session: session.clone(), ..Frames::default() }
+        })
+    }
+
+    /// Takes a header, or what has arrived of a payload.
+    pub fn step(&mut self, rest: &mut SoFar, scribe: &Scribe) -> Result<(), Stop> {
+        let header = match self.header {
+            Some(header) => header,
+            None => match Header::read(rest) {
+                Ok(Some(header)) => *self.header.insert(header),
+                Ok(None) | Err(frame::Error::Io(_)) => return Err(Stop::NotYet),
+                Err(e) => return Err(Stop::NotUnderstood(e.to_string())),
+            },
+        };
+        let position = self.payload.length;
+        let mut part = rest.take_up_to(header.len - position).to_vec();
+        apply_mask(&mut part, header.mask.unwrap_or_default(), (position % 4) as usize);
+        self.payload.add(&part, part.len() as u64);
+        if self.payload.length == header.len {
+            self.header = None;
+            self.frame(header, scribe);
+        }
+        Ok(())
+    }
+
+    /// Explains a frame, and the message that it completes.
+    fn frame(&mut self, header: Header, scribe: &Scribe) {
+        let Kept { bytes, length } = take(&mut self.payload);
+        let Header { fin, rsv1, opcode, mask, len } = header;
+        let name = format!("{opcode:?}").to_lowercase();
+        let shown = match opcode {
+            Opcode::Close => close(&bytes),
+            _ => preview(&bytes, length),
+        };
+        let key = mask.map_or(String::new(), |key| format!(", key {}", hex(&key, 4)));
+        let [fin_bit, rsv1_bit, mask_bit] = [fin, rsv1, mask.is_some()].map(u8::from);
+        let opcode_bits = opcode as u8;
+        let bits = format!(
+            "FIN {fin_bit}, RSV {rsv1_bit}00, opcode {opcode_bits}, MASK {mask_bit}{key}, length {len}"
+        );
+        let mut wire = Vec::new();
+        let start = &bytes[..bytes.len().min(MAX_BYTES)];
+        header.encode(start, &mut wire);
+        let total = (wire.len() - start.len()) as u64 + len;
+        scribe.say(Layer::WebSocket, format!("{name}, {shown}"), vec![bits], &wire, total);
+        if !opcode.is_control() {
+            self.message.add(&bytes, length);
+            self.count += 1;
+            let first = *self.first.get_or_insert(header);
+            if fin {
+                self.message(first, scribe);
+            }
+        }
+    }
+
+    /// Explains a message.
+    fn message(&mut self, first: Header, scribe: &Scribe) {
+        self.first = None;
+        let (mut message, count) = (take(&mut self.message), take(&mut self.count));
+        if first.rsv1 {
+            match self.inflate(&mut message) {
+                Some(bytes) => message = Kept { length: bytes.len() as u64, bytes },
+                None => return scribe.note("a message cannot be inflated".to_string()),
+            }
+        }
+        if first.rsv1 || count > 1 {
+            let inflated = if first.rsv1 { ", inflated" } else { "" };
+            let shown = preview(&message.bytes, message.length);
+            let text = format!("message, {count} frames{inflated}, {shown}");
+            scribe.say(Layer::WebSocket, text, vec![], &message.bytes, message.length);
+        }
+        let Some(session) = self.session.as_ref().filter(|_| message.is_whole()) else { return };
+        let message = match first.opcode {
+            Opcode::Text => Message::Text(String::from_utf8_lossy(&message.bytes).into_owned()),
+            _ => Message::Binary(message.bytes),
+        };
+        if let Some(packet) = Packet::from_message(message) {
+            socketio::explain(packet, session, scribe);
+        }
+    }
+
+    /// `None` for ever once one was too long: later ones may copy from what is not known.
+    fn inflate(&mut self, message: &mut Kept) -> Option<Vec<u8>> {
+        let (mut inflater, side) = self.inflater.take().filter(|_| message.is_whole())?;
+        message.bytes.extend([0, 0, 0xff, 0xff]); // the sender has left it out (RFC 7692 §7.2.1)
+        let inflated = inflater.message(&message.bytes, MAX_MESSAGE).ok()?;
+        if !side.context_takeover {
+            inflater.reset();
+        }
+        self.inflater = Some((inflater, side));
+        Some(inflated)
+    }
+}
+
+/// The payload of a close frame, with the name of its code.
+fn close(payload: &[u8]) -> String {
+    match Close::parse(payload) {
+        Ok(Close { code: Close::NO_STATUS, .. }) => "without a code".to_string(),
+        Ok(Close { code, reason }) => {
+            let name = CLOSE_CODES.split(", ").nth(usize::from(code - 1000));
+            let name = name.unwrap_or("of the application");
+            format!("{code} ({name}), reason \"{}\"", cut(&reason))
+        }
+        Err(e) => format!("{}: {e}", preview(payload, payload.len() as u64)),
+    }
+}

@@ -13,11 +13,11 @@ const args = [
 async function main() {
   const browser = await chromium.launch({ executablePath, args });
   const page = await open(browser);
-  const [state, heads] = [page.getByRole("status"), page.locator("#heads span")];
+  const [state, heads] = [page.getByRole("status"), page.locator("#heads div")];
   const [panel, filter] = [page.getByRole("complementary"), page.getByRole("searchbox")];
   const focused = page.locator(".line:focus");
   const line = (hasText) => page.getByRole("listbox", { name: "Entries" }).getByRole("option").filter({ hasText });
-  const lanes = async () => `lanes: ${await heads.allTextContents()}`;
+  const lanes = async () => `lanes: ${(await heads.allTextContents()).map((head) => head.replace(/^client|server$/g, ""))}`;
   const shoot = (name) => folder && page.screenshot({ path: `${folder}/wiretap-${name}.png` });
 
   await state.filter({ hasText: "listening" }).waitFor();

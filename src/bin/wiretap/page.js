@@ -40,7 +40,7 @@ function draw() {
   // Each connection has a thread that explains it: their entries arrive in any order.
   const byTime = waiting.splice(0).sort((a, b) => a.at - b.at);
   for (const entry of byTime) entry.at < 0 ? clear() : add(entry);
-  while (lines.length > MAX_ENTRIES) remove(lines[0]);
+  [...lines].slice(0, Math.max(lines.length - MAX_ENTRIES, 0)).forEach(remove);
   arrange();
   if (follows) diagram.scrollTop = diagram.scrollHeight;
 }
@@ -50,14 +50,16 @@ function element(parent, name, className = "", textContent = "") {
   return parent.appendChild(Object.assign(document.createElement(name), { className, textContent }));
 }
 
-// An entry stands on the arrow of the entry that carries it.
+// An entry stands on the arrow of the entry that carries it. So does what has no head of its own and
+// arrived together with it: a body, a message of several frames.
 function add(entry) {
-  const { connection, from, layer, text, length } = entry;
+  const { connection, at, from, layer, text, details, bytes } = entry;
   const depth = DEPTHS[layer];
   let row = lastRows.get(connection);
-  if (!row?.carries || row.from !== from || depth <= row.depth) {
-    row = element(rows, "div", `row ${from} ${length ? "" : "quiet"}`);
-    Object.assign(row, { connection, from, depth, carries: length > 0, role: "group" });
+  const continues = row?.depth === depth && row.at === at && !details.length;
+  if (!row?.carries || row.from !== from || (depth <= row.depth && !continues)) {
+    row = element(rows, "div", `row ${from} ${bytes ? "" : "quiet"}`);
+    Object.assign(row, { connection, at, from, depth, carries: bytes !== "", role: "group" });
     row.ariaLabel = `connection ${connection}, from the ${from}`;
     element(row, "time");
     lastRows.set(connection, row);
@@ -101,7 +103,7 @@ function arrange() {
     for (const line of carried) line.hidden = !matches(line.entry);
     row.hidden = !chosen.includes(row.connection) || carried.every((line) => line.hidden);
     row.style.setProperty("--lane", isShared ? 0 : chosen.indexOf(row.connection));
-    time.textContent = carried[0].entry.at.toFixed(3) + (isShared ? `\n#${row.connection}` : "");
+    time.textContent = row.at.toFixed(3) + (isShared ? `\n#${row.connection}` : "");
   }
   empty.hidden = shownLines().length > 0;
   empty.textContent = lines.length ? "Nothing matches the filter." : "Nothing yet. Connect a client to the wiretap.";
@@ -118,9 +120,8 @@ function offer(connections) {
 function drawHeads(lanes) {
   heads.replaceChildren();
   for (const lane of lanes) {
-    const head = element(heads, "div");
-    element(head, "b", "client", "client");
-    element(head, "span", "", lane);
+    const head = element(heads, "div", "", lane);
+    head.prepend(element(head, "b", "client", "client"));
     element(head, "b", "server", "server");
   }
   diagram.style.setProperty("--lanes", lanes.length || 1);
@@ -131,13 +132,14 @@ function open(line) {
   opened = line;
   line.ariaSelected = "true";
   const { connection, at, from, layer, text, details, bytes, length } = line.entry;
-  const kept = bytes.split(" ").filter(Boolean);
+  const kept = bytes.split(" ");
   Object.assign(panel, { hidden: false, className: from });
   element(panel, "button", "", "Close").onclick = close;
   element(panel, "h2", "", `${NAMES[layer]} from the ${from}`);
   element(panel, "p", "", `connection ${connection}, after ${at.toFixed(6)} s`);
   element(panel, "pre", "", [text, ...details].join("\n"));
-  if (layer === "websocket" && kept.length > 1) drawFields(parseInt(kept[0] + kept[1], 16).toString(2));
+  if (layer === "websocket" && details.length) drawFields(parseInt(kept[0] + kept[1], 16).toString(2));
+  if (!bytes) return;
   element(panel, "p", "", `bytes: ${length}${length > kept.length ? `, of which the first ${kept.length}` : ""}`);
   element(panel, "pre", "", dump(kept));
 }

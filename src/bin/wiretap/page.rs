@@ -1,4 +1,4 @@
-//! The page of the wiretap: a sequence diagram of what it hears, for any number of browsers.
+//! The page of the wiretap: a sequence diagram of the conversation, in any number of browsers.
 //!
 //! What it shows is secret. A page of another site must not read it, although it runs in a browser
 //! on the same machine: see [`refusal`].
@@ -32,12 +32,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 pub struct Page {
     /// Where it is served.
     pub address: SocketAddr,
-    audience: Arc<Mutex<Audience>>,
+    shared: Arc<Mutex<Shared>>,
 }
 
 /// Under one lock, so that each viewer gets each entry once, in order.
 #[derive(Default)]
-struct Audience {
+struct Shared {
     history: VecDeque<String>,
     bytes: usize,
     viewers: Vec<Sender>,
@@ -55,7 +55,7 @@ pub fn serve(address: impl ToSocketAddrs) -> io::Result<Page> {
     });
     let mut server = Server::bind(address, Options { verify_client, ..Options::default() })?;
     let address = server.address().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let page = Page { address, audience: Arc::default() };
+    let page = Page { address, shared: Arc::default() };
     let served = page.clone();
     server.page(|request, _body| {
         refusal(request).unwrap_or_else(|| file(request).with("Content-Security-Policy", POLICY))
@@ -68,30 +68,30 @@ impl Page {
     /// Shows an entry to all who look, now and later. A browser that does not read is dropped.
     pub fn show(&self, entry: &Entry) {
         let message = encode(entry);
-        let mut audience = self.lock();
-        audience.viewers.retain(|viewer| viewer.send(&*message).is_ok());
-        audience.bytes += message.len();
-        audience.history.push_back(message);
-        while audience.history.len() > MAX_ENTRIES || audience.bytes > MAX_BYTES {
-            let Some(oldest) = audience.history.pop_front() else { break };
-            audience.bytes -= oldest.len();
+        let mut shared = self.lock();
+        shared.viewers.retain(|viewer| viewer.send(&*message).is_ok());
+        shared.bytes += message.len();
+        shared.history.push_back(message);
+        while shared.history.len() > MAX_ENTRIES || shared.bytes > MAX_BYTES {
+            let Some(oldest) = shared.history.pop_front() else { break };
+            shared.bytes -= oldest.len();
         }
     }
 
     /// Sends the history, and from then on each entry, until the browser has gone.
     fn view(&self, mut socket: Socket) -> Result<(), Error> {
         let viewer = socket.sender();
-        let mut audience = self.lock();
-        audience.history.iter().try_for_each(|message| viewer.send(&**message))?;
-        audience.viewers.push(viewer.clone());
-        drop(audience);
+        let mut shared = self.lock();
+        shared.history.iter().try_for_each(|message| viewer.send(&**message))?;
+        shared.viewers.push(viewer.clone());
+        drop(shared);
         while let Ok(Some(_)) = socket.read() {} // a viewer has nothing to say
         self.lock().viewers.retain(|other| *other != viewer);
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Audience> {
-        self.audience.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -107,6 +107,13 @@ mod replies {
     }
 
     #[test]
+    fn a_length_beyond_the_limit_is_refused_before_anything_follows() {
+        for claim in ["$536870912\r\n", "*1000000\r\n", "*1\r\n*1000\r\n"] {
+            assert!(matches!(read(claim.as_bytes()), Err(Error::TooLarge)), "{claim:?}");
+        }
+    }
+
+    #[test]
     fn a_length_takes_no_memory_before_its_bytes_arrive() {
         let claims = [&b"$9000\r\nabc"[..], b"*1000000000\r\n:1\r\n"];
         for claim in claims {

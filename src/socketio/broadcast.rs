@@ -2,7 +2,6 @@
 //!
 //! Chapter 23 of the book.
 
-use std::mem;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -233,12 +232,13 @@ impl Broadcast {
     }
 
     /// The same, for a server that wants acknowledgements: calls `counted` with the number of
-    /// receivers, and then `answered` with the values of each acknowledgement within that time.
+    /// receivers, and, unless that returns `false`, emits the event, and calls `answered` with the
+    /// values of each acknowledgement within that time.
     pub(super) fn emit_remote_with_ack(
         &self,
         event: &[Value],
         time: Duration,
-        counted: impl FnOnce(usize),
+        counted: impl FnOnce(usize) -> bool,
         answered: impl Fn(&[Value]) + Send + Sync + 'static,
     ) -> Option<()> {
         let (name, values) = allowed(event)?;
@@ -249,20 +249,25 @@ impl Broadcast {
             return Some(());
         };
         let outgoing = Arc::new(outgoing.compress(self.compress));
-        let answered = Arc::new(answered);
+        let everyone = Broadcast::to_all(self.namespace.clone());
+        let forget = move || everyone.fetch_sockets().iter().for_each(|s| s.acks().forget(id));
+        // The timer is cancelled when all have answered, which drops all callbacks.
+        let answered = Arc::new((answered, clock::after(time, forget)));
         let _in_order = lock(&self.namespace.broadcast_order);
         let sockets = self.fetch_sockets();
-        counted(sockets.len());
+        if !counted(sockets.len()) {
+            return Some(());
+        }
         for socket in &sockets {
             let answered = answered.clone();
             let callback = move |answer: Result<Args, AckError>| {
-                _ = answer.map(|values| answered(values.as_ref()));
+                _ = answer.map(|values| answered.0(values.as_ref()));
             };
             socket.acks().expect(id, None, Box::new(callback));
             socket.session().send(&outgoing);
         }
-        let forget = move || sockets.iter().for_each(|socket| socket.acks().forget(id));
-        mem::forget(clock::after(time, forget)); // it is never cancelled
+        // One that has been disconnected meanwhile may have resolved its acknowledgements before.
+        sockets.iter().filter(|s| s.has_ended()).for_each(|s| s.acks().forget(id));
         Some(())
     }
 

@@ -58,6 +58,11 @@ const sorted = (list) => list.map((item) => JSON.stringify(item)).sort();
     return Array.isArray(answer) ? sorted(named(answer)) : answer;
   };
 
+  // npm's servers hear their own request too, over Redis, and do nothing before.
+  const untilInRoom = async (by, room, count) => {
+    while ((await clients[by].emitWithAck("fetch", room)).length !== count);
+  };
+
   for (const client of clients) await client.emitWithAck("join", client.auth.name[0]);
   for (let by = 0; by < clients.length; by += 2) {
     await observe(by, "to", [], [], "hello", by, { text: "héllo", list: [1, null, 2.5] });
@@ -69,10 +74,12 @@ const sorted = (list) => list.map((item) => JSON.stringify(item)).sort();
     await observe(by, "others", "others", by);
     await observe(by, "local", "local", by);
     await observe(by, "sockets join", "a", "c");
+    await untilInRoom(by, "c", urls.length);
     await observe(by, "to", ["c"], [], "to c", by);
     console.log("  rooms", (await ask(by, "rooms")).join());
     console.log("  fetch c", (await ask(by, "fetch", "c")).map((text) => text.replace(/"rooms":\[.*?\]/, (rooms) => sorted(JSON.parse(rooms.slice(8))).join())).join());
     await observe(by, "sockets leave", "a", "c");
+    await untilInRoom(by, "c", 0);
     await observe(by, "to", ["c"], [], "to c again", by);
     await observe(by, "server side", { by });
     console.log("  servers", await ask(by, "count"), JSON.stringify(await ask(by, "ask servers", by)));

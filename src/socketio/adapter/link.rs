@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use std::{mem, thread};
@@ -13,6 +13,7 @@ use crate::json::Value;
 use crate::net::outbox::HIGH_WATER_MARK;
 use crate::net::report::report;
 use crate::net::{Backoff, catch_panic, lock};
+use crate::redis::connection::CONNECT_TIMEOUT;
 use crate::redis::{Connection, Error, Message, Receiver, Reply, Sender, url::Url};
 use crate::socketio::answers::Answers;
 use crate::socketio::namespace::{Namespace, WeakNamespace};
@@ -24,6 +25,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a message may take to arrive, once it has begun.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
+
+const TOO_SLOW: &str = "Redis takes messages too slowly: those that do not fit are not published";
 
 /// Shares the rooms of a server with all other servers that use the same Redis: give it to
 /// [`Io::adapter`](crate::socketio::Io::adapter). Dropping it ends its connections.
@@ -47,14 +50,17 @@ pub(super) struct Shared {
     link: Mutex<Link>,
     changed: Condvar,
     pub requests: Requests,
-    /// Whether it has been said that a message is malformed.
+    /// How many acknowledgements of our clients other servers await.
+    pub awaited: AtomicUsize,
+    /// Whether it has been said that those are too many, and that a message is malformed.
+    pub overloaded: AtomicBool,
     malformed: AtomicBool,
 }
 
 /// The state of the connections.
 struct Link {
     state: State,
-    /// How many messages have not been published since the last report.
+    /// How many messages have not been published since that was last reported.
     lost: u64,
 }
 
@@ -87,6 +93,8 @@ impl Redis {
             link: Mutex::new(link),
             changed: Condvar::new(),
             requests: Requests::default(),
+            awaited: AtomicUsize::new(0),
+            overloaded: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
         })))
     }
@@ -184,10 +192,14 @@ impl Shared {
                 Err(e) => e,
             };
             let mut link = lock(&self.link);
-            if let State::Closed = link.state {
-                return;
+            match mem::replace(&mut link.state, State::Away) {
+                State::Connected { publisher, .. } => publisher.abort(), // the next begins in order
+                State::Connecting | State::Away => {}
+                State::Closed => {
+                    link.state = State::Closed;
+                    return;
+                }
             }
-            link.state = State::Away;
             self.changed.notify_all();
             drop(link);
             if !failed {
@@ -202,9 +214,10 @@ impl Shared {
 
     /// Connects, and subscribes to the channels of all namespaces.
     fn connect(&self) -> Result<Receiver, Error> {
-        let publisher = Connection::open(&self.url)?.sender;
+        let deadline = Instant::now() + CONNECT_TIMEOUT;
+        let publisher = self.open(deadline)?.sender;
         publisher.send(["CLIENT", "REPLY", "OFF"])?;
-        let Connection { sender: subscriber, mut receiver } = Connection::open(&self.url)?;
+        let Connection { sender: subscriber, mut receiver } = self.open(deadline)?;
         let mut link = lock(&self.link);
         if let State::Closed = link.state {
             return Ok(receiver);
@@ -215,10 +228,17 @@ impl Shared {
         let names: Vec<String> = lock(&self.namespaces).keys().cloned().collect();
         names.iter().try_for_each(|name| subscribe(&subscriber, name, &self.uid))?;
         subscriber.send(["PING"])?;
-        receiver.set_deadline(Some(Instant::now() + MESSAGE_TIMEOUT));
         while !is_pong(&receiver.reply()?) {}
         self.changed.notify_all();
         Ok(receiver)
+    }
+
+    /// A connection that Redis answers, and will until the deadline.
+    fn open(&self, deadline: Instant) -> Result<Connection, Error> {
+        let mut redis = Connection::open(&self.url)?;
+        redis.receiver.set_deadline(Some(deadline));
+        redis.command(["PING"])?; // a Redis that is stopped accepts connections all the same
+        Ok(redis)
     }
 
     fn report_connected(&self, again: bool) {
@@ -230,22 +250,25 @@ impl Shared {
 
     /// Receives messages, until the connection ends; returns why.
     fn hear(self: &Arc<Shared>, receiver: &mut Receiver) -> Error {
-        let mut asked = false;
+        let (mut next_ping, mut answered) = (Instant::now() + PING_INTERVAL, true);
         loop {
-            receiver.set_deadline(Some(Instant::now() + PING_INTERVAL));
-            match receiver.wait() {
-                Ok(()) => {}
-                Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut && !asked => {
-                    asked = true;
-                    if let State::Connected { subscriber, .. } = &lock(&self.link).state {
-                        _ = subscriber.send(["PING"]);
-                    }
-                    continue;
-                }
-                Err(e) => return e,
+            receiver.set_deadline(Some(next_ping));
+            let waited = receiver.wait();
+            let timed_out =
+                matches!(&waited, Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut && answered);
+            match waited {
+                Err(e) if !timed_out => return e,
+                _ => answered = true,
             }
-            asked = false;
-            receiver.set_deadline(Some(Instant::now() + MESSAGE_TIMEOUT));
+            let now = Instant::now();
+            if now >= next_ping {
+                self.ping();
+                (next_ping, answered) = (now + PING_INTERVAL, false);
+            }
+            if timed_out {
+                continue;
+            }
+            receiver.set_deadline(Some(now + MESSAGE_TIMEOUT));
             match receiver.reply() {
                 Ok(reply) => {
                     if let Some(message) = Message::from_reply(reply) {
@@ -257,19 +280,40 @@ impl Shared {
         }
     }
 
+    /// Asks for a sign of life. (Redis may be told to end a connection that publishes nothing for a
+    /// while.)
+    fn ping(&self) {
+        if let State::Connected { publisher, subscriber } = &lock(&self.link).state {
+            _ = subscriber.send(["PING"]);
+            if publisher.send(["PING"]).is_err() {
+                subscriber.abort(); // which wakes the thread that hears
+            }
+        }
+    }
+
     /// Publishes a message, or counts it as lost.
     pub fn publish(&self, channel: &str, message: &[u8]) {
         let mut link = lock(&self.link);
+        let mut line = None;
         if let State::Connected { publisher, subscriber } = &link.state {
-            let has_room = publisher.queued() <= HIGH_WATER_MARK;
+            let queued = publisher.queued();
             let command = [&b"PUBLISH"[..], channel.as_bytes(), message];
-            match has_room.then(|| publisher.send(command)) {
-                Some(Ok(())) => return,
+            match (queued <= HIGH_WATER_MARK).then(|| publisher.send(command)) {
+                Some(Ok(())) if link.lost == 0 || queued > 0 => return,
+                Some(Ok(())) => {
+                    let lost = mem::take(&mut link.lost);
+                    drop(link);
+                    report(&format!("Redis takes all messages again; {lost} were not published"));
+                    return;
+                }
                 Some(Err(_)) => subscriber.abort(), // which wakes the thread that hears
+                None if link.lost == 0 => line = Some(TOO_SLOW),
                 None => {}
             }
         }
         link.lost += 1;
+        drop(link);
+        line.into_iter().for_each(report);
     }
 
     /// A message of another server, or of our own.
@@ -305,6 +349,14 @@ impl Shared {
             sockets.emit_remote(&broadcast.event)?;
         }
         Some(())
+    }
+
+    /// Fails while Redis is away, so that nobody waits for it.
+    pub fn check_connected(&self) -> Result<(), Error> {
+        match lock(&self.link).state {
+            State::Connected { .. } => Ok(()),
+            _ => Err(io::Error::from(ErrorKind::NotConnected).into()),
+        }
     }
 
     fn find(&self, name: &str) -> Option<Namespace> {

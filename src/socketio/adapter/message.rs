@@ -76,7 +76,7 @@ impl Target {
     }
 
     fn from_value(value: &Value) -> Option<Target> {
-        value.as_object()?; // nothing at all does not mean everybody
+        value["rooms"].as_array()?; // nothing at all does not mean everybody
         let rooms = names(&value["rooms"])?;
         let except = names(&value["except"])?;
         let flags = &value["flags"];

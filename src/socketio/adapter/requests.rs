@@ -1,8 +1,8 @@
 //! Requests between servers: what each is asked, and who waits for the answers.
 
 use std::collections::HashMap;
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 use std::{error, fmt};
 
@@ -10,6 +10,7 @@ use super::link::{Shared, request_channel, response_channel};
 use super::message::{Request, RequestKind, Target};
 use crate::json::Value;
 use crate::net::lock;
+use crate::net::report::report;
 use crate::redis::{self, Connection, Reply};
 use crate::socketio::answers::Answers;
 use crate::socketio::namespace::Namespace;
@@ -19,6 +20,40 @@ use crate::{json, msgpack};
 
 /// How long other servers may take to answer.
 pub(in crate::socketio) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long other servers may wait for the acknowledgements of our clients, whatever they ask for.
+const MAX_ACK_TIME: Duration = Duration::from_secs(60 * 60);
+
+/// How many acknowledgements of our clients may be awaited for other servers at a time.
+const MAX_AWAITED: usize = 100_000;
+
+/// The acknowledgements of a broadcast that are awaited for another server. Dropping it, with the
+/// last callback, makes room for others.
+struct Awaited {
+    shared: Arc<Shared>,
+    count: AtomicUsize,
+}
+
+impl Awaited {
+    /// Whether that many more may be awaited.
+    fn add(&self, count: usize) -> bool {
+        self.count.fetch_add(count, Relaxed);
+        let before = self.shared.awaited.fetch_add(count, Relaxed);
+        let fits = before + count <= MAX_AWAITED;
+        if !fits && !self.shared.overloaded.swap(true, Relaxed) {
+            report(
+                "other servers await too many acknowledgements; some of their events are ignored",
+            );
+        }
+        fits
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.shared.awaited.fetch_sub(*self.count.get_mut(), Relaxed);
+    }
+}
 
 /// The requests that have not been answered by all servers yet, by their ids.
 #[derive(Default)]
@@ -115,25 +150,33 @@ impl Shared {
         id: &str,
     ) -> Option<()> {
         let channel = response_channel(namespace);
+        let awaited = Arc::new(Awaited { shared: self.clone(), count: AtomicUsize::new(0) });
         let counted = |count: usize| {
-            let response = json!({"type": 8, "requestId": id, "clientCount": count as f64});
-            self.publish(&channel, response.to_string().as_bytes());
+            let fits = awaited.add(count);
+            if fits {
+                let response = json!({"type": 8, "requestId": id, "clientCount": count as f64});
+                self.publish(&channel, response.to_string().as_bytes());
+            }
+            fits
         };
-        let (shared, id, to) = (self.clone(), id.to_string(), channel.clone());
+        let (id, to, awaited) = (id.to_string(), channel.clone(), awaited.clone());
         let answered = move |values: &[Value]| {
             let value = values.first().cloned().unwrap_or(Value::Null);
             let response = json!({"type": 9, "requestId": &id, "packet": value});
-            shared.publish(&to, &msgpack::encode(&response));
+            awaited.shared.publish(&to, &msgpack::encode(&response));
         };
-        let time = target.timeout.unwrap_or(REQUEST_TIMEOUT);
+        let time = target.timeout.unwrap_or(REQUEST_TIMEOUT).min(MAX_ACK_TIME);
         namespace.chosen(target).emit_remote_with_ack(event, time, counted, answered)
     }
 
-    /// How many servers have the namespace, this one included.
+    /// How many servers have the namespace, this one included. Waits for [`REQUEST_TIMEOUT`] at most.
     pub fn server_count(&self, namespace: &str) -> Result<usize, redis::Error> {
+        self.check_connected()?;
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
         let channel = request_channel(namespace);
         // A connection of its own: that of the messages has no replies.
         let mut redis = Connection::open(&self.url)?;
+        redis.receiver.set_deadline(Some(deadline));
         match redis.command(["PUBSUB", "NUMSUB", &channel])? {
             Reply::Array(items) => match items[..] {
                 [_, Reply::Integer(count)] => Ok(count.max(1) as usize),
@@ -152,13 +195,13 @@ impl Shared {
         mut answers: Vec<Value>,
         values: impl Fn(&Value) -> Vec<Value>,
     ) -> Result<Vec<Value>, RequestError> {
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
         let mut missing = self.server_count(namespace).map_err(RequestError::Redis)? - 1;
         let (sender, received) = mpsc::channel();
         let pending = self.expect(move |answer| _ = sender.send(answer));
         if missing > 0 {
             self.send_request(namespace, Some(pending.id.clone()), kind);
         }
-        let deadline = Instant::now() + REQUEST_TIMEOUT;
         while missing > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(answer) = received.recv_timeout(left) else {

@@ -108,7 +108,7 @@ mod replies {
 
     #[test]
     fn a_length_beyond_the_limit_is_refused_before_anything_follows() {
-        for claim in ["$536870912\r\n", "*1000000\r\n", "*1\r\n*1000\r\n"] {
+        for claim in ["$536870912\r\n", "*1\r\n$10001\r\n"] {
             assert!(matches!(read(claim.as_bytes()), Err(Error::TooLarge)), "{claim:?}");
         }
     }

@@ -117,11 +117,8 @@ impl<R: BufRead> Decoder<'_, R> {
             "$" => Reply::Bulk(self.bulk(length(rest)?)?),
             "*" if depth == MAX_DEPTH => return Err(Error::Malformed("it is nested too deeply")),
             "*" => {
-                let len = length(rest)?;
-                if len > self.left / mem::size_of::<Reply>() {
-                    return Err(Error::TooLarge); // before the items arrive
-                }
-                Reply::Array((0..len).map(|_| self.reply(depth + 1)).collect::<Result<_, _>>()?)
+                let items = (0..length(rest)?).map(|_| self.reply(depth + 1));
+                Reply::Array(items.collect::<Result<_, _>>()?)
             }
             _ => return Err(Error::Malformed("a reply begins with one of + - : $ *")),
         })

@@ -21,6 +21,7 @@ mod npm_ws;
 mod random;
 mod recovery;
 mod redis;
+mod redis_trouble;
 mod wiretap;
 
 use node::Peer;

@@ -16,14 +16,14 @@ use sockets_by_hand::socketio::{
 use super::node::{LIMIT, Peer};
 
 /// A Redis server with an empty database, on a free port. It ends with the test.
-struct RedisServer {
-    child: Child,
-    port: u16,
+pub struct RedisServer {
+    pub child: Child,
+    pub port: u16,
     folder: PathBuf,
 }
 
 impl RedisServer {
-    fn start(more: &[&str]) -> RedisServer {
+    pub fn start(more: &[&str]) -> RedisServer {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -53,7 +53,13 @@ impl RedisServer {
         }
     }
 
-    fn url(&self) -> String {
+    /// Starts it again, once it has ended.
+    pub fn start_again(&mut self) {
+        self.child = RedisServer::run(self.port, &self.folder, &[]);
+        self.wait();
+    }
+
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 }
@@ -67,7 +73,7 @@ impl Drop for RedisServer {
 }
 
 /// A server of ours, with the listeners of `cluster-host.js`. Returns its URL.
-fn ours(redis: &str) -> String {
+pub fn ours(redis: &str) -> String {
     let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
     let url = format!("http://{}", server.address().unwrap());
     let io = server.io();
@@ -205,7 +211,7 @@ fn commands_are_answered_by_redis() {
 }
 
 /// A client that reports what it hears.
-fn listen(url: &str, events: &[&'static str]) -> (Client, Receiver<(String, Value)>) {
+pub fn listen(url: &str, events: &[&'static str]) -> (Client, Receiver<(String, Value)>) {
     let client = Client::new(url, ClientOptions::default()).unwrap();
     let (sender, heard) = mpsc::channel();
     for name in events.iter().copied() {
@@ -220,7 +226,7 @@ fn listen(url: &str, events: &[&'static str]) -> (Client, Receiver<(String, Valu
 }
 
 /// Emits events over `by`, until `heard` hears one of them.
-fn until_heard(by: &Client, heard: &Receiver<(String, Value)>, name: &str) {
+pub fn until_heard(by: &Client, heard: &Receiver<(String, Value)>, name: &str) {
     let start = Instant::now();
     loop {
         by.emit("to", (json!([]), json!([]), name, 0));
@@ -243,8 +249,7 @@ fn while_redis_is_away_each_server_serves_its_own_clients() {
     redis.child.wait().unwrap();
     until_heard(&ann, &ann_hears, "own");
     until_heard(&bob, &bob_hears, "own");
-    redis.child = RedisServer::run(redis.port, &redis.folder, &[]);
-    redis.wait();
+    redis.start_again();
     until_heard(&ann, &bob_hears, "again");
     until_heard(&bob, &ann_hears, "again");
 }
@@ -259,8 +264,7 @@ fn a_server_that_starts_without_redis_joins_the_others_later() {
     let (ann, ann_hears) = listen(&one, &["own"]);
     let (_bob, bob_hears) = listen(&two, &["both"]);
     until_heard(&ann, &ann_hears, "own");
-    redis.child = RedisServer::run(redis.port, &redis.folder, &[]);
-    redis.wait();
+    redis.start_again();
     until_heard(&ann, &bob_hears, "both");
 }
 

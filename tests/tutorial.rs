@@ -367,6 +367,13 @@ mod a_page_is_refused {
             None,
         ));
         when_typed("printed \"one\", where", "$ echo one\n… m …");
+        when_typed("printed \"one two\", where", "$ echo one two\none … three");
+        when_typed("printed \"0.1 #1 a\", where", "$ echo '0.1 #1 a'\n 0.2 #1 b");
+        assert_none(terminal::problems(
+            "```console\n$ echo '0.1 #1 a b c'\n 0.2 #1 … c\n```\n",
+            "tutorial/page.md",
+            None,
+        ));
         when_typed("status 3", "$ (exit 3); echo status $?\nstatus 4");
     }
 

@@ -294,7 +294,7 @@ mod websocket {
             "text, 3 bytes: \"안\"",
             "ping, 1 byte: \"?\"",
             "continuation, 3 bytes: \"녕\"",
-            "message, 2 frames, 6 bytes: \"안녕\"",
+            "message of 2 frames, 6 bytes: \"안녕\"",
         ]);
     }
 
@@ -315,7 +315,7 @@ mod websocket {
             lengths.push(len);
         }
         assert!(lengths[1] < lengths[0] / 2, "the second has a match in the first: {lengths:?}");
-        let shown = "message, 1 frames, inflated, 33 bytes: \"a rather long message, sent twice\"";
+        let shown = "message, inflated, 33 bytes: \"a rather long message, sent twice\"";
         let bits = format!("RSV 100, opcode 1, MASK 0, length {}", lengths[1]);
         wiretap.shows(&[shown, &bits, shown]);
     }

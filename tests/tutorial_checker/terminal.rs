@@ -3,11 +3,11 @@
 //! `terminal=NAME` names the terminal of a block: a program that still runs at the end of a block goes on,
 //! and a later block of the same terminal shows what it has printed since. In a block, `$ …` is typed into
 //! the shell, and `» …` into the running program; `^C` is pressed, `…` matches any number of lines,
-//! `… part …` a line with that part in it, and all other lines are expected output.
+//! in a line any part of it, and all other lines are expected output.
 //! A page leaves nothing running: a program that does not end by itself must be ended by `^C`.
 //!
 //! What differs from machine to machine is replaced: `cargo run` starts the program that is already built;
-//! the ports 3000, 6379 and 8080 become free ones; the temporary folder is one for this page alone.
+//! the ports 3000, 3001, 6379 and 8080 become free ones; the temporary folder is one for this page alone.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -47,6 +47,7 @@ cargo() {
     case $program-$# in
         server-0 | client-0 | socketio-server-0) set -- "127.0.0.1:$PORT_3000" ;;
         ws-server-0) set -- "127.0.0.1:$PORT_8080" ;;
+        wiretap-0) set -- "127.0.0.1:$PORT_3001" "127.0.0.1:$PORT_3000" ;;
         ws-client-0) set -- "ws://127.0.0.1:$PORT_8080/" ;;
         socketio-client-0) set -- "http://127.0.0.1:$PORT_3000" ;;
     esac
@@ -90,7 +91,7 @@ pub fn problems(page: &str, path: &str, needs: Option<&str>) -> Vec<String> {
 }
 
 /// The ports that pages name.
-const PORTS: [&str; 3] = ["3000", "6379", "8080"];
+const PORTS: [&str; 4] = ["3000", "3001", "6379", "8080"];
 
 /// A port for the programs of one page. No system gives it to outgoing connections (theirs are above 32767),
 /// and no other page gets it, of this run or of another: while a page has a TCP port, it holds the UDP port of
@@ -116,7 +117,7 @@ fn free_port() -> (String, UdpSocket) {
 
 /// What the terminals of a page share.
 struct Environment {
-    ports: [(&'static str, String); 3],
+    ports: [(&'static str, String); 4],
     _claims: Vec<UdpSocket>,
     folder: PathBuf,
 }
@@ -291,9 +292,33 @@ impl Drop for Terminal {
 
 /// Whether a line, or the end of the command (`None`), is what the page shows.
 fn is_expected(shown: Option<&str>, expected: Option<&str>) -> bool {
-    let part = expected.and_then(|line| line.strip_prefix("… ")?.strip_suffix(" …"));
-    shown.map(without_error_number) == expected.map(without_error_number)
-        || shown.zip(part).is_some_and(|(line, part)| line.contains(part))
+    let [shown, expected] = [shown, expected].map(|line| line.map(comparable));
+    shown == expected || shown.zip(expected).is_some_and(|(line, pattern)| fits(&line, &pattern))
+}
+
+/// Whether a line has the parts of a pattern, with anything in the place of each `…`.
+fn fits(line: &str, pattern: &str) -> bool {
+    let Some((first, others)) = pattern.split_once('…') else { return false };
+    let (middle, last) = others.rsplit_once('…').unwrap_or(("", others));
+    let rest =
+        line.strip_prefix(first.trim_end()).and_then(|rest| rest.strip_suffix(last.trim_start()));
+    let Some(mut rest) = rest else { return false };
+    middle.split('…').map(str::trim).all(|part| {
+        let at = rest.find(part);
+        rest = at.map_or("", |at| &rest[at + part.len()..]);
+        at.is_some()
+    })
+}
+
+/// A line without what differs from run to run: an error number, and the time in front of what the
+/// wiretap shows (`0.503 #1 →`).
+fn comparable(line: &str) -> String {
+    match line.trim_start().split_once(" #") {
+        Some((time, rest)) if time.parse::<f64>().is_ok() => {
+            format!("#{}", without_error_number(rest))
+        }
+        _ => without_error_number(line),
+    }
 }
 
 /// A line without its error number, which differs between systems.

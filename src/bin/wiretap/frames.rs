@@ -109,9 +109,10 @@ impl Frames {
             }
         }
         if first.rsv1 || count > 1 {
-            let inflated = if first.rsv1 { ", inflated" } else { "" };
+            let how =
+                if first.rsv1 { ", inflated".to_string() } else { format!(" of {count} frames") };
             let shown = preview(&message.bytes, message.length);
-            let text = format!("message, {count} frames{inflated}, {shown}");
+            let text = format!("message{how}, {shown}");
             scribe.say(Layer::WebSocket, text, vec![], &message.bytes, message.length);
         }
         let Some(session) = self.session.as_ref().filter(|_| message.is_whole()) else { return };

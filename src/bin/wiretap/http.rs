@@ -3,7 +3,7 @@
 use std::mem::take;
 
 use sockets_by_hand::engineio::Packet;
-use sockets_by_hand::http::{Headers, Request, chunk_size, read_line};
+use sockets_by_hand::http::{Headers, MAX_HEAD, Request, chunk_size, read_line};
 use sockets_by_hand::ws::deflate::{gzip, inflate::inflate};
 use sockets_by_hand::ws::handshake::accept_key;
 
@@ -22,7 +22,7 @@ const MARKED: [&str; 5] =
     ["upgrade", "connection", "content-length", "transfer-encoding", "content-encoding"];
 
 /// How many requests may wait for their response.
-const MAX_REQUESTS: usize = 1000;
+const MAX_REQUESTS: usize = 100;
 
 /// What a side speaks whose first bytes are these.
 pub fn recognize(from: Side, bytes: &[u8]) -> Result<Language, Stop> {
@@ -33,7 +33,8 @@ pub fn recognize(from: Side, bytes: &[u8]) -> Result<Language, Stop> {
         return Ok(Language::Plain);
     }
     match line.ends_with(b"\n") {
-        false => Err(Stop::NotYet),
+        false if bytes.len() < MAX_HEAD => Err(Stop::NotYet),
+        false => Ok(Language::Plain),
         // (A line of a chat may begin with "GET " too.)
         true if is_client && !line.windows(8).any(|part| part == b" HTTP/1.") => {
             Ok(Language::Plain)

@@ -1,0 +1,15 @@
+// Passes on each byte, and shows it.   node net-tap.js LISTEN TARGET
+const net = require("node:net");
+const [listen, target] = process.argv.slice(2, 4).map((address) => {
+  const [host, port] = address.split(":");
+  return { host, port, allowHalfOpen: true }; // the end of one direction does not end the other
+});
+
+const tap = net.createServer(listen, (client) => {
+  const server = net.connect(target);
+  client.on("data", (bytes) => console.log(`→ ${bytes}`));
+  server.on("data", (bytes) => console.log(`← ${bytes}`));
+  client.pipe(server).pipe(client);
+});
+
+tap.listen(listen, () => console.log(`Listening on port ${tap.address().port}`));

@@ -979,6 +979,23 @@ fn many_clients_leave_no_thread_and_no_memory_in_use() {
     }
 }
 
+/// A third page of stack for each would be 4 KiB more: see the functions that are not inlined.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "opens 1,500 connections to each server program, and measures an optimized build; .ci/run runs it"]
+fn a_silent_client_takes_at_most_17_kib_of_memory() {
+    for (kind, path) in PROGRAMS {
+        let mut program = Program::plain(kind, path);
+        program.discard_stdout();
+        drop(program.first_error());
+        let before = status(&program, "VmRSS:");
+        run_many_clients(kind, &program.address, |clients| {
+            let each = (status(&program, "VmRSS:") - before) as f64 / clients as f64;
+            assert!(each < 17.0, "{kind}: {each:.2} KiB for each of {clients} clients");
+        });
+    }
+}
+
 /// The number in a line of /proc/PID/status; of memory, in KiB.
 #[cfg(unix)]
 fn status(program: &Program, name: &str) -> usize {

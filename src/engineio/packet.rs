@@ -186,10 +186,12 @@ impl Outgoing {
 
     /// The packets as frames of a WebSocket server.
     pub fn frames(&self) -> &Frames {
-        self.frames.get_or_init(|| {
+        // Encoded outside of `get_or_init`, which needs 300 bytes of the stack: the thread of a
+        // silent client keeps the stack that it has used.
+        self.frames.get().unwrap_or_else(|| {
             let mut frames = Vec::new();
             self.packets.iter().for_each(|packet| packet.write_frame(&mut frames, None));
-            Frames { frames, shared: OnceLock::new() }
+            self.frames.get_or_init(|| Frames { frames, shared: OnceLock::new() })
         })
     }
 

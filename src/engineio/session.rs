@@ -48,6 +48,9 @@ pub enum Event {
 /// Receives every event of a session, one at a time, in order.
 pub type Listener = Box<dyn Fn(Event) + Send + Sync>;
 
+/// The same, as a session keeps it.
+type SharedListener = Arc<dyn Fn(Event) + Send + Sync>;
+
 /// A session. A clone is the same one; any thread may use it.
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
@@ -56,7 +59,7 @@ struct Inner {
     id: String,
     request: Arc<Request>,
     sessions: Arc<Sessions>,
-    listener: Mutex<Option<Arc<Listener>>>,
+    listener: Mutex<Option<SharedListener>>,
     /// The calls of the listener.
     calls: Serial,
     /// Whether the listener has returned since the last ping was sent.
@@ -393,7 +396,7 @@ impl Session {
     }
 
     pub(super) fn listen(&self, listener: Listener) {
-        *lock(&self.0.listener) = Some(Arc::new(listener));
+        *lock(&self.0.listener) = Some(listener.into());
         if let Some(reason) = self.closed() {
             let session = self.clone();
             // It has ended before it had a listener.

@@ -7,7 +7,7 @@ use super::{CUT_SHORT, MAX_HEAD, MAX_HEADERS};
 
 /// The headers of a message, in their order. Names are compared without regard to case.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers(Vec<(Box<str>, Box<str>)>);
 
 impl Headers {
     /// The value of the first header of that name.
@@ -44,7 +44,7 @@ impl Headers {
     pub fn push(&mut self, name: &str, value: &str) {
         let name = name.replace(|c| !is_token_char(c), "-");
         let value = value.replace(|c: char| c != '\t' && c.is_ascii_control(), " ");
-        self.0.push((name, value));
+        self.0.push((name.into(), value.into()));
     }
 
     /// Replaces all headers of that name by one.
@@ -83,8 +83,9 @@ impl Headers {
             if headers.0.len() == MAX_HEADERS {
                 return Err(Refused(431, "there are more than 100 headers"));
             }
-            headers.0.push((name.to_string(), value.trim_ascii().to_string()));
+            headers.0.push((name.into(), value.trim_ascii().into()));
         }
+        headers.0.shrink_to_fit(); // a session keeps them
         Ok(headers)
     }
 

@@ -19,7 +19,6 @@ use crate::net::clock::{self, Timer};
 use crate::ws::Message;
 
 /// What a client may do; see [`Options`](super::Options).
-#[derive(Clone, Copy)]
 pub(super) struct Limits {
     pub connect_timeout: Duration,
     pub attachment_timeout: Duration,
@@ -30,7 +29,7 @@ pub(super) struct Limits {
 pub(super) struct Connection {
     pub(super) session: Session,
     io: Io,
-    limits: Limits,
+    limits: Arc<Limits>,
     /// One for each namespace. They are few.
     sockets: Mutex<Vec<Socket>>,
     decoder: Mutex<Decoder>,
@@ -50,10 +49,10 @@ enum FirstConnect {
 }
 
 impl Connection {
-    pub fn new(session: Session, io: Io, limits: Limits) -> Arc<Connection> {
+    pub fn new(session: Session, io: Io, limits: Arc<Limits>) -> Arc<Connection> {
         let connection = Arc::new(Connection {
             session,
-            limits,
+            limits: limits.clone(),
             sockets: Mutex::default(),
             decoder: Mutex::new(io.parser().decoder()),
             io,
@@ -145,36 +144,37 @@ impl Connection {
     // packets do not need this frame.
     #[inline(never)]
     fn connect(self: &Arc<Connection>, name: &str, auth: Option<Value>) {
-        let refuse = |error: ConnectError| {
-            let mut reason = vec![("message".to_string(), Value::from(error.message))];
-            reason.extend(error.data.map(|data| ("data".to_string(), data)));
-            let reason = Value::Object(reason);
-            let parser = self.io.parser();
-            let refusal = parser.encode_control(Kind::ConnectError, name, Some(&reason));
-            self.session.answer(&Arc::new(refusal));
-        };
         if lock(&self.sockets).len() >= self.limits.max_namespaces {
-            return refuse("Too many namespaces".into());
+            return self.refuse(name, "Too many namespaces".into());
         }
         let auth = auth.unwrap_or(Value::Object(Vec::new()));
         let Some(namespace) = self.io.enter(name, &auth) else {
-            return refuse("Invalid namespace".into());
+            return self.refuse(name, "Invalid namespace".into());
         };
         let restored = namespace.store().and_then(|store| store.restore(&auth));
         let socket = Socket::new(namespace.clone(), self.clone(), auth, restored.as_ref());
         let _removed_unless_connected = PendingSocket(&socket);
         if let Err(error) = namespace.run_middleware(&socket) {
-            return refuse(error);
+            return self.refuse(name, error);
         }
         if !self.connects_in_time() {
             return;
         }
         lock(&self.sockets).push(socket.clone());
-        namespace.add(&socket, restored.as_ref());
+        namespace.add(&socket, &socket.encode_connect(), restored.as_ref());
         if let Some(reason) = self.session.closed() {
             return socket.end(reason); // the session has ended while the middleware ran
         }
         namespace.emit_connection(&socket);
+    }
+
+    #[cold]
+    fn refuse(&self, namespace: &str, error: ConnectError) {
+        let mut reason = vec![("message".to_string(), Value::from(error.message))];
+        reason.extend(error.data.map(|data| ("data".to_string(), data)));
+        let (reason, parser) = (Value::Object(reason), self.io.parser());
+        let refusal = parser.encode_control(Kind::ConnectError, namespace, Some(&reason));
+        self.session.answer(&Arc::new(refusal));
     }
 
     /// Disconnects all sockets, and ends the session.

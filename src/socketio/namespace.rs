@@ -15,6 +15,7 @@ use super::parser::Parser;
 use super::recovery::{Recovery, Session, Store};
 use super::rooms::{IntoRooms, RoomEvent, Rooms};
 use super::socket::Socket;
+use crate::engineio::Outgoing;
 use crate::json::Value;
 use crate::net::Emitter;
 
@@ -89,7 +90,7 @@ pub(super) struct Members {
     /// By the number of their first join: in the order in which they have connected.
     sockets: BTreeMap<u64, Socket>,
     /// The number of each id.
-    numbers: HashMap<String, u64>,
+    numbers: HashMap<Arc<str>, u64>,
     pub(super) rooms: Rooms,
 }
 
@@ -104,9 +105,10 @@ impl Members {
     }
 
     fn insert(&mut self, socket: &Socket) {
-        let number = self.rooms.number(socket.id()).unwrap_or_default();
-        self.numbers.insert(socket.id().to_string(), number);
-        self.sockets.insert(number, socket.clone());
+        if let Some((id, number)) = self.rooms.number(socket.id()) {
+            self.numbers.insert(id, number);
+            self.sockets.insert(number, socket.clone());
+        }
     }
 
     fn remove(&mut self, id: &str) -> Option<Socket> {
@@ -227,7 +229,7 @@ impl Namespace {
 
     /// Connects a socket, and adds it to the room of its id. From its CONNECT packet on, it
     /// receives every broadcast. Before that packet it gets what it has missed, if it is recovered.
-    pub(super) fn add(&self, socket: &Socket, restored: Option<&Session>) {
+    pub(super) fn add(&self, socket: &Socket, connect: &Arc<Outgoing>, restored: Option<&Session>) {
         // No event may come between those that it has missed and its CONNECT packet.
         let in_order = restored.map(|_| lock(&self.namespace.broadcast_order));
         self.change(|members| {
@@ -235,18 +237,20 @@ impl Namespace {
             if socket.has_ended() {
                 return; // it has been disconnected meanwhile
             }
-            if let Some((store, session)) = self.store().zip(restored) {
-                match store.missed(session) {
-                    Some(missed) => {
-                        missed.iter().for_each(|event| _ = socket.session().send(event))
-                    }
-                    None => return socket.session().close("transport error"), // too late now
-                }
+            if !restored.is_none_or(|session| self.send_missed(socket, session)) {
+                return socket.session().close("transport error"); // too late now
             }
             members.rooms.join(socket.id(), socket.id());
             members.insert(socket);
-            socket.send_connect();
+            socket.session().send(connect);
         });
+    }
+
+    /// Sends what a recovered socket has missed. Returns `false` if that is no longer kept.
+    fn send_missed(&self, socket: &Socket, session: &Session) -> bool {
+        let missed = self.store().and_then(|store| store.missed(session));
+        missed.iter().flatten().for_each(|event| _ = socket.session().send(event));
+        missed.is_some()
     }
 
     pub(super) fn store(&self) -> Option<&Store> {

@@ -43,7 +43,8 @@ impl Rooms {
     /// Adds `id` to `room`.
     pub fn join(&mut self, id: &str, room: &str) {
         self.joins += 1;
-        let (id, room) = (key(&self.of_id, id), key(&self.of_room, room));
+        let id = key(&self.of_id, id);
+        let room = if *id == *room { id.clone() } else { key(&self.of_room, room) };
         let empty = || Names { created: self.joins, joined: HashMap::new() };
         let members = self.of_room.entry(room.clone()).or_insert_with(empty);
         if members.joined.contains_key(&id) {
@@ -114,9 +115,9 @@ impl Rooms {
         self.of_room.contains_key(room)
     }
 
-    /// The number of the first join of `id`: sorted by it, ids are in the order of joining.
-    pub fn number(&self, id: &str) -> Option<u64> {
-        self.of_id.get(id).map(|rooms| rooms.created)
+    /// `id`, with the number of its first join: sorted by it, ids are in the order of joining.
+    pub fn number(&self, id: &str) -> Option<(Arc<str>, u64)> {
+        self.of_id.get_key_value(id).map(|(id, rooms)| (id.clone(), rooms.created))
     }
 
     /// The ids in any of the rooms `to` (in any room at all, if that is empty) and in none of

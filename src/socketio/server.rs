@@ -2,6 +2,7 @@
 //!
 //! Chapter 23 of the book.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::{io, net::SocketAddr, net::ToSocketAddrs};
 
@@ -67,7 +68,7 @@ impl Default for Options {
 pub struct Server {
     engine: engineio::Server,
     io: Io,
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 impl Server {
@@ -77,7 +78,7 @@ impl Server {
     /// As for [`net::Server::bind`](crate::net::Server::bind).
     pub fn bind(address: impl ToSocketAddrs, options: Options) -> io::Result<Server> {
         let Options { connect_timeout, attachment_timeout, max_namespaces, .. } = options;
-        let limits = Limits { connect_timeout, attachment_timeout, max_namespaces };
+        let limits = Limits { connect_timeout, attachment_timeout, max_namespaces }.into();
         let engine = engineio::Server::bind(address, options.engine)?;
         let recovery = options.connection_state_recovery;
         let cleanup = options.cleanup_empty_child_namespaces;
@@ -145,7 +146,7 @@ impl Server {
     pub fn serve(self) {
         let Server { engine, io, limits } = self;
         engine.serve(move |session| {
-            let connection = Connection::new(session.clone(), io.clone(), limits);
+            let connection = Connection::new(session.clone(), io.clone(), limits.clone());
             Box::new(move |event| connection.receive(event))
         });
     }

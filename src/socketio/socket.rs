@@ -331,18 +331,22 @@ impl Socket {
         &self.0.connection.session
     }
 
-    /// Accepts it: tells the client its id, and its private id if it has one.
-    pub(super) fn send_connect(&self) {
+    /// The packet that accepts it: tells the client its id, and its private id if it has one.
+    pub(super) fn encode_connect(&self) -> Arc<Outgoing> {
         let mut data = json!({sid: self.id()});
         if !self.0.pid.is_empty() {
             data["pid"] = (&*self.0.pid).into();
         }
-        self.send_packet(Kind::Connect, Some(&data));
+        self.encode_control(Kind::Connect, Some(&data))
     }
 
     pub(super) fn send_packet(&self, kind: Kind, data: Option<&Value>) {
+        self.session().send(&self.encode_control(kind, data));
+    }
+
+    fn encode_control(&self, kind: Kind, data: Option<&Value>) -> Arc<Outgoing> {
         let namespace = &self.0.namespace;
-        self.send(namespace.parser().encode_control(kind, namespace.name(), data));
+        namespace.parser().encode_control(kind, namespace.name(), data).into()
     }
 
     fn encode_event(

@@ -24,13 +24,18 @@ async function main() {
   console.log("listening");
   console.log(await page.getByText("Nothing yet").textContent());
 
-  const img = line("<img src=x onerror=alert(1)>").last(); // the answer of the server
+  const img = line("<img src=x onerror=alert(1)>").filter({ hasText: "Engine.IO" }).last(); // the acknowledgement
   await img.waitFor();
   assert.equal(await page.locator("img").count(), 0);
   console.log("a text of the wire is text, and no image");
   console.log(await lanes());
   await shoot("light");
 
+  console.log(`one arrow: ${await img.locator("xpath=..").locator("b").allTextContents()}`);
+
+  const frame = line("WebSockettext").filter({ hasText: "<img" }).last();
+  await frame.click();
+  console.log(`the head of a frame in bits: ${await panel.locator(".fields b").allTextContents()}`);
   await img.click();
   assert.match(await panel.locator("pre").last().textContent(), /3c[^]*69[^]*6d[^]*67/);
   assert.equal(await img.getAttribute("aria-selected"), "true");

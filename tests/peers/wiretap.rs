@@ -46,6 +46,8 @@ fn the_wiretaps_page_shows_a_conversation_as_a_sequence_diagram() {
 
     wiretap.echo("<img src=x onerror=alert(1)>");
     sees(&["a text of the wire is text, and no image", "lanes: connection 1"]);
+    sees(&["one arrow: WebSocket,Engine.IO,Socket.IO"]);
+    sees(&["the head of a frame in bits: 1,000,0001,0,0100011"]);
     sees(&["a click opens it, with its bytes", "Escape closes it, and the focus is on it"]);
     sees(&["ArrowUp moves up, and Enter opens", "while one is open, ArrowDown opens the next"]);
     sees(&["the filter hides what does not match: Nothing matches the filter."]);

@@ -51,12 +51,12 @@ function element(parent, name, className = "", textContent = "") {
 }
 
 // An entry stands on the arrow of the entry that carries it. So does what has no head of its own and
-// arrived together with it: a body, a message of several frames.
+// arrived together with it: a body, a message of several frames, a note.
 function add(entry) {
   const { connection, at, from, layer, text, details, bytes } = entry;
   const depth = DEPTHS[layer];
   let row = lastRows.get(connection);
-  const continues = row?.depth === depth && row.at === at && !details.length;
+  const continues = row?.at === at && !details.length;
   if (!row?.carries || row.from !== from || (depth <= row.depth && !continues)) {
     row = element(rows, "div", `row ${from} ${bytes ? "" : "quiet"}`);
     Object.assign(row, { connection, at, from, depth, carries: bytes !== "", role: "group" });
@@ -66,7 +66,7 @@ function add(entry) {
   }
   const line = element(row, "div", "line");
   Object.assign(line, { entry, role: "option", tabIndex: -1, ariaSelected: "false" });
-  line.style.setProperty("--depth", depth - row.depth);
+  line.style.setProperty("--depth", Math.max(depth - row.depth, 0));
   element(line, "b", "", NAMES[layer]);
   element(line, "span", "", text);
 }

@@ -5,19 +5,19 @@
 //! a WebSocket can be opened, the session is upgraded to it, and no message is lost. The server
 //! pings, so that both ends notice when the other has gone.
 //!
-//! | file | what is in it | chapter |
-//! | --- | --- | --- |
-//! | [`packet`] | packets, as text for HTTP and as frames for a WebSocket | 16 |
-//! | `polling` | a `GET` that is held, and the queue for the next one | 16 |
-//! | [`session`] | a session: sending, receiving, its end | 16, 17 |
-//! | `events` | the events of sessions: `packet`, `upgrade`, … | 21 |
-//! | `serial` | a serial queue, for the calls of a session's listener | 17 |
-//! | `sessions` | the sessions of a server, and which one a request belongs to | 16 |
-//! | `connection` | one connection of a client: requests, and the upgrade | 16, 17 |
-//! | `refusal` | why a request is refused | 16 |
-//! | `cookie` | a cookie with the session id | 16 |
-//! | [`server`] | binds, serves, closes | 16 |
-//! | [`client`] | the other side | 20 |
+//! | file | what is in it |
+//! | --- | --- |
+//! | [`packet`] | packets, as text for HTTP and as frames for a WebSocket |
+//! | `polling` | a `GET` that is held, and the queue for the next one |
+//! | [`session`] | a session: sending, receiving, its end |
+//! | `events` | the events of sessions: `packet`, `upgrade`, … |
+//! | `serial` | a serial queue, for the calls of a session's listener |
+//! | `sessions` | the sessions of a server, and which one a request belongs to |
+//! | `connection` | one connection of a client: requests, and the upgrade |
+//! | `refusal` | why a request is refused |
+//! | `cookie` | a cookie with the session id |
+//! | [`server`] | binds, serves, closes |
+//! | [`client`] | the other side |
 //!
 //! `sessions` and `session` are two halves of one: each session removes itself from the list.
 

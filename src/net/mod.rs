@@ -3,17 +3,17 @@
 //! A connection is a stream of bytes in each direction. It has no messages, no events, and does not
 //! know of other connections. Each file adds one of these:
 //!
-//! | file | what it adds | chapter |
-//! | --- | --- | --- |
-//! | [`server`] | a thread for each client, a limit, an orderly end | 03 |
-//! | [`framing`] | where one message ends and the next begins | 04 |
-//! | [`report`] | lines on stderr that never block a client's thread for long | 03 |
-//! | [`stream`] | TCP or a Unix socket as one type | 05 |
-//! | [`outbox`] | any thread may send, and a slow client delays nobody | 06 |
-//! | [`backoff`] | how long to wait before the next attempt to connect | 07 |
-//! | [`events`] | `on`, `once`, `off`, `emit` | 08 |
-//! | [`clock`] | timers | 13 |
-//! | `sync` | two functions that the others share | |
+//! | file | what it adds |
+//! | --- | --- |
+//! | [`server`] | a thread for each client, a limit, an orderly end |
+//! | [`framing`] | where one message ends and the next begins |
+//! | [`report`] | lines on stderr that never block a client's thread for long |
+//! | [`stream`] | TCP or a Unix socket as one type |
+//! | [`outbox`] | any thread may send, and a slow client delays nobody |
+//! | [`backoff`] | how long to wait before the next attempt to connect |
+//! | [`events`] | `on`, `once`, `off`, `emit` |
+//! | [`clock`] | timers |
+//! | `sync` | two functions that the others share |
 
 pub mod backoff;
 pub mod clock;

@@ -4,21 +4,21 @@
 //! with a name and arguments, which may be acknowledged. A client can be in several namespaces over
 //! one session, and in each of them in rooms.
 //!
-//! | file | what is in it | chapter |
-//! | --- | --- | --- |
-//! | [`packet`], [`codec`] | packets as text, and binary attachments | 19, 22 |
-//! | [`parser`] | either that, or MessagePack | 22 |
-//! | [`event`], [`args`], [`listeners`] | an event, its arguments, who receives it | 19 |
-//! | [`acks`] | acknowledgements of one client | 19 |
-//! | [`socket`], [`handshake`] | a client in a namespace, on the server, and its handshake | 19 |
-//! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts | 20 |
-//! | `connection` | a session with its sockets | 20 |
-//! | [`io`] | the namespaces of a server | 20 |
-//! | [`server`] | binds and serves | 20 |
-//! | [`client`] | the other side, which reconnects by itself | 21 |
-//! | [`recovery`] | what a client gets back that was away for a while | 23 |
-//! | [`answers`] | acknowledgements of many clients | 23 |
-//! | [`adapter`] | rooms over several servers, by way of Redis | 24 |
+//! | file | what is in it |
+//! | --- | --- |
+//! | [`packet`], [`codec`] | packets as text, and binary attachments |
+//! | [`parser`] | either that, or MessagePack |
+//! | [`event`], [`args`], [`listeners`] | an event, its arguments, who receives it |
+//! | [`acks`] | acknowledgements of one client |
+//! | [`socket`], [`handshake`] | a client in a namespace, on the server, and its handshake |
+//! | [`namespace`], [`rooms`], [`broadcast`] | a namespace, its rooms, broadcasts |
+//! | `connection` | a session with its sockets |
+//! | [`io`] | the namespaces of a server |
+//! | [`server`] | binds and serves |
+//! | [`client`] | the other side, which reconnects by itself |
+//! | [`recovery`] | what a client gets back that was away for a while |
+//! | [`answers`] | acknowledgements of many clients |
+//! | [`adapter`] | rooms over several servers, by way of Redis |
 //!
 //! `namespace` and `socket` are two halves of one, and so are `connection` and `socket`: each holds
 //! the other.

@@ -5,16 +5,16 @@
 //! A WebSocket begins as an HTTP request, so that browsers can open one on the port that also
 //! serves their pages.
 //!
-//! | file | what is in it | chapter |
-//! | --- | --- | --- |
-//! | [`sha1`], [`base64`], [`random`], [`handshake`] | the opening handshake | 12 |
-//! | [`frame`] | the header of a frame, and the mask | 13 |
-//! | [`message`] | messages out of frames: fragments joined, UTF-8 checked | 14 |
-//! | [`socket`] | an open WebSocket: one thread reads, any thread sends | 14 |
-//! | [`deflate`] | DEFLATE: bytes in fewer bits | 15 |
-//! | [`permessage`], `compression` | compressed messages: the negotiation, the messages | 16 |
-//! | [`server`], `endpoint`, [`client`] | the two sides | 17 |
-//! | [`error`] | what can go wrong, by who was at fault | 17 |
+//! | file | what is in it |
+//! | --- | --- |
+//! | [`sha1`], [`base64`], [`random`], [`handshake`] | the opening handshake |
+//! | [`frame`] | the header of a frame, and the mask |
+//! | [`message`] | messages out of frames: fragments joined, UTF-8 checked |
+//! | [`socket`] | an open WebSocket: one thread reads, any thread sends |
+//! | [`deflate`] | DEFLATE: bytes in fewer bits |
+//! | [`permessage`], `compression` | compressed messages: the negotiation, the messages |
+//! | [`server`], `endpoint`, [`client`] | the two sides |
+//! | [`error`] | what can go wrong, by who was at fault |
 
 pub mod base64;
 pub mod client;

@@ -78,7 +78,7 @@ fn the_chats_page_receives_its_room_and_rejoins_it_after_reconnecting() {
 /// Drives a page with the official client, against servers that `start` starts.
 fn drive_socketio(start: impl Fn(&str, &str) -> Host) {
     let any = "127.0.0.1:0";
-    let same_origin = start(any, "{}");
+    let same_origin = start(any, r#"{"perMessageDeflate": true}"#);
     let url = same_origin.url().to_string();
     let cors = format!(r#"{{"cors": {{"origin": ["{url}"], "credentials": true}}}}"#);
     let (allowing, refusing) = (start(any, &cors), start(any, "{}"));
@@ -88,6 +88,8 @@ fn drive_socketio(start: impl Fn(&str, &str) -> Host) {
         "upgraded to websocket",
         "echo [1,\"안녕\"], answered [1,\"안녕\"]",
         "bytes: ArrayBuffer 1,2,3 and ArrayBuffer 255",
+        "extension: permessage-deflate",
+        "long text: true true, compressed: true",
         "another origin, polling: connected",
         "another origin, websocket: connected",
         "another origin, by upgrade: websocket",

@@ -11,6 +11,7 @@ use sockets_by_hand::json;
 use sockets_by_hand::socketio::{
     ConnectError, Event, Namespace, Options, Parser, Server, Socket, Value,
 };
+use sockets_by_hand::ws::PerMessageDeflate;
 
 use super::node::{LIMIT, Peer};
 
@@ -123,6 +124,8 @@ fn translate(npms: &str) -> Options {
     if let Some(size) = npms["maxHttpBufferSize"].as_f64() {
         engine.max_payload = size as usize;
     }
+    engine.per_message_deflate =
+        (npms["perMessageDeflate"] == true).then(PerMessageDeflate::default);
     if let Some(cors) = npms.get("cors") {
         let origins = cors["origin"].as_array().unwrap();
         let origins = origins.iter().map(|origin| origin.as_str().unwrap().to_string()).collect();

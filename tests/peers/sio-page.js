@@ -28,6 +28,19 @@ async function visit({ allowing, refusing }) {
   const [bytes, { more }] = await ask(socket, "echo", Uint8Array.of(1, 2, 3).buffer, { more: Uint8Array.of(255) });
   await say(`bytes: ${show(bytes)} and ${show(more)}`);
 
+  // By the transport it is now, and by polling: of its responses a browser says how many bytes they have had.
+  const long = "All that is said twice is said in fewer bytes. ".repeat(4000);
+  const polling = io({ transports: ["polling"], forceNew: true });
+  const [echo, polled] = await Promise.all([ask(socket, "echo", long), ask(polling, "echo", long)]);
+  const { encodedBodySize } = await new Promise((resolve) => {
+    const find = (entries) => entries.find(({ decodedBodySize }) => decodedBodySize > long.length);
+    const observer = new PerformanceObserver((list) => find(list.getEntries()) && resolve(find(list.getEntries())));
+    observer.observe({ type: "resource", buffered: true });
+  });
+  await say(`extension: ${socket.io.engine.transport.ws.extensions.split(";")[0]}`);
+  await say(`long text: ${echo[0] === long} ${polled[0] === long}, compressed: ${encodedBodySize < 5000}`);
+  polling.disconnect();
+
   const crossOrigin = (url, transports) => io(url, { transports, withCredentials: true, reconnection: false, forceNew: true });
   const outcome = (socket) =>
     Promise.race([

@@ -23,6 +23,7 @@ mod recovery;
 mod redis;
 mod redis_trouble;
 mod wiretap;
+mod wiretap_npm;
 
 use node::Peer;
 

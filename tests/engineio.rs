@@ -856,6 +856,18 @@ mod messages {
     }
 
     #[test]
+    fn the_close_frame_for_an_error_of_the_client_has_no_reason() {
+        let server = server(Options { max_payload: 8, ..Options::default() });
+        let reserved = 3;
+        let errors = [(1, &b"4eight 88"[..], 1009), (1, b"4\xff", 1007), (reserved, b"", 1002)];
+        for (opcode, payload, code) in errors {
+            let mut client = WebSocket::session(server.address);
+            client.frame(opcode, payload);
+            assert_eq!(client.read_frame(), Some((0x88, u16::to_be_bytes(code).to_vec())));
+        }
+    }
+
+    #[test]
     fn the_body_of_a_get_is_not_taken_for_the_next_request() {
         let cors = Some(Cors { origins: vec!["*".to_string()], credentials: false });
         let mut server =
@@ -1953,6 +1965,27 @@ mod client_sessions {
             next(&server.sessions).close("forced close");
             assert_eq!(client.read().unwrap(), None);
         }
+    }
+
+    #[test]
+    fn the_close_frame_for_an_error_of_the_server_has_no_reason() {
+        let server = ws::Server::bind("127.0.0.1:0", ws::Options::default()).unwrap();
+        let (address, handle) = (server.address().unwrap(), server.handle());
+        let (ended, ends) = mpsc::channel();
+        thread::spawn(move || {
+            server.serve(move |mut socket| {
+                socket.send("4eight 88")?;
+                socket.read()?;
+                _ = ended.send(socket.closed().cloned());
+                Ok(())
+            });
+        });
+        let transports = vec!["websocket"];
+        let options = ClientOptions { transports, max_payload: 8, ..ClientOptions::default() };
+        assert!(Client::connect_with(&format!("http://{address}"), options).is_err());
+        let too_big = ws::Close { code: ws::Close::TOO_BIG, reason: String::new() };
+        assert_eq!(next(&ends), Some(too_big));
+        handle.close();
     }
 
     #[test]

@@ -289,6 +289,7 @@ impl Engine {
         let Connection { reader, outbox, .. } = *connection;
         let max = self.sessions.options.max_payload;
         let mut socket = Socket::new(reader, outbox, Role::Server, max, request.clone(), None);
+        socket.omit_reason();
         if let Some((agreed, options)) = compression {
             socket.set_compression(agreed, options);
         }

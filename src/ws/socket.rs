@@ -46,6 +46,8 @@ pub struct Socket {
     reader: Reader<BufReader<DeadlineReader>>,
     sender: Sender,
     closed: Option<Box<Close>>,
+    /// Whether the close frame for an error of the other end has the error as its reason.
+    gives_reason: bool,
     pongs: Answers,
     ping_listener: Option<Listener>,
     pong_listener: Option<Listener>,
@@ -92,12 +94,19 @@ impl Socket {
             reader,
             sender,
             closed: None,
+            gives_reason: true,
             pongs: Answers::default(),
             ping_listener: None,
             pong_listener: None,
             request,
             protocol,
         }
+    }
+
+    /// The close frame for an error of the other end has the code and no reason from now on, as with
+    /// npm's `ws`.
+    pub(crate) fn omit_reason(&mut self) {
+        self.gives_reason = false;
     }
 
     /// Messages may be compressed from now on, in both directions.
@@ -141,7 +150,8 @@ impl Socket {
                 Ok(None) => self.closed = Some(abnormal().into()),
                 Err(e) => {
                     if let Some(code) = e.close_code() {
-                        _ = self.sender.close(code, &e.to_string());
+                        let reason = if self.gives_reason { e.to_string() } else { String::new() };
+                        _ = self.sender.close(code, &reason);
                     }
                     self.sender.0.outbox.end();
                     self.closed = Some(abnormal().into());

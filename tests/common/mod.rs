@@ -323,7 +323,8 @@ impl WebSocket {
         self.frame(8, &1000u16.to_be_bytes());
     }
 
-    fn frame(&mut self, opcode: u8, payload: &[u8]) {
+    /// Sends a frame.
+    pub fn frame(&mut self, opcode: u8, payload: &[u8]) {
         let mut frame = vec![0x80 | opcode];
         match payload.len() {
             len @ 0..126 => frame.push(0x80 | len as u8),
@@ -345,8 +346,25 @@ impl WebSocket {
     /// Waits for the next frame.
     #[track_caller]
     pub fn read(&mut self) -> Frame {
+        let Some((first, payload)) = self.read_frame() else { return Frame::End };
+        match first {
+            0x81 => Frame::Text(String::from_utf8(payload).unwrap()),
+            0x82 => Frame::Binary(payload),
+            0xc1 | 0xc2 => Frame::Compressed(payload),
+            0x88 => Frame::Close(match payload[..] {
+                [high, low, ..] => u16::from_be_bytes([high, low]),
+                _ => 1005, // RFC 6455 §7.4.1
+            }),
+            first => panic!("a frame that begins with {first:#x} arrived"),
+        }
+    }
+
+    /// Waits for the next frame: its first byte, and its payload. A close frame is answered. `None`
+    /// is the end of the stream.
+    #[track_caller]
+    pub fn read_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         if self.0.has_ended() {
-            return Frame::End;
+            return None;
         }
         let [first, short] = self.0.bytes(2).try_into().unwrap();
         let length = match short {
@@ -355,19 +373,10 @@ impl WebSocket {
             short => short.into(),
         };
         let payload = self.0.bytes(length);
-        match first {
-            0x81 => Frame::Text(String::from_utf8(payload).unwrap()),
-            0x82 => Frame::Binary(payload),
-            0xc1 | 0xc2 => Frame::Compressed(payload),
-            0x88 => {
-                self.frame(8, &payload);
-                Frame::Close(match payload[..] {
-                    [high, low, ..] => u16::from_be_bytes([high, low]),
-                    _ => 1005, // RFC 6455 §7.4.1
-                })
-            }
-            first => panic!("a frame that begins with {first:#x} arrived"),
+        if first == 0x88 {
+            self.frame(8, &payload);
         }
+        Some((first, payload))
     }
 
     /// Waits for a text frame.

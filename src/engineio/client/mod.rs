@@ -174,6 +174,7 @@ impl Endpoint {
         };
         let request = client.request(&self.url)?;
         let mut socket = client.open(request, self.connect(deadline, connected)?)?;
+        socket.omit_reason();
         socket.set_deadline(Some(deadline));
         Ok(socket)
     }

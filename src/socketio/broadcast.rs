@@ -98,10 +98,15 @@ impl Broadcast {
         let offset = store.map(|_| Store::offset());
         let Inner { name: namespace, parser, .. } = &*self.namespace;
         let values = values.as_ref();
+        let adapter = self.adapter();
+        let published = adapter.map(|it| it.encode(namespace, &self.target(), name, values));
         let with_offset = values.iter().chain(&offset);
         let outgoing = parser.encode_event(namespace, None, name, with_offset);
         let Ok(outgoing) = outgoing.map(|it| Arc::new(it.compress(self.compress))) else { return };
         let in_order = lock(&self.namespace.broadcast_order);
+        if let Some((adapter, message)) = adapter.zip(published) {
+            adapter.publish(message);
+        }
         if let Some((store, offset)) = store.zip(offset) {
             let (to, except) = (self.rooms.clone(), self.except.clone());
             store.keep(offset, Target::Rooms { to, except }, &outgoing);
@@ -110,9 +115,6 @@ impl Broadcast {
         let writable = |socket: &Socket| !self.volatile || socket.session().is_writable();
         sockets.retain(|socket| !socket.has_ended() && writable(socket));
         sockets.iter().for_each(|socket| _ = socket.session().send(&outgoing));
-        if let Some(adapter) = self.adapter() {
-            adapter.broadcast(&self.namespace.name, self.target(), event(name, values));
-        }
         drop(in_order);
         sockets.iter().for_each(|socket| socket.emit_outgoing(&outgoing));
     }

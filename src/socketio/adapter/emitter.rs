@@ -11,6 +11,9 @@ use crate::socketio::args::IntoArgs;
 use crate::socketio::packet::RESERVED;
 use crate::socketio::rooms::IntoRooms;
 
+/// What no server is called: each takes it for the message of another.
+const UID: &str = "emitter";
+
 /// Emits events to the clients of servers that share their rooms over Redis, from a program that is
 /// no server, such as a job that runs at night (npm's `@socket.io/redis-emitter`). It waits for
 /// Redis: so an error says that nothing was emitted.
@@ -70,10 +73,9 @@ impl RedisEmitter {
     /// The name is reserved for the library, such as `disconnect`.
     pub fn emit(&self, name: &str, values: impl IntoArgs) -> Result<(), Error> {
         assert!(!RESERVED.contains(&name), "\"{name}\" is a reserved event name");
-        let (uid, namespace) = ("emitter".to_string(), self.namespace.clone());
-        let (event, target) = (event(name, values), self.target.clone());
-        let channel = broadcast_channel(&namespace, &target);
-        self.publish(&channel, &Broadcast { uid, namespace, event, target }.encode())
+        let (values, namespace) = (values.into_args(), &self.namespace);
+        let message = Broadcast::encode(UID, namespace, name, values.as_ref(), &self.target);
+        self.publish(&broadcast_channel(namespace, &self.target), &message)
     }
 
     /// Adds the sockets to a room, or to a list of rooms.
@@ -109,7 +111,7 @@ impl RedisEmitter {
     }
 
     fn request(&self, kind: RequestKind) -> Result<(), Error> {
-        let request = Request { uid: Some("emitter".to_string()), id: None, kind };
+        let request = Request { uid: Some(UID.to_string()), id: None, kind };
         self.publish(&request_channel(&self.namespace), &request.encode(&self.namespace))
     }
 

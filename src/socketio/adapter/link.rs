@@ -130,12 +130,20 @@ impl Redis {
         }
     }
 
-    /// Tells the other servers to emit an event to their sockets.
-    pub(in crate::socketio) fn broadcast(&self, name: &str, target: Target, event: Vec<Value>) {
-        let channel = broadcast_channel(name, &target);
-        let (uid, namespace) = (self.0.uid.clone(), name.to_string());
-        let broadcast = Broadcast { uid, namespace, event, target };
-        self.0.publish(&channel, &broadcast.encode());
+    /// What tells the other servers to emit an event to their sockets, for [`publish`](Redis::publish).
+    pub(in crate::socketio) fn encode(
+        &self,
+        namespace: &str,
+        target: &Target,
+        name: &str,
+        values: &[Value],
+    ) -> (String, Vec<u8>) {
+        let message = Broadcast::encode(&self.0.uid, namespace, name, values, target);
+        (broadcast_channel(namespace, target), message)
+    }
+
+    pub(in crate::socketio) fn publish(&self, (channel, message): (String, Vec<u8>)) {
+        self.0.publish(&channel, &message);
     }
 
     /// Asks the other servers something that has no answer.

@@ -87,13 +87,28 @@ impl Target {
 }
 
 impl Broadcast {
-    pub fn encode(&self) -> Vec<u8> {
-        let packet = packet(&self.event, &self.namespace);
-        msgpack::encode(&Value::Array(vec![
-            self.uid.clone().into(),
-            packet,
-            self.target.to_value(),
-        ]))
+    /// Encodes an event of a server, or of a program, with this uid.
+    pub fn encode(
+        uid: &str,
+        namespace: &str,
+        name: &str,
+        values: &[Value],
+        target: &Target,
+    ) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        msgpack::write_array(3, &mut bytes);
+        msgpack::write_str(uid, &mut bytes);
+        msgpack::write_map(3, &mut bytes);
+        msgpack::write_str("type", &mut bytes);
+        msgpack::write(&2.into(), &mut bytes);
+        msgpack::write_str("data", &mut bytes);
+        msgpack::write_array(1 + values.len(), &mut bytes);
+        msgpack::write_str(name, &mut bytes);
+        values.iter().for_each(|value| msgpack::write(value, &mut bytes));
+        msgpack::write_str("nsp", &mut bytes);
+        msgpack::write_str(namespace, &mut bytes);
+        msgpack::write(&target.to_value(), &mut bytes);
+        bytes
     }
 
     /// `None` if it has another form.

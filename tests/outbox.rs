@@ -1,13 +1,21 @@
-//! The limit on what is queued for all clients of a process together. This test reaches it, so no other test
-//! runs in this process.
+//! The limit on what is queued for all clients of a process together. These tests reach it, one after the other, so
+//! no other test runs in this process.
 
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sockets_by_hand::net::outbox::{
     DEADLINE, Dropped, HIGH_WATER_MARK, MAX_QUEUED, MAX_QUEUED_TOTAL,
 };
 use sockets_by_hand::net::{Outbox, Stream};
+use sockets_by_hand::ws::deflate::deflate::Deflater;
+use sockets_by_hand::ws::frame::{Header, Opcode};
+use sockets_by_hand::ws::{self, MAX_PAYLOAD, Message, Options, PerMessageDeflate, Server};
+
+/// Held by the test that runs.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// The outbox of a client that never reads, and the client.
 fn client(max_queued: usize) -> (Outbox, TcpStream) {
@@ -21,6 +29,7 @@ fn client(max_queued: usize) -> (Outbox, TcpStream) {
 
 #[test]
 fn over_the_limit_for_all_clients_each_may_queue_the_high_water_mark() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (one, _client) = client(MAX_QUEUED);
     let half: Arc<[u8]> = vec![0; HIGH_WATER_MARK / 2].into();
     (0..3).for_each(|_| one.send(half.clone()).unwrap());
@@ -37,4 +46,73 @@ fn over_the_limit_for_all_clients_each_may_queue_the_high_water_mark() {
     drop(client_of_many);
     many.wait_until_sent();
     (0..6).for_each(|_| other.send(half.clone()).unwrap());
+}
+
+/// A compressed message of so many MiB, in a frame of a client.
+fn zeros(mebibytes: usize) -> Vec<u8> {
+    let payload = Deflater::new(15, 1).message(&vec![0; 1 << 20]).repeat(mebibytes);
+    let payload = &payload[..payload.len() - 4];
+    let (opcode, mask, len) = (Opcode::Binary, Some([0; 4]), payload.len() as u64);
+    let mut frame = Vec::new();
+    Header { fin: true, rsv1: true, opcode, mask, len }.encode(payload, &mut frame);
+    frame
+}
+
+/// What was inflated counts as queued until its handler reads on.
+#[test]
+fn over_the_limit_for_all_clients_a_message_may_inflate_to_the_high_water_mark() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let per_message_deflate = Some(PerMessageDeflate::default());
+    let options = Options { per_message_deflate, ..Options::default() };
+    let server = Server::bind("127.0.0.1:0", options).unwrap();
+    let url = format!("ws://{}/", server.address().unwrap());
+    let (received, messages) = mpsc::channel();
+    let gate = Arc::new(RwLock::new(()));
+    let closed = gate.write().unwrap();
+    let busy = gate.clone();
+    thread::spawn(move || {
+        server.serve(move |mut socket| {
+            while let Some(message) = socket.read()? {
+                let Message::Binary(bytes) = message else { panic!("it was binary") };
+                received.send(bytes.len()).unwrap();
+                drop(busy.read());
+            }
+            Ok(())
+        })
+    });
+    let send = |mebibytes| {
+        let socket = ws::connect(&url).unwrap();
+        socket.send_encoded(zeros(mebibytes)).unwrap();
+        socket
+    };
+    let limit = Duration::from_secs(20);
+    let received = || messages.recv_timeout(limit).unwrap();
+
+    let largest = MAX_PAYLOAD >> 20;
+    let _clients: Vec<_> = (0..MAX_QUEUED_TOTAL / MAX_PAYLOAD)
+        .map(|_| {
+            let client = send(largest);
+            assert_eq!(received(), MAX_PAYLOAD);
+            client
+        })
+        .collect();
+    let refused = || {
+        let mut client = send(2);
+        client.set_deadline(Some(Instant::now() + limit));
+        _ = client.read();
+        client.closed().is_some_and(|close| close.code == 1009)
+    };
+    assert!(refused());
+    let _small = send(1);
+    assert_eq!(received(), HIGH_WATER_MARK);
+
+    drop(closed);
+    let deadline = Instant::now() + limit;
+    loop {
+        let _client = send(2);
+        match messages.recv_timeout(Duration::from_millis(100)) {
+            Ok(len) => break assert_eq!(len, 2 << 20),
+            Err(_) => assert!(Instant::now() < deadline),
+        }
+    }
 }

@@ -12,6 +12,7 @@ use super::frame::{Header, Opcode};
 use super::permessage::{self, Agreement, Direction};
 use crate::http::{Request, Response};
 use crate::net::lock;
+use crate::net::outbox::{Queued, queue_limit};
 
 /// What a flush ends with. It is left out of a message, and put back by who receives it (§7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -25,6 +26,10 @@ const CONCURRENCY_LIMIT: usize = 10;
 /// Context takeover makes messages that are alike smaller, and takes memory for each connection:
 /// up to 64 KiB to inflate, and up to 320 KiB to deflate. (npm's `ws` takes over contexts unless it
 /// is told otherwise.) A broadcast is compressed once for all clients, without a context.
+///
+/// What was inflated counts as queued until the next message of its client is read. While
+/// [`MAX_QUEUED_TOTAL`](crate::net::outbox::MAX_QUEUED_TOTAL) bytes wait, a message may inflate to
+/// 1 MiB: more gets a 1009.
 #[derive(Clone, Debug)]
 pub struct PerMessageDeflate {
     /// Shorter messages are sent as they are. 1,024 bytes.
@@ -66,12 +71,20 @@ pub(super) struct Inflate {
     context_takeover: bool,
     /// The check of the text whose fragments arrive.
     check: Option<Box<TextCheck>>,
+    /// How many bytes the last message has, until the next is read. They count as queued: a thousand
+    /// clients could make `max_payload` bytes each out of a few, while the handlers are busy.
+    held: Queued,
 }
 
 impl Inflate {
     pub fn new(theirs: Direction) -> Inflate {
         let inflater = Inflater::new(1 << theirs.max_window_bits);
-        Inflate { inflater, context_takeover: theirs.context_takeover, check: None }
+        Inflate {
+            inflater,
+            context_takeover: theirs.context_takeover,
+            check: None,
+            held: Queued::default(),
+        }
     }
 
     /// Checks that the next message, of at most `max` bytes, is UTF-8 so far: `payload` is that of
@@ -85,12 +98,20 @@ impl Inflate {
         self.check.get_or_insert_with(new).add(payload, max)
     }
 
-    /// Inflates one message of at most `max` bytes.
+    /// The handler is done with the last message.
+    pub fn release(&mut self) {
+        self.held.set(0);
+    }
+
+    /// Inflates one message of at most `max` bytes, or fewer while much waits for all clients: see
+    /// [`net::outbox`](crate::net::outbox).
     pub fn message(&mut self, mut payload: Vec<u8>, max: usize) -> Result<Vec<u8>, Error> {
         payload.extend_from_slice(&TAIL);
         self.check = None;
         let _permit = Permit::acquire();
+        let max = queue_limit(max);
         let message = self.inflater.message(&payload, max).map_err(|e| error(e, max))?;
+        self.held.set(message.len());
         if !self.context_takeover {
             self.inflater.reset();
         }

@@ -215,6 +215,9 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// The other end is at fault (see [`Error::close_code`]), or the connection failed.
     pub fn read(&mut self) -> Result<Option<Incoming>, Error> {
+        if let Some(inflate) = &mut self.inflate {
+            inflate.release();
+        }
         while let Some(header) = Header::read(&mut self.reader)? {
             if header.mask.is_some() != self.masked {
                 // RFC 6455 §5.1

@@ -106,8 +106,8 @@ impl Inflate {
     /// Inflates one message of at most `max` bytes, or fewer while much waits for all clients: see
     /// [`net::outbox`](crate::net::outbox).
     pub fn message(&mut self, mut payload: Vec<u8>, max: usize) -> Result<Vec<u8>, Error> {
-        payload.extend_from_slice(&TAIL);
         self.check = None;
+        payload.extend_from_slice(&TAIL);
         let _permit = Permit::acquire();
         let max = queue_limit(max);
         let message = self.inflater.message(&payload, max).map_err(|e| error(e, max))?;

@@ -110,6 +110,29 @@ fn a_message_fails_at_the_first_fragment_that_is_wrong() {
 }
 
 #[test]
+fn a_client_that_does_not_keep_to_its_window_gets_1007() {
+    let client = Direction { context_takeover: true, max_window_bits: 9 };
+    let server = compressing(PerMessageDeflate { client, ..Default::default() }, 100_000);
+    let unlike: Vec<u8> = (0..=255).chain((0..=255).rev()).collect();
+    for (window, repeated) in [(9, true), (15, true), (15, false)] {
+        let mut peer = Peer::connect(server);
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits";
+        peer.write(request_with(offer));
+        assert!(peer.head().contains("client_max_window_bits=9"));
+        // What repeats begins 600 bytes back, in the message before.
+        let mut deflater = Deflater::new(window, 6);
+        peer.send(BINARY | RSV1, next(&mut deflater, &[&unlike[..], &[0; 88]].concat()));
+        assert_eq!(peer.frame().unwrap().0, BINARY);
+        let message = if repeated { &unlike[..200] } else { &[1; 200] };
+        peer.send(BINARY | RSV1, next(&mut deflater, message));
+        match window == 15 && repeated {
+            true => _ = peer.expect_close(1007),
+            false => assert_eq!(peer.frame().unwrap().1, message),
+        }
+    }
+}
+
+#[test]
 fn rsv1_stands_on_the_first_frame_of_a_message_only() {
     let server = compressing(PerMessageDeflate::default(), 1000);
     for first in [PING, CLOSE, FINAL | CONTINUATION] {

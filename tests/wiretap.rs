@@ -208,6 +208,14 @@ mod http {
     }
 
     #[test]
+    fn a_body_that_is_cut_short_is_shown_as_such() {
+        let (wiretap, client, server) = by_hand();
+        send(&client, &server, b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nHello");
+        drop(client);
+        wiretap.shows(&["→   http body, 5 bytes: \"Hello\"", "→ ends in the middle of a message"]);
+    }
+
+    #[test]
     fn a_compressed_body_is_decompressed() {
         let (wiretap, client, server) = by_hand();
         let body = gzip::compress("Hello ".repeat(20).as_bytes(), 6);

@@ -194,8 +194,16 @@ impl Conversation {
 
     fn ended(&mut self, from: Side) {
         let Direction { language, waiting, length } = &mut self.directions[from as usize];
-        if let Language::Body(body) = language {
-            body.finish(&self.scribe);
+        let is_incomplete = match language {
+            Language::Body(body) => {
+                body.finish(&self.scribe);
+                body.has_length()
+            }
+            Language::WebSocket(frames) => frames.is_in_message(),
+            _ => !waiting.is_empty(),
+        };
+        if is_incomplete {
+            self.scribe.note("ends in the middle of a message".to_string());
         }
         plain(*length, &mut SoFar(waiting), &self.scribe);
         self.scribe.note(format!("ends its direction (FIN) after {length} bytes"));

@@ -47,6 +47,11 @@ impl Frames {
         })
     }
 
+    /// Whether more frames, or more of a frame, must follow.
+    pub fn is_in_message(&self) -> bool {
+        self.header.is_some() || self.first.is_some()
+    }
+
     /// Takes a header, or what has arrived of a payload.
     pub fn step(&mut self, rest: &mut SoFar, scribe: &Scribe) -> Result<(), Stop> {
         let header = match self.header {

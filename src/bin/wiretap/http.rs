@@ -146,6 +146,11 @@ impl Body {
         (is_chunked || left > 0).then_some(body)
     }
 
+    /// Whether it does not go on up to the end of the stream.
+    pub fn has_length(&self) -> bool {
+        self.left < u64::MAX / 2
+    }
+
     /// Takes what has arrived. Returns whether that was the end of the body.
     pub fn step(&mut self, rest: &mut SoFar, scribe: &Scribe) -> Result<bool, Stop> {
         let mut is_last = false;

@@ -19,8 +19,8 @@ use crate::socketio::answers::Answers;
 use crate::socketio::namespace::{Namespace, WeakNamespace};
 use crate::ws::random::random_id;
 
-/// After this time without a message, Redis is asked whether it is still there. After the same time
-/// without an answer, the connection has failed.
+/// How often Redis is asked whether it is still there. If nothing arrives in the same time
+/// after that, the connection has failed.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long a message may take to arrive, once it has begun.

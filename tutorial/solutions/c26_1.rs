@@ -16,8 +16,8 @@ type History = Mutex<VecDeque<Value>>;
 fn greet(history: &History, socket: &Socket) {
     let mut messages = history.lock().unwrap_or_else(PoisonError::into_inner);
     if !socket.recovered() {
-        socket.emit("history", &*messages.make_contiguous());
         socket.join("tea");
+        socket.emit("history", &*messages.make_contiguous());
     }
 }
 

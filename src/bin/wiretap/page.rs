@@ -13,6 +13,7 @@ use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::json;
 use sockets_by_hand::ws::{Error, Options, Sender, Server, Socket};
 
+use super::bytes::hex;
 use super::entry::Entry;
 
 /// How many entries whoever opens the page later still gets.
@@ -97,10 +98,9 @@ impl Page {
 
 /// An entry as JSON.
 fn encode(entry: &Entry) -> String {
-    let bytes: Vec<String> = entry.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({
         connection: entry.connection, at: entry.at.as_secs_f64(), from: entry.from.name(), layer: entry.layer.name(),
-        text: &entry.text, details: &entry.details, bytes: bytes.join(" "), length: entry.length,
+        text: &entry.text, details: &entry.details, bytes: hex(&entry.bytes, entry.bytes.len()), length: entry.length,
     })
     .to_string()
 }

@@ -1,13 +1,7 @@
 // Drives the page of socketio-server in two tabs.   node chat.js URL [FOLDER FOR SCREENSHOTS]
 // It prints what it observes; the test stops and restarts the server meanwhile.
-const { chromium } = require("playwright-core");
+const { launch } = require("./chromium");
 const [url, folder] = process.argv.slice(2);
-
-const executablePath = "/usr/bin/chromium";
-const args = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
 
 // The messages of others, and those of this tab.
 const messages = ".received, .mine";
@@ -61,7 +55,7 @@ async function inView(page, part) {
 }
 
 async function main() {
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await launch();
   const open = async (name) => {
     const page = await browser.newPage({ viewport: { width: 900, height: 640 }, colorScheme: "light" });
     page.setDefaultTimeout(60_000); // as long as a line may take

@@ -93,12 +93,8 @@ async function visit(url, certificate, transports) {
 }
 
 async function browse(url) {
-  const { chromium } = require("playwright-core");
-  const args = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  ];
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args });
+  const { launch } = require("./chromium");
+  const browser = await launch();
   const visit = async (cookie) => {
     const context = await browser.newContext({ ignoreHTTPSErrors: true });
     if (cookie) await context.addCookies([{ name: "client", value: cookie, url }]);

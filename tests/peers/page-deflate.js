@@ -1,13 +1,7 @@
 // Chromium's WebSocket with permessage-deflate.   node page-deflate.js URL…
 // Each server echoes. It prints the extension that was agreed on, and whether all messages came back as they were.
-const { chromium } = require("playwright-core");
+const { launch } = require("./chromium");
 const urls = process.argv.slice(2);
-
-const executablePath = "/usr/bin/chromium";
-const args = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
 
 // What is done in the page: messages one by one, and then many at once.
 async function visit(url) {
@@ -37,7 +31,7 @@ async function visit(url) {
 }
 
 async function main() {
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await launch();
   const page = await browser.newPage();
   for (const url of urls) {
     await page.goto(url.replace("ws:", "http:"));

@@ -1,14 +1,8 @@
 // Drives socket.io-client's own bundle in Chromium, on a page of the server at URL.
 //   node sio-page.js URL "A SERVER THAT ALLOWS THIS ORIGIN" "ONE THAT DOES NOT"
 // It prints what it observes. It closes the server at URL; the test starts another.
-const { chromium } = require("playwright-core");
+const { launch } = require("./chromium");
 const [url, allowing, refusing] = process.argv.slice(2);
-
-const executablePath = "/usr/bin/chromium";
-const args = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
 
 // What is done in the page, where `io` and `say` are.
 async function visit({ allowing, refusing }) {
@@ -72,7 +66,7 @@ async function visit({ allowing, refusing }) {
 }
 
 async function main() {
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await launch();
   const page = await browser.newPage();
   page.setDefaultTimeout(60_000); // as long as a line may take
   page.on("pageerror", (error) => console.log(`error: ${error.message}`));

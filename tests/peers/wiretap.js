@@ -1,17 +1,11 @@
 // Drives the page of the wiretap in Chromium.   node wiretap.js URL [FOLDER FOR SCREENSHOTS]
 // It prints what it observes; the test holds the conversations meanwhile.
 const assert = require("node:assert");
-const { chromium } = require("playwright-core");
+const { launch } = require("./chromium");
 const [url, folder] = process.argv.slice(2);
 
-const executablePath = "/usr/bin/chromium";
-const args = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
-
 async function main() {
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await launch();
   const page = await open(browser);
   const [state, heads] = [page.getByRole("status"), page.locator("#heads div")];
   const [panel, filter] = [page.getByRole("complementary"), page.getByRole("searchbox")];

@@ -237,7 +237,7 @@ impl Namespace {
             if socket.has_ended() {
                 return; // it has been disconnected meanwhile
             }
-            if !restored.is_none_or(|session| self.send_missed(socket, session)) {
+            if restored.is_some_and(|session| !self.send_missed(socket, session)) {
                 return socket.session().close("transport error"); // too late now
             }
             members.rooms.join(socket.id(), socket.id());

@@ -1,7 +1,8 @@
 //! A WebSocket by the frame: prints each one that goes (`>`) and comes (`<`). Chapter 14.
 //!
 //! `cargo run --example closing` talks to a server of its own. With `-- HOST:PORT` it talks to
-//! another one, which must echo, and close the connection when it receives `bye`.
+//! another one, which must echo, and close the connection when it receives `bye`. With a second
+//! address its own server listens there, and the first one is that of a program between the two.
 
 use std::io::{self, BufReader, Read, Write};
 use std::{env, thread};
@@ -12,11 +13,14 @@ use sockets_by_hand::ws::frame::{Header, Opcode, encode};
 use sockets_by_hand::ws::{Close, Error, Message, Options, Server, Socket, handshake};
 
 fn main() -> Result<(), Error> {
-    match env::args().nth(1) {
-        Some(address) => closing_handshakes(&address),
-        None => {
-            let server = Server::bind("127.0.0.1:0", Options::default())?;
-            let address = server.address().map(|address| address.to_string()).unwrap_or_default();
+    let mut arguments = env::args().skip(1);
+    match (arguments.next(), arguments.next()) {
+        (Some(address), None) => closing_handshakes(&address),
+        (address, listen) => {
+            let listen = listen.as_deref().unwrap_or("127.0.0.1:0");
+            let server = Server::bind(listen, Options::default())?;
+            let own = server.address().map(|own| own.to_string()).unwrap_or_default();
+            let address = address.unwrap_or(own);
             thread::spawn(|| server.serve(serve));
             closing_handshakes(&address)?;
             violations(&address)

@@ -1,7 +1,10 @@
 //! A server that asks for a token and chooses a subprotocol, and clients with and without the token.
 //! Chapter 17.
+//!
+//! With `-- THROUGH LISTEN` the server listens at `LISTEN`, and the clients connect to `THROUGH`: to a
+//! program between the two.
 
-use std::thread;
+use std::{env, thread};
 
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::ws::{Client, Error, Options, Server};
@@ -14,9 +17,11 @@ fn main() -> Result<(), Error> {
         }),
         ..Options::default()
     };
-    let server = Server::bind("127.0.0.1:0", options)?;
-    let address = server.address().ok_or(Error::Invalid("a server without an address"))?;
-    let url = format!("ws://{address}/");
+    let mut addresses = env::args().skip(1);
+    let (through, listen) = (addresses.next(), addresses.next());
+    let server = Server::bind(listen.as_deref().unwrap_or("127.0.0.1:0"), options)?;
+    let own = server.address().ok_or(Error::Invalid("a server without an address"))?;
+    let url = format!("ws://{}/", through.unwrap_or(own.to_string()));
     thread::spawn(|| server.serve(|mut socket| socket.read().map(drop)));
     for token in ["tea", "coffee"] {
         match connect(&url, token) {

@@ -1,8 +1,10 @@
 //! A server whose handler emits events, as in Node, and a client that sends one line. Chapter 10.
+//!
+//! With `-- THROUGH LISTEN` the server listens at `LISTEN`, and the client connects to `THROUGH`: to a
+//! program between the two.
 
 use std::io::{self, BufReader, ErrorKind};
-use std::net::SocketAddr;
-use std::thread;
+use std::{env, thread};
 
 use sockets_by_hand::net::framing::{read_line, write_line};
 use sockets_by_hand::net::{Emitter, Options, Outbox, Server, Stream};
@@ -10,8 +12,10 @@ use sockets_by_hand::net::{Emitter, Options, Outbox, Server, Stream};
 const MAX_LINE: usize = 4096;
 
 fn main() -> io::Result<()> {
-    let server = Server::bind("127.0.0.1:0", Options::default())?;
-    let address = server.address().ok_or(ErrorKind::AddrNotAvailable)?;
+    let mut addresses = env::args().skip(1);
+    let (through, listen) = (addresses.next(), addresses.next());
+    let server = Server::bind(listen.as_deref().unwrap_or("127.0.0.1:0"), Options::default())?;
+    let own = server.address().ok_or(ErrorKind::AddrNotAvailable)?;
 
     let connections = Emitter::new();
     connections.on("connection", |client: &Client| {
@@ -31,7 +35,7 @@ fn main() -> io::Result<()> {
             client.emit_messages(stream)
         })
     });
-    run_client(address)
+    run_client(&through.unwrap_or(own.to_string()))
 }
 
 /// What Node calls a socket: it sends messages, and emits those that arrive.
@@ -57,7 +61,7 @@ impl Client {
 }
 
 /// The other side: sends one line, prints the answer, and ends.
-fn run_client(address: SocketAddr) -> io::Result<()> {
+fn run_client(address: &str) -> io::Result<()> {
     let mut lines = BufReader::new(Stream::connect(address)?);
     write_line(lines.get_mut(), "Hello from client")?;
     let answer = read_line(&mut lines, MAX_LINE)?.ok_or(ErrorKind::UnexpectedEof)?;

@@ -221,7 +221,7 @@ impl Shared {
     }
 
     /// Connects, and subscribes to the channels of all namespaces.
-    fn connect(&self) -> Result<Receiver, Error> {
+    fn connect(self: &Arc<Shared>) -> Result<Receiver, Error> {
         let deadline = Instant::now() + CONNECT_TIMEOUT;
         let publisher = self.open(deadline)?.sender;
         publisher.send(["CLIENT", "REPLY", "OFF"])?;
@@ -236,7 +236,12 @@ impl Shared {
         let names: Vec<String> = lock(&self.namespaces).keys().cloned().collect();
         names.iter().try_for_each(|name| subscribe(&subscriber, name, &self.uid))?;
         subscriber.send(["PING"])?;
-        while !is_pong(&receiver.reply()?) {}
+        loop {
+            match receiver.reply()? {
+                reply if is_pong(&reply) => break,
+                reply => self.hear_one(reply), // a message may come before the answer
+            }
+        }
         self.changed.notify_all();
         Ok(receiver)
     }
@@ -278,13 +283,16 @@ impl Shared {
             }
             receiver.set_deadline(Some(now + MESSAGE_TIMEOUT));
             match receiver.reply() {
-                Ok(reply) => {
-                    if let Some(message) = Message::from_reply(reply) {
-                        catch_panic(|| self.receive(&message));
-                    }
-                }
+                Ok(reply) => self.hear_one(reply),
                 Err(e) => return e,
             }
+        }
+    }
+
+    /// What Redis sends to a subscriber: a message, or the answer to a command.
+    fn hear_one(self: &Arc<Shared>, reply: Reply) {
+        if let Some(message) = Message::from_reply(reply) {
+            catch_panic(|| self.receive(&message));
         }
     }
 

@@ -2,11 +2,14 @@
 //! to wait. These clients use nothing of the library.
 #![allow(dead_code)] // each file of tests uses a part of it
 
+pub mod random;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::mpsc::Receiver;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
 /// How long something may take on a loaded machine that takes no time on an idle one.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -17,7 +20,7 @@ pub fn until(condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < LIMIT, "the condition does not hold in time");
-        thread::yield_now();
+        thread::sleep(Duration::from_millis(1)); // leaves the processor to what is waited for
     }
 }
 
@@ -32,6 +35,24 @@ pub fn retry<T>(attempt: impl Fn() -> Option<T>) -> T {
         }
         assert!(start.elapsed() < LIMIT, "no attempt was successful");
     }
+}
+
+/// Whether the test that calls this is alone in its process, so that it may count what the whole
+/// process has. If it is not, it first runs in a process of its own, and has passed there.
+#[track_caller]
+pub fn is_alone() -> bool {
+    if env::var_os("ALONE").is_some() {
+        return true;
+    }
+    let test = thread::current();
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", test.name().expect("the name of the test"), "--test-threads=1"])
+        .env("ALONE", "1")
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
+    false
 }
 
 /// Receives the next value from a channel.
@@ -168,7 +189,7 @@ pub fn sid(open_packet: &str) -> &str {
     open_packet.split('"').nth(3).unwrap_or_else(|| panic!("{open_packet:?} has no sid"))
 }
 
-/// A session over long-polling: a connection for its `GET`s, another for its `POST`s.
+/// A session over long-polling: a connection for its `GET`s, and that of its last `POST`.
 pub struct Polling {
     pub address: SocketAddr,
     pub sid: String,
@@ -225,9 +246,11 @@ impl Polling {
         self.post.response()
     }
 
-    /// Sends a `POST`, and does not wait for its response.
+    /// Sends a `POST` over a new connection (the server ends one that is idle for some seconds), and
+    /// does not wait for its response.
     pub fn send_post(&mut self, body: &str) {
         let target = self.target();
+        self.post = Connection::open(self.address);
         self.post.request("POST", &target, "", body);
     }
 

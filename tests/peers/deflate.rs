@@ -10,7 +10,7 @@ use sockets_by_hand::ws::permessage::Direction;
 use sockets_by_hand::ws::{Client, Error, Message, Options, PerMessageDeflate, Server, Socket};
 
 use super::node::Peer;
-use super::random::Random;
+use crate::common::random::Random;
 
 /// Text, pictures' bytes, noise, repetitions of every distance, and the sizes at which something changes.
 fn corpora() -> Vec<Vec<u8>> {

@@ -17,8 +17,6 @@ mod npm_engineio;
 mod npm_namespaces;
 mod npm_socketio;
 mod npm_ws;
-#[path = "../common/random.rs"]
-mod random;
 mod recovery;
 mod redis;
 mod redis_trouble;

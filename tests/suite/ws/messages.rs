@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use sockets_by_hand::ws::message::{Incoming, Reader};
 use sockets_by_hand::ws::{Error, MAX_PAYLOAD, Message, Options};
 
-use crate::peer::*;
+use super::peer::*;
 
 #[test]
 fn text_stays_text_and_bytes_stay_bytes_in_both_directions() {

@@ -1,8 +1,6 @@
 //! The Redis adapter beside a Redis of a few lines, which does what Redis itself cannot be asked for: it
 //! refuses, stops reading, and sends anything. The tests with Redis itself are in `tests/peers/`.
 
-mod common;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::{array, str, thread};
 
-use common::{LIMIT, next, until};
+use crate::common::{LIMIT, Polling, next, until};
 use sockets_by_hand::redis::Reply;
 use sockets_by_hand::socketio::{Client, ClientOptions, Options, Redis, Server, Value};
 use sockets_by_hand::{json, msgpack};
@@ -30,6 +28,8 @@ struct Shared {
     stopped: Mutex<bool>,
     changed: Condvar,
     subscribers: Mutex<Vec<TcpStream>>,
+    /// What a new subscriber receives at once.
+    first: Mutex<Vec<u8>>,
     /// How many subscribers there have been.
     subscriptions: AtomicUsize,
     /// The channels and the messages that were published.
@@ -46,6 +46,7 @@ impl FakeRedis {
             stopped: Mutex::new(false),
             changed: Condvar::new(),
             subscribers: Mutex::default(),
+            first: Mutex::default(),
             subscriptions: AtomicUsize::new(0),
             published: Mutex::default(),
         }));
@@ -85,6 +86,7 @@ impl FakeRedis {
                 "SUBSCRIBE" | "PSUBSCRIBE" if subscribed => "",
                 "SUBSCRIBE" | "PSUBSCRIBE" => {
                     subscribed = true;
+                    stream.write_all(&self.0.first.lock().unwrap()).unwrap();
                     self.0.subscribers.lock().unwrap().push(stream.try_clone().unwrap());
                     self.0.subscriptions.fetch_add(1, SeqCst);
                     ""
@@ -118,15 +120,12 @@ impl FakeRedis {
 
     /// Sends a message to all who have subscribed.
     fn publish(&self, channel: &str, message: &[u8]) {
-        let parts = [b"message", channel.as_bytes(), message];
-        let mut bytes = Vec::new();
-        Reply::Array(parts.map(|part| Reply::Bulk(part.to_vec())).into()).write(&mut bytes);
-        self.send(&bytes);
+        self.send(&pushed(channel, message));
     }
 
-    /// The event of another server to everybody.
+    /// Sends the event of another server to everybody.
     fn broadcast(&self, name: &str) {
-        self.publish("socket.io#/#", &msgpack::encode(&packet(json!([name, 1]))));
+        self.send(&broadcast(name));
     }
 
     /// How many messages were published on a channel.
@@ -134,6 +133,19 @@ impl FakeRedis {
         let published = self.0.published.lock().unwrap();
         published.iter().filter(|(other, _)| other == channel).count()
     }
+}
+
+/// What a subscriber receives.
+fn pushed(channel: &str, message: &[u8]) -> Vec<u8> {
+    let parts = [b"message", channel.as_bytes(), message];
+    let mut bytes = Vec::new();
+    Reply::Array(parts.map(|part| Reply::Bulk(part.to_vec())).into()).write(&mut bytes);
+    bytes
+}
+
+/// The event of another server to everybody.
+fn broadcast(name: &str) -> Vec<u8> {
+    pushed("socket.io#/#", &msgpack::encode(&packet(json!([name, 1]))))
 }
 
 fn bulk(reply: Reply) -> Vec<u8> {
@@ -283,6 +295,15 @@ fn what_is_not_resp_ends_the_connection_and_a_new_one_begins() {
             });
         }
     });
+}
+
+#[test]
+fn a_message_before_the_answer_to_the_first_ping_is_received() {
+    let redis = FakeRedis::start();
+    let (_client, names) = server(&redis);
+    *redis.0.first.lock().unwrap() = broadcast("at once");
+    redis.send(b"garbage\r\n"); // so that it connects again
+    assert_eq!(next(&names), "at once");
 }
 
 #[test]
@@ -438,7 +459,13 @@ fn a_storm_of_requests_takes_bounded_memory() {
 fn a_server_awaits_a_limited_number_of_acknowledgements_for_others() {
     let redis = FakeRedis::start();
     let server = Program::start(&redis.url());
-    let clients: Vec<_> = (0..100).map(|_| client(&server.url)).collect();
+    // None fetches what it is sent.
+    let address = server.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut clients: Vec<_> = (0..100).map(|_| Polling::open(address)).collect();
+    for client in &mut clients {
+        client.post("40");
+        assert!(client.poll().starts_with(r#"40{"sid":""#));
+    }
     let request = |id: &str| {
         let data = json!({"type": 2, "data": ["question"], "nsp": "/"});
         let options = json!({"rooms": [], "except": [], "flags": {"timeout": 1e15}});
@@ -447,6 +474,6 @@ fn a_server_awaits_a_limited_number_of_acknowledgements_for_others() {
         redis.publish("socket.io-request#/#", &msgpack::encode(&fields));
     };
     (0..1001).for_each(|n| request(&n.to_string()));
-    assert_eq!(next(&clients[0].1), "question");
     assert!(next(&server.lines).starts_with("other servers await too many acknowledgements"));
+    assert_eq!(clients[0].poll().matches("question").count(), 1000);
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use sockets_by_hand::ws::server::Clients;
 use sockets_by_hand::ws::{Message, Options, Sender, Server};
 
+use super::peer::*;
 use crate::common::{next, until};
-use crate::peer::*;
 
 /// Opens a WebSocket, and waits until the server has echoed a message: it is in the list by then.
 fn open_and_echo(server: SocketAddr) -> Peer {

@@ -22,7 +22,6 @@ fn each_leaf_compiles_alone() {
         "ws/frame",
         "ws/random",
         "ws/permessage",
-        "ws/permessage",
         "ws/deflate/bits",
         "ws/deflate/huffman",
         "ws/deflate/matches",

@@ -8,7 +8,7 @@ use sockets_by_hand::http;
 use sockets_by_hand::ws::handshake::accept_key;
 use sockets_by_hand::ws::{Client, Error, Message, Socket, base64, connect};
 
-use crate::peer::*;
+use super::peer::*;
 
 /// A server for one client, which sends what `answer` makes of the `Sec-WebSocket-Accept`. Returns its URL,
 /// and the thread that returns the request.

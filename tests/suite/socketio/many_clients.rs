@@ -189,31 +189,16 @@ fn disconnected_clients_leave_nothing_behind() {
 
 #[cfg(target_os = "linux")]
 mod alone {
-    use std::{env, fs, process::Command};
+    use std::fs;
 
     use sockets_by_hand::socketio::{Options, Server};
 
     use super::*;
-
-    /// Runs the test `name` again in a process of its own, where no other test starts threads or
-    /// opens connections. Returns whether this is that process.
-    fn is_alone(name: &str) -> bool {
-        if env::var_os("ALONE").is_some() {
-            return true;
-        }
-        let output = Command::new(env::current_exe().unwrap())
-            .args(["--exact", name, "--test-threads=1"])
-            .env("ALONE", "1")
-            .output()
-            .unwrap();
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
-        false
-    }
+    use crate::common::is_alone;
 
     #[test]
     fn sockets_that_are_kept_hold_no_descriptor() {
-        if !is_alone("many_clients::alone::sockets_that_are_kept_hold_no_descriptor") {
+        if !is_alone() {
             return;
         }
         let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
@@ -234,7 +219,7 @@ mod alone {
 
     #[test]
     fn a_closed_server_leaves_no_thread() {
-        if !is_alone("many_clients::alone::a_closed_server_leaves_no_thread") {
+        if !is_alone() {
             return;
         }
         let threads = || fs::read_dir("/proc/self/task").unwrap().count();

@@ -1,7 +1,5 @@
 //! The Engine.IO server over real sockets, with requests and frames written by hand.
 
-mod common;
-
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{self, Receiver};
@@ -9,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use common::{
+use crate::common::{
     Connection, Frame, PATH, POLLING, Polling, WEBSOCKET, WebSocket, next, retry, sid, until,
 };
 use sockets_by_hand::engineio::packet::SEPARATOR;

@@ -1,8 +1,5 @@
 //! MessagePack, by the formats of its specification, and as npm's `notepack.io` does it.
 
-#[path = "common/random.rs"]
-mod random;
-
 use std::thread;
 
 use sockets_by_hand::json;
@@ -331,35 +328,33 @@ mod limits {
 }
 
 mod fuzz {
-    use super::random::Random;
     use super::*;
+    use crate::common::random::Random;
 
-    impl Random {
-        fn text(&mut self) -> String {
-            let n = if self.below(20) == 0 { self.below(70_000) } else { self.below(40) };
-            let letters = ['a', '"', '\0', 'é', '\u{2028}', '😀'];
-            (0..n).map(|_| letters[self.below(6)]).collect()
+    fn text(random: &mut Random) -> String {
+        let n = if random.below(20) == 0 { random.below(70_000) } else { random.below(40) };
+        let letters = ['a', '"', '\0', 'é', '\u{2028}', '😀'];
+        (0..n).map(|_| letters[random.below(6)]).collect()
+    }
+
+    fn number(random: &mut Random) -> f64 {
+        match random.below(4) {
+            0 => random.below(600) as f64 - 300.0,
+            1 => (random.next() >> random.below(64)) as f64,
+            2 => (random.next() as i64 >> random.below(64)) as f64,
+            _ => Some(f64::from_bits(random.next())).filter(|n| !n.is_nan()).unwrap_or(0.5),
         }
+    }
 
-        fn number(&mut self) -> f64 {
-            match self.below(4) {
-                0 => self.below(600) as f64 - 300.0,
-                1 => (self.next() >> self.below(64)) as f64,
-                2 => (self.next() as i64 >> self.below(64)) as f64,
-                _ => Some(f64::from_bits(self.next())).filter(|n| !n.is_nan()).unwrap_or(0.5),
-            }
-        }
-
-        fn value(&mut self, depth: u64) -> Value {
-            match self.below(if depth == 0 { 6 } else { 8 }) {
-                0 => Value::Null,
-                1 => Value::Bool(self.below(2) == 0),
-                2 | 3 => Value::Number(self.number()),
-                4 => Value::String(self.text()),
-                5 => Value::Binary(self.text().into_bytes()),
-                6 => (0..self.below(20)).map(|_| self.value(depth - 1)).collect(),
-                _ => (0..self.below(20)).map(|i| (i.to_string(), self.value(depth - 1))).collect(),
-            }
+    fn value(random: &mut Random, depth: u64) -> Value {
+        match random.below(if depth == 0 { 6 } else { 8 }) {
+            0 => Value::Null,
+            1 => Value::Bool(random.below(2) == 0),
+            2 | 3 => Value::Number(number(random)),
+            4 => Value::String(text(random)),
+            5 => Value::Binary(text(random).into_bytes()),
+            6 => (0..random.below(20)).map(|_| value(random, depth - 1)).collect(),
+            _ => (0..random.below(20)).map(|i| (i.to_string(), value(random, depth - 1))).collect(),
         }
     }
 
@@ -367,7 +362,7 @@ mod fuzz {
     fn what_is_encoded_is_decoded_as_the_same_value() {
         let mut random = Random::new();
         for _ in 0..300 {
-            let value = random.value(3);
+            let value = value(&mut random, 3);
             assert_eq!(decode(&encode(&value)), Ok(value));
         }
     }
@@ -376,7 +371,7 @@ mod fuzz {
     fn a_value_cut_short_is_no_value() {
         let mut random = Random::new();
         for _ in 0..20 {
-            let value = Value::Array(vec![random.value(1)]);
+            let value = Value::Array(vec![value(&mut random, 1)]);
             let bytes = encode(&value);
             for end in (0..bytes.len()).take(2_000) {
                 let e = decode(&bytes[..end]).expect_err("a part of a value");
@@ -393,7 +388,7 @@ mod fuzz {
         for round in 0..20_000 {
             let mut bytes = match round % 2 {
                 0 => (0..random.below(40)).map(|_| random.next() as u8).collect(),
-                _ => encode(&random.value(1)),
+                _ => encode(&value(&mut random, 1)),
             };
             bytes.truncate(400);
             for _ in 0..random.below(4).min(bytes.len()) {

@@ -20,8 +20,7 @@ use sockets_by_hand::socketio::{
 };
 use sockets_by_hand::{json, ws};
 
-mod common;
-use common::{LIMIT, next, retry, until};
+use crate::common::{LIMIT, next, retry, until};
 
 const TRANSPORTS: [&[&str]; 3] = [&["polling"], &["websocket"], &["polling", "websocket"]];
 

@@ -32,7 +32,7 @@ fn sha1_pads_every_length_around_a_block() {
 
 #[test]
 fn the_accept_key_is_the_one_of_section_1_3() {
-    assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), crate::peer::ACCEPT);
+    assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), super::peer::ACCEPT);
 }
 
 #[test]

@@ -152,10 +152,12 @@ fn messagepack_has_no_attachments() {
     assert_eq!(client.emit_with_ack("ask", &images).unwrap()[..], images);
 }
 
-/// Runs the test of this name in a process of its own, and returns what that has written to stderr.
-fn stderr_of(test: &str) -> String {
+/// Runs this test in a process of its own, and returns what that has written to stderr.
+fn stderr_of_this_test() -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", test, "--nocapture"]).env(CHILD, "").output().unwrap();
+    let test = std::thread::current();
+    let arguments = ["--exact", test.name().unwrap(), "--nocapture"];
+    let output = command.args(arguments).env(CHILD, "").output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stderr).unwrap()
 }
@@ -165,7 +167,7 @@ const CHILD: &str = "TEST_RUNS_AS_A_CHILD";
 #[test]
 fn stderr_says_which_event_has_how_many() {
     if std::env::var_os(CHILD).is_none() {
-        let stderr = stderr_of("attachments::stderr_says_which_event_has_how_many");
+        let stderr = stderr_of_this_test();
         let few = "attachments, and a packet may have at most 10";
         for line in [
             format!(r#"Not sent: the event "broadcast" has 11 {few}"#),

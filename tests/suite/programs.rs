@@ -14,8 +14,7 @@ use predicates::str::{contains, starts_with};
 use sockets_by_hand::socketio::Client;
 use sockets_by_hand::{json, ws::Message};
 
-mod common;
-use common::LIMIT;
+use crate::common::{LIMIT, until};
 
 fn program(name: &str) -> Program {
     Program::cargo_bin(name).unwrap()
@@ -522,7 +521,7 @@ fn a_full_stderr_blocks_no_client_threads() {
         let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap();
         threads.trim().parse().unwrap()
     };
-    common::until(|| threads() <= 10);
+    until(|| threads() <= 10);
     ws_client(&format!("ws://{}/", server.address), "still there?")
         .success()
         .stdout("still there?\n");

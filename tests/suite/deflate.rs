@@ -1,9 +1,6 @@
 //! DEFLATE (RFC 1951) by section.
 
-#[path = "common/random.rs"]
-mod random;
-
-use random::Random;
+use crate::common::random::Random;
 use sockets_by_hand::ws::deflate::bits::{BitReader, BitWriter};
 use sockets_by_hand::ws::deflate::deflate::Deflater;
 use sockets_by_hand::ws::deflate::inflate::{Error, Inflater, inflate};

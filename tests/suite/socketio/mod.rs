@@ -1,9 +1,6 @@
 //! The Socket.IO server: packets in both directions over real sockets, with the packets written by
 //! hand.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod acks;
 mod attachments;
 mod conversations;
@@ -21,7 +18,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 
-use common::{Polling, WebSocket};
+use crate::common::{Polling, WebSocket};
 use sockets_by_hand::engineio::Handle;
 use sockets_by_hand::socketio::{Io, Options, Server, Socket};
 

@@ -10,7 +10,7 @@ use sockets_by_hand::ws::message::{Close, Incoming, Message, Reader};
 use sockets_by_hand::ws::random::random_bytes;
 use sockets_by_hand::ws::{Error, base64, handshake};
 
-use crate::peer::{ACCEPT, REQUEST};
+use super::peer::{ACCEPT, REQUEST};
 
 /// How many cases each test tries. A million are for a release build.
 const CASES: u32 = 2_000;

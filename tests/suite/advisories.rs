@@ -2,11 +2,7 @@
 //! about `ws`, `engine.io`, `socket.io`, `socket.io-parser` and `tungstenite`, with what the flaw was
 //! and why it is not here. After each attempt another client is served.
 
-mod common;
 #[allow(dead_code)] // tests/ws uses the rest
-#[path = "ws/peer.rs"]
-mod peer;
-
 use std::io::{BufReader, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{POLLING, WEBSOCKET, until};
-use peer::*;
+use crate::common::{POLLING, WEBSOCKET, until};
+use crate::ws::peer::*;
 use sockets_by_hand::engineio::{self, Event};
 use sockets_by_hand::http::{MAX_HEAD, Request};
 use sockets_by_hand::socketio::codec::{DecodeError, Decoder, MAX_ATTACHMENTS};

@@ -2,11 +2,7 @@
 //! handler that panics, a client that ends at any byte of its handshake, a server that is closed while it is
 //! busy, and many clients at once. Afterwards another client is served, and no resource is left in use.
 
-mod common;
 #[allow(dead_code)] // tests/ws uses the rest
-#[path = "ws/peer.rs"]
-mod peer;
-
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,8 +14,8 @@ use std::sync::{
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use common::LIMIT;
-use peer::{CLOSE, Peer, REQUEST, TEXT};
+use crate::common::LIMIT;
+use crate::ws::peer::{self, CLOSE, Peer, REQUEST, TEXT};
 use sockets_by_hand::engineio;
 use sockets_by_hand::net::{self, Backoff, Stream};
 use sockets_by_hand::socketio::{self, Args, Client};

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use sockets_by_hand::http::{Request, Response};
 use sockets_by_hand::ws::Options;
 
+use super::peer::*;
 use crate::common::until;
-use crate::peer::*;
 
 /// Sends a request, and returns the head of the response.
 #[track_caller]

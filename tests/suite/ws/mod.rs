@@ -1,8 +1,5 @@
 //! WebSocket (RFC 6455), section by section, against a peer that is written by hand.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod broadcast;
 mod client;
 mod clock;
@@ -13,7 +10,7 @@ mod frames;
 mod fuzz;
 mod handshake;
 mod messages;
-mod peer;
+pub mod peer;
 mod permessage;
 mod primitives;
 mod protocol_errors;

@@ -10,8 +10,7 @@ use sockets_by_hand::http::{
 };
 use sockets_by_hand::net::Stream;
 
-mod common;
-use common::LIMIT;
+use crate::common::LIMIT;
 
 /// Reads one request from `bytes`, and returns it with the bytes that are left.
 fn read(mut bytes: &[u8]) -> (Result<Option<Request>, Error>, &[u8]) {

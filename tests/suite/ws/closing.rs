@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sockets_by_hand::net::outbox::Dropped;
 use sockets_by_hand::ws::{Close, Error, Message};
 
-use crate::peer::*;
+use super::peer::*;
 
 fn close(code: u16, reason: &str) -> Close {
     Close { code, reason: reason.to_string() }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 
 use super::node::Peer;
 
-#[path = "../tutorial_checker/api.rs"]
+#[path = "../suite/tutorial/api.rs"]
 mod page;
 
 #[test]

@@ -17,6 +17,7 @@ mod outbox;
 mod programs;
 mod redis;
 mod socketio;
+mod tutorial;
 mod under_fire;
 mod value;
 mod ws;

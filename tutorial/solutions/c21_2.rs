@@ -65,15 +65,15 @@ mod tests {
 
     #[test]
     fn the_connection_ends_when_the_pings_end_and_not_before() {
-        // It sends three pings, which take longer than the timeout in all, and then nothing.
+        // It sends four pings, which take longer than the timeout in all, and then nothing.
         let server = Server::bind("127.0.0.1:0", Options::default()).unwrap();
         let address = server.address().unwrap().to_string();
         thread::spawn(|| {
             server.serve(|mut socket| {
                 socket
-                    .send(r#"0{"sid":"x","upgrades":[],"pingInterval":700,"pingTimeout":1300}"#)?;
-                for _ in 0..3 {
-                    thread::sleep(Duration::from_millis(700));
+                    .send(r#"0{"sid":"x","upgrades":[],"pingInterval":400,"pingTimeout":1100}"#)?;
+                for _ in 0..4 {
+                    thread::sleep(Duration::from_millis(400));
                     socket.send("2")?;
                     assert_eq!(socket.read()?, Some("3".into()));
                 }

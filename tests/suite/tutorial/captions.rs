@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::blocks::{Block, position, split};
+use super::blocks::{Block, position, split};
 
 /// The caption that a block needs, without the emphasis; `None` for a block without a file or a terminal.
 fn caption(block: &Block, terminals: &mut Vec<String>, prefix: &str) -> Option<String> {

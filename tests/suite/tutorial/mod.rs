@@ -13,14 +13,10 @@
 //! | an exercise | links a solution that is compiled and tested |
 //! | a row of `socketio-api.md` | names functions and tests that exist |
 
-#[path = "tutorial_checker/api.rs"]
 mod api;
-#[path = "tutorial_checker/blocks.rs"]
 mod blocks;
-#[path = "tutorial_checker/captions.rs"]
 mod captions;
 #[cfg(unix)]
-#[path = "tutorial_checker/terminal.rs"]
 mod terminal;
 
 use std::{collections::BTreeSet, env, fs, path::Path, process, process::Command, thread};
@@ -224,12 +220,12 @@ fn every_terminal_answers_as_shown() {
 #[cfg(unix)]
 #[test]
 fn control_c_ends_a_program_where_sigint_is_ignored() {
-    const NAME: &str = "control_c_ends_a_program_where_sigint_is_ignored";
+    let test = thread::current();
     if std::env::var_os("SIGINT_IS_IGNORED").is_none() {
         let output = std::process::Command::new("sh")
             .args(["-c", r#"trap "" INT; exec "$0" --exact "$1""#])
             .arg(std::env::current_exe().unwrap())
-            .arg(NAME)
+            .arg(test.name().unwrap())
             .env("SIGINT_IS_IGNORED", "1")
             .output()
             .unwrap();

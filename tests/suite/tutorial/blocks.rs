@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path, process, process::Command};
 
-use crate::captions::is_caption;
+use super::captions::is_caption;
 
 /// A fenced block: its info string, and its lines.
 pub struct Block {

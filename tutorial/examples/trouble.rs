@@ -1,16 +1,21 @@
 //! Makes a server's failures happen, one after the other, and shows who notices what. Chapter 04.
 //!
 //! `trouble HOST:PORT` opens a hundred connections, sends nothing, and keeps them until Ctrl-C.
+//! `trouble HOST:PORT unread` is one client that ends without having read what it has received.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::sync::mpsc::{self, Sender};
 use std::{env, panic, thread};
 
 use sockets_by_hand::net::{Options, Server, Stream};
 
 fn main() -> io::Result<()> {
-    if let Some(address) = env::args().nth(1) {
-        return crowd(&address);
+    let args: Vec<String> = env::args().skip(1).collect();
+    match &args[..] {
+        [] => {}
+        [address, unread] if unread == "unread" => return leave_unread(address),
+        [address, ..] => return crowd(address),
     }
     // Shorter than what Rust says, and the same on every run.
     panic::set_hook(Box::new(|_| _ = writeln!(io::stdout(), "  (the handler panics)")));
@@ -108,6 +113,13 @@ fn until(condition: impl Fn() -> bool) {
     while !condition() {
         thread::yield_now();
     }
+}
+
+/// Ends with bytes unread, as a client that is killed.
+fn leave_unread(address: &str) -> io::Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"Hello from client")?;
+    stream.peek(&mut [0]).map(|_| ()) // the answer has arrived, and stays where it is
 }
 
 fn crowd(address: &str) -> io::Result<()> {

@@ -375,6 +375,18 @@ mod a_page_is_refused {
 
     #[cfg(unix)]
     #[test]
+    fn when_lines_of_one_connection_change_places() {
+        let printed = "$ echo '0.1 #2 b'; echo '0.1 #1 a'; echo '0.1 #1 c'";
+        for order in ["#1 a\n0.1 #1 c\n0.1 #2 b", "#1 a\n0.1 #2 b\n0.1 #1 c", "#1 a\n…"] {
+            let page = format!("```console\n{printed}\n0.1 {order}\n```\n");
+            assert_none(terminal::problems(&page, "tutorial/page.md", None));
+        }
+        when_typed("printed \"0.1 #1 a\", where", &format!("{printed}\n0.1 #1 c"));
+        when_typed("says nothing", &format!("{printed}\n0.1 #1 a\n0.1 #1 c"));
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn when_a_program_reads_other_input() {
         let right =
             "```console\n$ read line; echo \"You said $line\"\n» Hello\nYou said Hello\n```\n";

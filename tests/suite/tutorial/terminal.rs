@@ -4,19 +4,20 @@
 //! and a later block of the same terminal shows what it has printed since. In a block, `$ …` is typed into
 //! the shell, and `» …` into the running program; `^C` is pressed, `…` matches any number of lines,
 //! in a line any part of it, and all other lines are expected output.
+//! Lines of the wiretap about different connections may change places: it promises no order for them.
 //! A page leaves nothing running: a program that does not end by itself must be ended by `^C`.
 //!
 //! What differs from machine to machine is replaced: `cargo run` starts the program that is already built;
 //! the ports 3000, 3001, 6379 and 8080 become free ones; the temporary folder is one for this page alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 use std::{fs, process, thread};
 
@@ -165,6 +166,8 @@ struct Terminal {
     running: bool,
     /// After a `…`: lines may be skipped up to the next expected one.
     skipping: bool,
+    /// Lines of the wiretap about other connections than that of the line which was expected then.
+    held: VecDeque<String>,
 }
 
 impl Terminal {
@@ -190,7 +193,7 @@ impl Terminal {
                 }
             }
         });
-        Terminal { shell, stdin, lines, running: false, skipping: false }
+        Terminal { shell, stdin, lines, running: false, skipping: false, held: VecDeque::new() }
     }
 
     /// Types one line of a block, or compares it with the output.
@@ -235,7 +238,7 @@ impl Terminal {
             if !self.running {
                 return Err(format!("the terminal printed nothing, where the page says {says}"));
             }
-            let line = self.lines.recv_timeout(LIMIT).map_err(|_| {
+            let line = self.next_line(expected).map_err(|_| {
                 format!("the terminal printed no more for {LIMIT:?}, where the page says {says}")
             })?;
             let shown = (line != DONE).then(|| environment.shown(&line));
@@ -244,10 +247,27 @@ impl Terminal {
                 self.skipping = false;
                 return Ok(());
             }
+            let connections =
+                shown.as_deref().and_then(connection).zip(expected.and_then(connection));
+            if !self.skipping && connections.is_some_and(|(printed, expected)| printed != expected)
+            {
+                self.held.push_back(line);
+                continue;
+            }
             if !self.skipping || shown.is_none() {
                 let printed = shown.map_or("nothing".to_string(), |line| format!("{line:?}"));
                 return Err(format!("the terminal printed {printed}, where the page says {says}"));
             }
+        }
+    }
+
+    /// The next line that was printed, but for those that are held until one of their connection is expected.
+    fn next_line(&mut self, expected: Option<&str>) -> Result<String, RecvTimeoutError> {
+        let expected = expected.map(connection);
+        let fits = |line: &String| expected.is_none_or(|expected| connection(line) == expected);
+        match self.held.iter().position(fits) {
+            Some(i) => Ok(self.held.remove(i).unwrap_or_default()),
+            None => self.lines.recv_timeout(LIMIT),
         }
     }
 
@@ -313,12 +333,21 @@ fn fits(line: &str, pattern: &str) -> bool {
 /// A line without what differs from run to run: an error number, and the time in front of what the
 /// wiretap shows (`0.503 #1 →`).
 fn comparable(line: &str) -> String {
-    match line.trim_start().split_once(" #") {
-        Some((time, rest)) if time.parse::<f64>().is_ok() => {
-            format!("#{}", without_error_number(rest))
-        }
-        _ => without_error_number(line),
+    match without_time(line) {
+        Some(rest) => format!("#{}", without_error_number(rest)),
+        None => without_error_number(line),
     }
+}
+
+/// A line of the wiretap from the number of its connection on.
+fn without_time(line: &str) -> Option<&str> {
+    let (time, rest) = line.trim_start().split_once(" #")?;
+    time.parse::<f64>().is_ok().then_some(rest)
+}
+
+/// The number of the connection that a line of the wiretap is about.
+fn connection(line: &str) -> Option<&str> {
+    without_time(line)?.split(' ').next()
 }
 
 /// A line without its error number, which differs between systems.

@@ -13,7 +13,7 @@ use sockets_by_hand::socketio::client::{self, Client};
 use sockets_by_hand::socketio::{ConnectError, Options, Recovery, Socket, Value};
 
 use super::{TestServer, assert_receives_nothing_else, server, server_with};
-use crate::common::{Frame, LIMIT, Polling, WebSocket, next, retry};
+use crate::common::{Frame, LIMIT, Polling, WebSocket, next, retry, until};
 
 fn options(recovery: Recovery) -> Options {
     Options { connection_state_recovery: Some(recovery), ..Options::default() }
@@ -618,11 +618,13 @@ fn our_client_recovers_over_each_transport() {
         let network = Network::before(server.address);
         let (client, lines) = network.client(transports);
         assert_eq!(next(&lines), "connected, recovered: false");
-        let (id, socket) = (client.id(), next(&server.sockets));
+        let (id, mut socket) = (client.id(), next(&server.sockets));
         socket.join("tea");
         socket.emit("event", json!([1]));
         assert_eq!(next(&lines), "event Array([Number(1.0)])");
         for _ in 0..2 {
+            // Without a `GET` that it holds, the server would only notice that no pong arrives.
+            until(|| socket.conn().is_writable());
             network.set_down(true);
             next(&server.ends);
             server.io.to("tea").emit("event", 2);
@@ -632,7 +634,8 @@ fn our_client_recovers_over_each_transport() {
                 assert_eq!(next(&lines), line);
             }
             assert_eq!(client.id(), id);
-            assert!(next(&server.sockets).recovered());
+            socket = next(&server.sockets);
+            assert!(socket.recovered());
         }
         client.disconnect();
         client.open();

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 
 use super::node::Peer;
 
-#[path = "../suite/tutorial/api.rs"]
+#[path = "../suite/book/api.rs"]
 mod page;
 
 #[test]

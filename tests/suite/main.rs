@@ -6,6 +6,7 @@ mod common;
 
 mod adapter;
 mod advisories;
+mod book;
 mod client;
 mod deflate;
 mod engineio;
@@ -17,7 +18,6 @@ mod outbox;
 mod programs;
 mod redis;
 mod socketio;
-mod tutorial;
 mod under_fire;
 mod value;
 mod ws;

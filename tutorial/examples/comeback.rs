@@ -1,8 +1,10 @@
 //! A client that reconnects when its server has gone, and in the end gives up. Chapter 09.
+//!
+//! It plays the server too, unless it gets the address of another one: `comeback HOST:PORT`.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::{thread, time::Duration};
+use std::{env, thread, time::Duration};
 
 use sockets_by_hand::net::{Backoff, Options, Server, Stream};
 
@@ -10,13 +12,20 @@ use sockets_by_hand::net::{Backoff, Options, Server, Stream};
 const ATTEMPTS: u32 = 4;
 
 fn main() -> io::Result<()> {
-    let address = start_server(([127, 0, 0, 1], 0).into())?;
     let backoff = Backoff {
         min: Duration::from_millis(50),
         max: Duration::from_millis(200),
         jitter: 0.0, // so that every run prints the same
         ..Backoff::default()
     };
+    if let Some(address) = env::args().nth(1) {
+        let address = address.parse().map_err(io::Error::other)?;
+        return stay_connected(address, backoff, |pause| {
+            thread::sleep(pause);
+            Ok(())
+        });
+    }
+    let address = start_server(([127, 0, 0, 1], 0).into())?;
     let mut pauses = 0;
     stay_connected(address, backoff, |pause| {
         pauses += 1;

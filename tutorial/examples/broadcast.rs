@@ -129,6 +129,7 @@ fn with_outboxes() -> io::Result<()> {
 fn without_outboxes() -> io::Result<()> {
     let (mut ann, to_ann) = connection()?;
     let (mut cid, to_cid) = connection()?;
+    let in_room = [to_ann.clone(), to_cid.clone()];
     let room = thread::spawn(move || {
         let mut members = [to_ann, to_cid];
         let text = "text ".repeat(10_000);
@@ -141,13 +142,11 @@ fn without_outboxes() -> io::Result<()> {
     println!("Ann receives nothing more: the room waits for Cid");
 
     ann.set_timeout(None)?;
-    let reader = cid.clone();
     let cid_reads = thread::spawn(move || io::copy(&mut cid, &mut io::sink()));
     _ = ann.read(&mut buffer)?;
     println!("Cid reads, and Ann receives again");
 
-    ann.destroy();
-    reader.destroy();
+    in_room.iter().for_each(Stream::destroy); // wakes the room, whomever it waits for
     _ = (room.join(), cid_reads.join());
     Ok(())
 }

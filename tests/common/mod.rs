@@ -4,7 +4,7 @@
 
 pub mod random;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::mpsc::Receiver;
@@ -145,7 +145,13 @@ impl Connection {
 
     /// Whether the server has ended the connection, after what has been read.
     pub fn has_ended(&mut self) -> bool {
-        self.0.fill_buf().map_or_else(|e| !is_timeout(&e), <[u8]>::is_empty)
+        loop {
+            match self.0.fill_buf() {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return !is_timeout(&e),
+                Ok(bytes) => return bytes.is_empty(),
+            }
+        }
     }
 
     /// Ends our direction, and waits for the end of the other.

@@ -145,11 +145,9 @@ impl Peer {
     /// that only a client masks (§5.1), and that each length is encoded in the fewest bytes (§5.2).
     #[track_caller]
     pub fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let mut first = [0];
-        if self.socket.read(&mut first).unwrap() == 0 {
-            return None;
-        }
-        let ([first], [second]) = (first, self.take());
+        let mut first = Vec::new(); // (`read_to_end` goes on after a signal, and `read` does not)
+        (&mut self.socket).take(1).read_to_end(&mut first).unwrap();
+        let ([first], [second]) = (first[..].try_into().ok()?, self.take());
         assert_eq!(second & 0x80 != 0, self.role == Role::Server, "who masks: RFC 6455 §5.1");
         let len = match second & 0x7f {
             126 => usize::from(u16::from_be_bytes(self.take())),

@@ -482,24 +482,43 @@ fn raw_adds_the_bytes_of_each_layer() {
     ]);
 }
 
-#[test]
-fn a_terminal_that_is_paused_delays_no_byte() {
+/// A wiretap whose terminal is paused, and a connection through it. Its output is read by the test.
+fn paused() -> (Child, impl Iterator<Item = String>, TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = listener.local_addr().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_wiretap"))
         .args(["127.0.0.1:0", &target.to_string()])
-        .stdout(Stdio::piped()) // which nobody reads behind its first line
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut first = String::new();
-    output.read_line(&mut first).unwrap();
-    let address: SocketAddr = first.split(' ').nth(2).unwrap().parse().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address: SocketAddr = lines.next().unwrap().split(' ').nth(2).unwrap().parse().unwrap();
     let client = TcpStream::connect(address).unwrap();
     let server = listener.accept().unwrap().0;
+    (child, lines, client, server)
+}
+
+#[test]
+fn a_terminal_that_is_paused_delays_no_byte_and_later_shows_all() {
+    let (mut child, lines, client, server) = paused();
     for _ in 0..3000 {
         send(&client, &server, &[b'x'; 100]);
     }
+    drop(client);
+    let lines = lines.take_while(|line| !line.contains("(FIN)") && !line.contains("too much"));
+    assert_eq!(lines.filter(|line| line.contains("100 bytes: \"xxx")).count(), 3000);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_terminal_that_is_paused_too_long_is_told_that_more_was_passed_on() {
+    let (mut child, mut lines, client, server) = paused();
+    for _ in 0..512 {
+        send(&client, &server, &[b'x'; 64 * 1024]); // twice what may wait
+    }
+    assert!(lines.any(|line| line.ends_with("too much to explain: from here on only passed on")));
+    send(&client, &server, b"still passed on");
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -6,8 +6,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, ErrorKind, Read};
 use std::mem::take;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, mpsc::Receiver};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sockets_by_hand::http::{self, Request};
@@ -128,7 +127,7 @@ pub struct Conversation {
 }
 
 /// Explains one connection, from its first byte to its last.
-pub fn explain(connection: u32, events: Receiver<Event>, is_full: &AtomicBool, show: Arc<Show>) {
+pub fn explain(connection: u32, events: impl Iterator<Item = Event>, show: Arc<Show>) {
     let scribe = Scribe { connection, at: Duration::ZERO, from: Side::Client, show };
     let (directions, requests) = Default::default();
     let mut conversation = Conversation { scribe, directions, requests };
@@ -136,13 +135,13 @@ pub fn explain(connection: u32, events: Receiver<Event>, is_full: &AtomicBool, s
         let scribe = &mut conversation.scribe;
         (scribe.at, scribe.from) = (at, from);
         match what {
-            _ if is_full.load(Relaxed) => {
-                return scribe.note("too much to explain: from here on only passed on".to_string());
-            }
             What::Connected => scribe.note("connects".to_string()),
             What::Sent(bytes) => conversation.sent(from, bytes),
             What::Ended => conversation.ended(from),
             What::Lost(e) => return scribe.note(format!("is lost: {e}")),
+            What::TooMuch => {
+                return scribe.note("too much to explain: from here on only passed on".to_string());
+            }
         }
     }
 }

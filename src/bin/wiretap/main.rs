@@ -14,11 +14,11 @@ mod tap;
 mod terminal;
 
 use std::io::{self, ErrorKind, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::{env, process::exit, thread, time::Duration};
 
-use explain::{Show, explain};
+use explain::Show;
 use program::{fail, say};
 use tap::tap;
 use terminal::Terminal;
@@ -59,24 +59,13 @@ fn main() {
         terminal.show(entry);
     });
     for (connection, client) in (1..).zip(listener.incoming()) {
-        let (target, show) = (target.clone(), show.clone());
-        let started = client.and_then(|client| {
-            let serve = move || serve(client, &target, connection, show);
-            thread::Builder::new().spawn(serve)
-        });
-        if let Err(e) = started {
+        let tapped =
+            client.and_then(|client| tap(client, target.clone(), connection, show.clone()));
+        if let Err(e) = tapped {
             // No descriptor or no thread for this client: wait until others have ended.
             _ = writeln!(io::stderr(), "Client not served: {e}");
             thread::sleep(Duration::from_millis(100));
         }
-    }
-}
-
-/// Taps one connection.
-fn serve(client: TcpStream, target: &str, connection: u32, show: Arc<Show>) {
-    let explain = move |events, is_full: &_| explain(connection, events, is_full, show);
-    if let Err(e) = tap(client, target, explain) {
-        _ = writeln!(io::stderr(), "Client not served: {e}");
     }
 }
 

@@ -3,19 +3,23 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use super::entry::{Side, now};
+use super::explain::{Show, explain};
 
 /// The most bytes that are passed on at a time.
 const MAX_PIECE: usize = 16 * 1024;
 
-/// How many events may wait to be explained: 16 MiB, if all are long pieces. More wait if a terminal
-/// is paused, or if more is sent than can be explained in time.
-const MAX_QUEUED: usize = 1024;
+/// How many bytes may wait to be explained. They wait if a terminal is paused, or if more is sent
+/// than can be explained in time.
+const MAX_QUEUED: usize = 16 * 1024 * 1024;
+
+/// What an event takes in the queue besides its bytes.
+const EVENT_SIZE: usize = 128;
 
 /// What one side has done.
 pub struct Event {
@@ -33,48 +37,68 @@ pub enum What {
     Ended,
     /// It cannot be reached, or has gone without an orderly end (RST).
     Lost(io::Error),
+    /// Too much waits to be explained: this event and all later ones are missing.
+    TooMuch,
 }
 
-/// The end of the queue that the threads of the two directions have. They never wait for the other.
-struct Queue {
-    sender: SyncSender<Event>,
-    /// The explainer is too far behind, and has given up.
-    is_full: Arc<AtomicBool>,
-}
-
-impl Queue {
-    fn push(&self, from: Side, what: What) {
-        if self.sender.try_send(Event { at: now(), from, what }).is_err() {
-            self.is_full.store(true, Relaxed);
+impl Event {
+    fn size(&self) -> usize {
+        match &self.what {
+            What::Sent(bytes) => EVENT_SIZE + bytes.len(),
+            _ => EVENT_SIZE,
         }
     }
 }
 
-/// Connects to `target`, and passes on each byte in both directions, until both have ended.
+/// The end of the queue that the threads of the two directions have. They never wait for the other.
+struct Queue {
+    sender: Sender<Event>,
+    /// How many bytes wait. Once there are too many, the explainer gives up.
+    size: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    fn push(&self, from: Side, what: What) {
+        let event = Event { at: now(), from, what };
+        if self.size.load(Relaxed) <= MAX_QUEUED {
+            self.size.fetch_add(event.size(), Relaxed);
+            _ = self.sender.send(event); // (fails if the explainer has given up)
+        }
+    }
+}
+
+/// Passes on each byte between `client` and `target` in both directions, until both have ended, in
+/// threads of its own. Another thread explains them.
 ///
 /// # Errors
-/// No thread can be started for it.
-pub fn tap(
-    client: TcpStream,
-    target: &str,
-    explain: impl FnOnce(Receiver<Event>, &AtomicBool) + Send + 'static,
-) -> io::Result<()> {
-    let (sender, events) = sync_channel(MAX_QUEUED);
-    let is_full = Arc::new(AtomicBool::new(false));
-    let queue = Queue { sender, is_full: is_full.clone() };
-    thread::Builder::new().spawn(move || explain(events, &is_full))?;
-    queue.push(Side::Client, What::Connected);
-    let server = match TcpStream::connect(target) {
-        Ok(server) => server,
-        Err(e) => {
-            queue.push(Side::Server, What::Lost(e));
-            return Ok(());
+/// No thread can be started.
+pub fn tap(client: TcpStream, target: String, connection: u32, show: Arc<Show>) -> io::Result<()> {
+    let (sender, events) = channel::<Event>();
+    let queue = Queue { sender, size: Arc::default() };
+    let size = queue.size.clone();
+    let events = events.into_iter().map(move |event| {
+        match size.fetch_sub(event.size(), Relaxed) > MAX_QUEUED {
+            true => Event { what: What::TooMuch, ..event },
+            false => event,
         }
-    };
+    });
+    thread::Builder::new().spawn(move || explain(connection, events, show))?;
+    thread::Builder::new().spawn(move || {
+        queue.push(Side::Client, What::Connected);
+        if let Err(e) = connect(&client, &target, &queue) {
+            queue.push(Side::Server, What::Lost(e));
+        }
+    })?;
+    Ok(())
+}
+
+/// Connects to `target`. This thread is for what the client sends, another one for the server.
+fn connect(client: &TcpStream, target: &str, queue: &Queue) -> io::Result<()> {
+    let server = &TcpStream::connect(target)?;
     thread::scope(|scope| {
-        let back = || pass_on(Side::Server, &server, &client, &queue);
+        let back = || pass_on(Side::Server, server, client, queue);
         thread::Builder::new().spawn_scoped(scope, back)?;
-        pass_on(Side::Client, &client, &server, &queue);
+        pass_on(Side::Client, client, server, queue);
         Ok(())
     })
 }

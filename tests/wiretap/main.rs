@@ -82,8 +82,12 @@ impl Drop for Wiretap {
 
 /// A server of which each test accepts one connection by hand, through a wiretap.
 fn by_hand() -> (Wiretap, TcpStream, TcpStream) {
+    by_hand_with(&[])
+}
+
+fn by_hand_with(options: &[&str]) -> (Wiretap, TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let wiretap = Wiretap::start(listener.local_addr().unwrap());
+    let wiretap = Wiretap::with(listener.local_addr().unwrap(), options);
     let client = wiretap.connect();
     let server = listener.accept().unwrap().0;
     server.set_read_timeout(Some(LIMIT)).unwrap();
@@ -206,6 +210,25 @@ mod http {
             "http body, 6 bytes: \"Hello!\"",
             "http HTTP/1.1 408 Request Timeout",
             "http body, 13 bytes: \"up to the end\"",
+        ]);
+    }
+
+    #[test]
+    fn chunks_may_be_cut_anywhere_and_a_trailer_may_follow_them() {
+        let (wiretap, client, server) = by_hand_with(&["--raw"]);
+        send(&client, &server, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let body = b"3;a=b\r\n\r\nH\r\n2\r\n\r\n\r\n0\r\nServer-Timing: 1\r\n\r\n";
+        for byte in [&head[..], body, b"HTTP/1.1 204 No Content\r\n\r\n"].concat() {
+            send(&server, &client, &[byte]);
+        }
+        wiretap.shows(&[
+            "http chunk, 3 bytes",
+            "000000  33 3b 61 3d 62                                   3;a=b",
+            "http chunk, 2 bytes",
+            "http chunk, 0 bytes",
+            "http body, 5 bytes: \"\\r\\nH\\r\\n\"",
+            "http HTTP/1.1 204 No Content",
         ]);
     }
 
@@ -471,10 +494,7 @@ fn a_reset_ends_both_directions() {
 
 #[test]
 fn raw_adds_the_bytes_of_each_layer() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let wiretap = Wiretap::with(listener.local_addr().unwrap(), &["--raw"]);
-    let client = wiretap.connect();
-    let server = listener.accept().unwrap().0;
+    let (wiretap, client, server) = by_hand_with(&["--raw"]);
     send(&client, &server, b"Hello, server!\n!!!");
     wiretap.shows(&[
         "000000  48 65 6c 6c 6f 2c 20 73 65 72 76 65 72 21 0a 21  Hello, server!.!",

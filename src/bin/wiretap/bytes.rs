@@ -53,6 +53,13 @@ pub fn dump(bytes: &[u8], offset: u64, max: usize) -> Vec<String> {
     (offset..).step_by(16).zip(shown.chunks(16)).map(line).collect()
 }
 
+/// Takes at most `max` bytes off `rest`.
+pub fn take_up_to<'a>(rest: &mut &'a [u8], max: u64) -> &'a [u8] {
+    let (taken, after) = rest.split_at(max.min(rest.len() as u64) as usize);
+    *rest = after;
+    taken
+}
+
 /// A payload of any length, of which the beginning is kept.
 #[derive(Default)]
 pub struct Kept {

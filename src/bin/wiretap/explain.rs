@@ -1,15 +1,15 @@
 //! What a conversation means: each direction has a language, and each language a file.
 //!
 //! The library's decoders wait for what they read. Here nothing may wait: a decoder reads what has
-//! arrived [so far](SoFar), and begins again once there is more.
+//! arrived [so far](so_far), and begins again once there is more.
 
 use std::collections::VecDeque;
-use std::io::{self, BufRead, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockets_by_hand::http::{self, Request};
+use sockets_by_hand::http::Request;
 
 use super::bytes::{dump, preview, text};
 use super::entry::{Entry, Layer, MAX_BYTES, Side};
@@ -46,50 +46,17 @@ impl Scribe {
     }
 }
 
-/// A reader of the bytes that have arrived. At their end the stream does not end: more may come.
-#[derive(Clone, Copy)]
-pub struct SoFar<'a>(pub &'a [u8]);
-
-impl<'a> SoFar<'a> {
-    /// Takes at most `max` bytes.
-    pub fn take_up_to(&mut self, max: u64) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(max.min(self.0.len() as u64) as usize);
-        self.0 = rest;
-        taken
-    }
+/// A reader of the bytes that have arrived. Behind them the stream does not end: more may come, and
+/// until then to read fails with `WouldBlock`.
+pub fn so_far(rest: &mut &[u8]) -> impl BufRead {
+    rest.chain(BufReader::with_capacity(0, NotYet))
 }
 
-impl Read for SoFar<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.fill_buf()?;
-        self.0.read(buffer)
-    }
-}
+struct NotYet;
 
-impl BufRead for SoFar<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.0.is_empty() { Err(ErrorKind::WouldBlock.into()) } else { Ok(self.0) }
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.0 = &self.0[n..];
-    }
-}
-
-/// Why the next bytes are not explained.
-pub enum Stop {
-    /// More must arrive before.
-    NotYet,
-    /// They are not of this language; what is wrong with them.
-    NotUnderstood(String),
-}
-
-impl From<http::Error> for Stop {
-    fn from(e: http::Error) -> Stop {
-        match e {
-            http::Error::Io(_) => Stop::NotYet,
-            e => Stop::NotUnderstood(e.to_string()),
-        }
+impl Read for NotYet {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
     }
 }
 
@@ -136,7 +103,7 @@ pub fn explain(connection: u32, events: impl Iterator<Item = Event>, show: Arc<S
         (scribe.at, scribe.from) = (at, from);
         match what {
             What::Connected => scribe.note("connects".to_string()),
-            What::Sent(bytes) => conversation.sent(from, bytes),
+            What::Sent(bytes) => conversation.sent(from, &bytes),
             What::Ended => conversation.ended(from),
             What::Lost(e) => return scribe.note(format!("is lost: {e}")),
             What::TooMuch => {
@@ -147,39 +114,39 @@ pub fn explain(connection: u32, events: impl Iterator<Item = Event>, show: Arc<S
 }
 
 impl Conversation {
-    fn sent(&mut self, from: Side, bytes: Vec<u8>) {
+    fn sent(&mut self, from: Side, bytes: &[u8]) {
         self.scribe.from = from;
         let direction = &mut self.directions[from as usize];
         direction.length += bytes.len() as u64;
-        let arrived = [take(&mut direction.waiting), bytes].concat();
-        let mut rest = SoFar(&arrived);
-        while !rest.0.is_empty() {
-            let before = rest.0;
-            match self.step(from, &mut rest) {
-                Ok(()) => continue,
-                Err(Stop::NotYet) => {
-                    self.directions[from as usize].waiting = before.to_vec();
-                    break;
-                }
-                Err(Stop::NotUnderstood(why)) => {
-                    self.scribe.note(format!("from here on only bytes: {why}"));
-                    self.directions[from as usize].language = Language::Plain;
-                    rest.0 = before;
-                }
+        let arrived = [&take(&mut direction.waiting), bytes].concat();
+        let mut rest = &*arrived;
+        while !rest.is_empty() {
+            let before = rest;
+            let Err(e) = self.step(from, &mut rest) else { continue };
+            let direction = &mut self.directions[from as usize];
+            if e.kind() == ErrorKind::WouldBlock {
+                direction.waiting = before.to_vec();
+                break;
             }
+            self.scribe.note(format!("from here on only bytes: {e}"));
+            direction.language = Language::Plain;
+            rest = before;
         }
         // A response may explain what the client has sent behind its request.
         if from == Side::Server && !self.directions[0].waiting.is_empty() {
-            self.sent(Side::Client, Vec::new());
+            self.sent(Side::Client, &[]);
         }
     }
 
-    /// Explains the next part of what has arrived.
-    fn step(&mut self, from: Side, rest: &mut SoFar) -> Result<(), Stop> {
+    /// Explains the next part of what has arrived, and takes it off `rest`.
+    ///
+    /// # Errors
+    /// More must arrive before (`WouldBlock`), or the bytes are not of this language.
+    fn step(&mut self, from: Side, rest: &mut &[u8]) -> io::Result<()> {
         let Direction { language, length, .. } = &mut self.directions[from as usize];
         match language {
-            Language::Unknown => *language = recognize(from, rest.0)?,
-            Language::Plain => plain(*length, rest, &self.scribe),
+            Language::Unknown => *language = recognize(from, rest)?,
+            Language::Plain => plain(*length, take(rest), &self.scribe),
             Language::Head => self.head(from, rest)?,
             Language::Body(body) => {
                 if body.step(rest, &self.scribe)? {
@@ -204,14 +171,13 @@ impl Conversation {
         if is_incomplete {
             self.scribe.note("ends in the middle of a message".to_string());
         }
-        plain(*length, &mut SoFar(waiting), &self.scribe);
+        plain(*length, waiting, &self.scribe);
         self.scribe.note(format!("ends its direction (FIN) after {length} bytes"));
     }
 }
 
 /// Bytes of no known language, the last of `length`.
-fn plain(length: u64, rest: &mut SoFar, scribe: &Scribe) {
-    let bytes = rest.take_up_to(u64::MAX);
+fn plain(length: u64, bytes: &[u8], scribe: &Scribe) {
     let len = bytes.len() as u64;
     let details = match text(bytes) {
         Some(_) => Vec::new(),

@@ -1,5 +1,6 @@
 //! WebSocket: frames, and the messages that they make.
 
+use std::io::{self, ErrorKind};
 use std::mem::take;
 
 use sockets_by_hand::engineio::Packet;
@@ -9,9 +10,9 @@ use sockets_by_hand::ws::frame::{self, Header, Opcode, apply_mask};
 use sockets_by_hand::ws::permessage::{self, Agreement, Direction};
 use sockets_by_hand::ws::{Close, Message};
 
-use super::bytes::{Kept, cut, hex, preview};
+use super::bytes::{Kept, cut, hex, preview, take_up_to};
 use super::entry::{Layer, MAX_BYTES};
-use super::explain::{MAX_MESSAGE, Scribe, SoFar, Stop};
+use super::explain::{MAX_MESSAGE, Scribe, so_far};
 use super::socketio;
 
 /// The names of the close codes from 1000 on (RFC 6455 §7.4.1, and its registry).
@@ -53,19 +54,17 @@ impl Frames {
     }
 
     /// Takes a header, or what has arrived of a payload.
-    pub fn step(&mut self, rest: &mut SoFar, scribe: &Scribe) -> Result<(), Stop> {
+    pub fn step(&mut self, rest: &mut &[u8], scribe: &Scribe) -> io::Result<()> {
         let header = match self.header {
             Some(header) => header,
-            None => match Header::read(rest) {
+            None => match Header::read(&mut so_far(rest)) {
                 Ok(Some(header)) => *self.header.insert(header),
-                Ok(None) | Err(frame::Error::Io(_)) => return Err(Stop::NotYet),
-                Err(e) => return Err(Stop::NotUnderstood(e.to_string())),
+                Ok(None) | Err(frame::Error::Io(_)) => return Err(ErrorKind::WouldBlock.into()),
+                Err(e) => return Err(io::Error::other(e)),
             },
         };
-        let position = self.payload.length;
-        let mut part = rest.take_up_to(header.len - position).to_vec();
-        apply_mask(&mut part, header.mask.unwrap_or_default(), (position % 4) as usize);
-        self.payload.add(&part, part.len() as u64);
+        let part = take_up_to(rest, header.len - self.payload.length);
+        self.payload.add(part, part.len() as u64);
         if self.payload.length == header.len {
             self.header = None;
             self.frame(header, scribe);
@@ -75,8 +74,9 @@ impl Frames {
 
     /// Explains a frame, and the message that it completes.
     fn frame(&mut self, header: Header, scribe: &Scribe) {
-        let Kept { bytes, length } = take(&mut self.payload);
+        let Kept { mut bytes, length } = take(&mut self.payload);
         let Header { fin, rsv1, opcode, mask, len } = header;
+        apply_mask(&mut bytes, mask.unwrap_or_default(), 0);
         let name = format!("{opcode:?}").to_lowercase();
         let shown = match opcode {
             Opcode::Close => close(&bytes),

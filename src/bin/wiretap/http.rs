@@ -1,21 +1,22 @@
 //! HTTP: heads, and bodies of a known length, in chunks, or up to the end of the stream.
 
+use std::io::{self, ErrorKind};
 use std::mem::take;
 
 use sockets_by_hand::engineio::Packet;
 use sockets_by_hand::http::{Headers, MAX_HEAD, Request, chunk_size, read_line};
-use sockets_by_hand::ws::deflate::{gzip, inflate::inflate};
+use sockets_by_hand::ws::deflate::gzip;
 use sockets_by_hand::ws::handshake::accept_key;
 
-use super::bytes::{Kept, cut, preview};
+use super::bytes::{Kept, cut, preview, take_up_to};
 use super::entry::{Layer, Side};
-use super::explain::{Conversation, Language, MAX_MESSAGE, Scribe, SoFar, Stop};
+use super::explain::{Conversation, Language, MAX_MESSAGE, Scribe, so_far};
 use super::frames::Frames;
 use super::socketio;
 
-/// With what a request begins.
-const METHODS: [&[u8]; 7] =
-    [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH "];
+/// With what a request begins, and a response.
+const STARTS: [&[&[u8]]; 2] =
+    [&[b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH "], &[b"HTTP/1."]];
 
 /// The headers that decide how the conversation goes on: they are marked.
 const MARKED: [&str; 5] =
@@ -25,38 +26,34 @@ const MARKED: [&str; 5] =
 const MAX_REQUESTS: usize = 100;
 
 /// What a side speaks whose first bytes are these.
-pub fn recognize(from: Side, bytes: &[u8]) -> Result<Language, Stop> {
-    let is_client = from == Side::Client;
-    let starts: &[&[u8]] = if is_client { &METHODS } else { &[b"HTTP/1."] };
+pub fn recognize(from: Side, bytes: &[u8]) -> io::Result<Language> {
     let line = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-    if !starts.iter().any(|start| line.iter().zip(*start).all(|(a, b)| a == b)) {
+    let begins_with = |start: &&[u8]| line.iter().zip(*start).all(|(a, b)| a == b);
+    if !STARTS[from as usize].iter().any(begins_with) {
         return Ok(Language::Plain);
     }
-    match line.ends_with(b"\n") {
-        false if bytes.len() < MAX_HEAD => Err(Stop::NotYet),
-        false => Ok(Language::Plain),
-        // (A line of a chat may begin with "GET " too.)
-        true if is_client && !line.windows(8).any(|part| part == b" HTTP/1.") => {
-            Ok(Language::Plain)
-        }
-        true => Ok(Language::Head),
+    if !line.ends_with(b"\n") && bytes.len() < MAX_HEAD {
+        return Err(ErrorKind::WouldBlock.into());
     }
+    // (A line of a chat may begin with "GET " too.)
+    let is_http = line.ends_with(b"\n") && line.windows(7).any(|part| part == b"HTTP/1.");
+    Ok(if is_http { Language::Head } else { Language::Plain })
 }
 
 impl Conversation {
     /// Explains a head. What follows it is the next language.
-    pub fn head(&mut self, from: Side, rest: &mut SoFar) -> Result<(), Stop> {
-        let all = rest.0;
-        let (first, headers) = Headers::read(rest)?.ok_or(Stop::NotYet)?;
-        let head = &all[..all.len() - rest.0.len()];
+    pub fn head(&mut self, from: Side, rest: &mut &[u8]) -> io::Result<()> {
+        let all = *rest;
+        let (first, headers) = Headers::read(&mut so_far(rest))?.ok_or(ErrorKind::WouldBlock)?;
+        let head = &all[..all.len() - rest.len()];
         let words: Vec<&str> = first.split(' ').collect();
         self.directions[from as usize].language = match (from, &words[..]) {
             (Side::Client, [method, target, _]) if self.requests.len() < MAX_REQUESTS => {
                 self.say_head(&first, &headers, "", head);
                 let request = Request { headers, ..Request::new(method, target) };
-                let body = Body::of(&request.headers, self.session(&request, "POST"));
+                let body = Body::of(&request.headers, self.session(&request, "POST"), 0);
                 self.requests.push_back(request);
-                body.map_or(Language::Head, Language::Body)
+                body
             }
             (Side::Server, [_, status, ..]) => {
                 let request = self.requests.pop_front().unwrap_or(Request::new("GET", "/"));
@@ -64,7 +61,7 @@ impl Conversation {
                 self.say_head(&first, &headers, &accept_key(key), head);
                 self.response(status, request, headers)
             }
-            _ => return Err(Stop::NotUnderstood("there are too many requests, or none".into())),
+            _ => return Err(io::Error::other("there are too many requests, or none")),
         };
         Ok(())
     }
@@ -102,12 +99,7 @@ impl Conversation {
             self.requests.push_front(request); // its response is still to come
         } else if request.method != "HEAD" && !["204", "304"].contains(&status) {
             let session = self.session(&request, "GET").filter(|_| status == "200");
-            if let Some(body) = Body::of(&headers, session.clone()) {
-                return Language::Body(body);
-            }
-            if headers.get("content-length").is_none() {
-                return Language::Body(Body { left: u64::MAX, session, ..Body::default() });
-            }
+            return Body::of(&headers, session, u64::MAX);
         }
         Language::Head
     }
@@ -127,23 +119,23 @@ pub struct Body {
     /// How many bytes are still to come, of the body or of a chunk.
     left: u64,
     is_chunked: bool,
-    /// The last chunk has come, and lines of the trailer may follow.
-    is_trailer: bool,
-    /// `Content-Encoding`.
-    coding: String,
+    is_gzip: bool,
     /// The session of Engine.IO whose packets it has.
     session: Option<String>,
 }
 
 impl Body {
-    /// The body that a head announces (RFC 9112 §6.3).
-    fn of(headers: &Headers, session: Option<String>) -> Option<Body> {
+    /// The body that a head announces (RFC 9112 §6.3), or else the next head. Without a length it has
+    /// `default` bytes.
+    fn of(headers: &Headers, session: Option<String>, default: u64) -> Language {
         let is_chunked = headers.has("transfer-encoding", "chunked");
-        let length = headers.get("content-length").filter(|_| !is_chunked);
-        let left = length.and_then(|length| length.parse().ok()).unwrap_or(0);
-        let coding = headers.get("content-encoding").unwrap_or_default().to_string();
-        let body = Body { left, is_chunked, coding, session, ..Body::default() };
-        (is_chunked || left > 0).then_some(body)
+        let is_gzip = headers.has("content-encoding", "gzip");
+        let length = headers.get("content-length");
+        let length = length.map_or(default, |length| length.parse().unwrap_or(0));
+        match if is_chunked { 0 } else { length } {
+            0 if !is_chunked => Language::Head,
+            left => Language::Body(Body { left, is_chunked, is_gzip, session, ..Body::default() }),
+        }
     }
 
     /// Whether it does not go on up to the end of the stream.
@@ -152,47 +144,48 @@ impl Body {
     }
 
     /// Takes what has arrived. Returns whether that was the end of the body.
-    pub fn step(&mut self, rest: &mut SoFar, scribe: &Scribe) -> Result<bool, Stop> {
-        let mut is_last = false;
-        if self.left > 0 {
-            let part = rest.take_up_to(self.left);
-            self.kept.add(part, part.len() as u64);
-            self.left -= part.len() as u64;
-            is_last = self.left == 0 && !self.is_chunked;
-        } else {
-            let mut line = Vec::new();
-            let line = read_line(rest, &mut line)?;
-            if self.is_trailer {
-                is_last = line.is_empty();
-            } else if !line.is_empty() {
-                self.left = chunk_size(line)? as u64;
-                self.is_trailer = self.left == 0;
-                scribe.say(Layer::Http, format!("chunk, {} bytes", self.left), vec![], line, 0);
-            } // (an empty line stands behind each chunk)
-        }
+    pub fn step(&mut self, rest: &mut &[u8], scribe: &Scribe) -> io::Result<bool> {
+        let is_last = match self.left {
+            0 => self.chunk(rest, scribe)?,
+            left => {
+                let part = take_up_to(rest, left);
+                self.kept.add(part, part.len() as u64);
+                self.left -= part.len() as u64;
+                self.left == 0 && !self.is_chunked
+            }
+        };
         if is_last {
             self.finish(scribe);
         }
         Ok(is_last)
     }
 
+    /// Takes the line before a chunk. Returns whether no chunk follows it.
+    fn chunk(&mut self, rest: &mut &[u8], scribe: &Scribe) -> io::Result<bool> {
+        let (mut reader, mut text) = (so_far(rest), Vec::new());
+        if self.kept.length > 0 {
+            read_line(&mut reader, &mut text)?; // the end of the chunk before
+        }
+        let line = read_line(&mut reader, &mut text)?.to_vec();
+        self.left = chunk_size(&line)? as u64;
+        while self.left == 0 && !read_line(&mut reader, &mut text)?.is_empty() {} // the trailer
+        let text = format!("chunk, {} bytes", self.left);
+        scribe.say(Layer::Http, text, vec![], &line, line.len() as u64);
+        Ok(self.left == 0)
+    }
+
     /// Explains the whole body.
     pub fn finish(&mut self, scribe: &Scribe) {
-        let Kept { bytes, length } = take(&mut self.kept);
-        let decoded = match &*self.coding {
-            "gzip" => gzip::decompress(&bytes, MAX_MESSAGE).ok(),
-            // (zlib, which has two bytes before the data)
-            "deflate" => inflate(bytes.get(2..).unwrap_or_default(), MAX_MESSAGE).ok().map(|d| d.0),
-            _ => None,
-        };
+        let Kept { mut bytes, length } = take(&mut self.kept);
         let mut text = format!("body, {}", preview(&bytes, length));
-        if let Some(data) = &decoded {
+        let inflated = if self.is_gzip { gzip::decompress(&bytes, MAX_MESSAGE).ok() } else { None };
+        if let Some(data) = &inflated {
             let data = preview(data, data.len() as u64);
-            text = format!("body, {length} bytes, {}: {data}", self.coding);
+            text = format!("body, {length} bytes, gzip: {data}");
         }
         scribe.say(Layer::Http, text, Vec::new(), &bytes, length);
-        let payload = decoded.unwrap_or(bytes);
-        let packets = Packet::parse_payload(&String::from_utf8_lossy(&payload));
+        bytes = inflated.unwrap_or(bytes);
+        let packets = Packet::parse_payload(&String::from_utf8_lossy(&bytes));
         if let (Some(packets), Some(session)) = (packets, &self.session) {
             packets.into_iter().for_each(|packet| socketio::explain(packet, session, scribe));
         }

@@ -8,7 +8,15 @@ use sockets_by_hand::net::report::escaped;
 /// The program's arguments, each with its default. `--help` prints `usage`; anything more exits
 /// with 2.
 pub fn arguments<const N: usize>(usage: &str, defaults: [&str; N]) -> [String; N] {
-    let mut args = env::args_os().skip(1).map(|arg| arg.into_string().unwrap_or_default());
+    without_options(all_arguments(), usage, defaults)
+}
+
+/// The same of these arguments: those that a program has left when it has taken its options.
+pub fn without_options<const N: usize>(
+    mut args: impl Iterator<Item = String>,
+    usage: &str,
+    defaults: [&str; N],
+) -> [String; N] {
     let arguments = defaults.map(|default| match args.next() {
         Some(argument) if argument == "--help" => {
             say(usage);
@@ -22,6 +30,11 @@ pub fn arguments<const N: usize>(usage: &str, defaults: [&str; N]) -> [String; N
         fail(2, usage);
     }
     arguments
+}
+
+/// All of the program's arguments. One that is not UTF-8 is empty.
+pub fn all_arguments() -> impl Iterator<Item = String> {
+    env::args_os().skip(1).map(|arg| arg.into_string().unwrap_or_default())
 }
 
 /// `println!`, except that control characters are [escaped], and that it ends the program quietly

@@ -53,13 +53,6 @@ pub fn dump(bytes: &[u8], offset: u64, max: usize) -> Vec<String> {
     (offset..).step_by(16).zip(shown.chunks(16)).map(line).collect()
 }
 
-/// Takes at most `max` bytes off `rest`.
-pub fn take_up_to<'a>(rest: &mut &'a [u8], max: u64) -> &'a [u8] {
-    let (taken, after) = rest.split_at(max.min(rest.len() as u64) as usize);
-    *rest = after;
-    taken
-}
-
 /// A payload of any length, of which the beginning is kept.
 #[derive(Default)]
 pub struct Kept {
@@ -69,6 +62,16 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Takes what `rest` has of the bytes up to `length`. Returns whether all have arrived.
+    pub fn fill(&mut self, rest: &mut &[u8], length: u64) -> bool {
+        let missing = (length - self.length).min(rest.len() as u64) as usize;
+        let (part, after) = rest.split_at(missing);
+        *rest = after;
+        self.add(part, missing as u64);
+        self.length == length
+    }
+
+    /// Adds a payload of which `bytes` were kept.
     pub fn add(&mut self, bytes: &[u8], length: u64) {
         let room = MAX_MESSAGE - self.bytes.len();
         self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);

@@ -41,25 +41,18 @@ impl Side {
 }
 
 /// A protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layer {
-    Tcp,
-    Http,
-    WebSocket,
-    EngineIo,
-    SocketIo,
-}
-
-impl Layer {
-    pub fn name(self) -> &'static str {
-        ["tcp", "http", "websocket", "engine.io", "socket.io"][self as usize]
-    }
-
+#[derive(Clone, Copy, Debug)]
+pub struct Layer {
+    pub name: &'static str,
     /// How far it is indented: a layer is carried by one with a smaller depth.
-    pub fn depth(self) -> usize {
-        [0, 1, 1, 2, 3][self as usize]
-    }
+    pub depth: usize,
 }
+
+pub const TCP: Layer = Layer { name: "tcp", depth: 0 };
+pub const HTTP: Layer = Layer { name: "http", depth: 1 };
+pub const WEBSOCKET: Layer = Layer { name: "websocket", depth: 1 };
+pub const ENGINE_IO: Layer = Layer { name: "engine.io", depth: 2 };
+pub const SOCKET_IO: Layer = Layer { name: "socket.io", depth: 3 };
 
 /// The time since the program started.
 pub fn now() -> Duration {

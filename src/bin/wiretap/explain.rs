@@ -12,7 +12,7 @@ use std::time::Duration;
 use sockets_by_hand::http::Request;
 
 use super::bytes::{dump, preview, text};
-use super::entry::{Entry, Layer, MAX_BYTES, Side};
+use super::entry::{Entry, Layer, MAX_BYTES, Side, TCP};
 use super::frames::Frames;
 use super::http::{Body, recognize};
 use super::tap::{Event, What};
@@ -42,7 +42,7 @@ impl Scribe {
 
     /// Shows an entry about the connection itself.
     pub fn note(&self, text: String) {
-        self.say(Layer::Tcp, text, Vec::new(), &[], 0);
+        self.say(TCP, text, Vec::new(), &[], 0);
     }
 }
 
@@ -184,6 +184,6 @@ fn plain(length: u64, bytes: &[u8], scribe: &Scribe) {
         None => dump(bytes, length - len, 160),
     };
     if len > 0 {
-        scribe.say(Layer::Tcp, preview(bytes, len), details, bytes, len);
+        scribe.say(TCP, preview(bytes, len), details, bytes, len);
     }
 }

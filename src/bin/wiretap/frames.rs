@@ -10,8 +10,8 @@ use sockets_by_hand::ws::frame::{self, Header, Opcode, apply_mask};
 use sockets_by_hand::ws::permessage::{self, Agreement, Direction};
 use sockets_by_hand::ws::{Close, Message};
 
-use super::bytes::{Kept, cut, hex, preview, take_up_to};
-use super::entry::{Layer, MAX_BYTES};
+use super::bytes::{Kept, cut, hex, preview};
+use super::entry::{MAX_BYTES, WEBSOCKET};
 use super::explain::{MAX_MESSAGE, Scribe, so_far};
 use super::socketio;
 
@@ -63,9 +63,7 @@ impl Frames {
                 Err(e) => return Err(io::Error::other(e)),
             },
         };
-        let part = take_up_to(rest, header.len - self.payload.length);
-        self.payload.add(part, part.len() as u64);
-        if self.payload.length == header.len {
+        if self.payload.fill(rest, header.len) {
             self.header = None;
             self.frame(header, scribe);
         }
@@ -92,7 +90,7 @@ impl Frames {
         let start = &bytes[..bytes.len().min(MAX_BYTES)];
         header.encode(start, &mut wire);
         let total = (wire.len() - start.len()) as u64 + len;
-        scribe.say(Layer::WebSocket, format!("{name}, {shown}"), vec![bits], &wire, total);
+        scribe.say(WEBSOCKET, format!("{name}, {shown}"), vec![bits], &wire, total);
         if !opcode.is_control() {
             self.message.add(&bytes, length);
             self.count += 1;
@@ -118,7 +116,7 @@ impl Frames {
                 if first.rsv1 { ", inflated".to_string() } else { format!(" of {count} frames") };
             let shown = preview(&message.bytes, message.length);
             let text = format!("message{how}, {shown}");
-            scribe.say(Layer::WebSocket, text, vec![], &message.bytes, message.length);
+            scribe.say(WEBSOCKET, text, vec![], &message.bytes, message.length);
         }
         let Some(session) = self.session.as_ref().filter(|_| message.is_whole()) else { return };
         let message = match first.opcode {

@@ -8,8 +8,8 @@ use sockets_by_hand::http::{Headers, MAX_HEAD, Request, chunk_size, read_line};
 use sockets_by_hand::ws::deflate::gzip;
 use sockets_by_hand::ws::handshake::accept_key;
 
-use super::bytes::{Kept, cut, preview, take_up_to};
-use super::entry::{Layer, Side};
+use super::bytes::{Kept, cut, preview};
+use super::entry::{HTTP, Side};
 use super::explain::{Conversation, Language, MAX_MESSAGE, Scribe, so_far};
 use super::frames::Frames;
 use super::socketio;
@@ -79,7 +79,7 @@ impl Conversation {
             format!("{mark} {}: {}{fits}", cut(name), cut(value))
         };
         let details = headers.iter().map(line).collect();
-        self.scribe.say(Layer::Http, cut(first), details, head, head.len() as u64);
+        self.scribe.say(HTTP, cut(first), details, head, head.len() as u64);
     }
 
     /// Returns what follows the head of a response.
@@ -113,11 +113,10 @@ impl Conversation {
 }
 
 /// A body, as far as it has arrived.
-#[derive(Default)]
 pub struct Body {
     kept: Kept,
-    /// How many bytes are still to come, of the body or of a chunk.
-    left: u64,
+    /// How long it is, as far as is known: up to the end of this chunk, if it is chunked.
+    end: u64,
     is_chunked: bool,
     is_gzip: bool,
     /// The session of Engine.IO whose packets it has.
@@ -132,27 +131,25 @@ impl Body {
         let is_gzip = headers.has("content-encoding", "gzip");
         let length = headers.get("content-length");
         let length = length.map_or(default, |length| length.parse().unwrap_or(0));
-        match if is_chunked { 0 } else { length } {
-            0 if !is_chunked => Language::Head,
-            left => Language::Body(Body { left, is_chunked, is_gzip, session, ..Body::default() }),
+        let end = if is_chunked { 0 } else { length };
+        match is_chunked || end > 0 {
+            true => {
+                Language::Body(Body { kept: Kept::default(), end, is_chunked, is_gzip, session })
+            }
+            false => Language::Head,
         }
     }
 
     /// Whether it does not go on up to the end of the stream.
     pub fn has_length(&self) -> bool {
-        self.left < u64::MAX / 2
+        self.end < u64::MAX
     }
 
     /// Takes what has arrived. Returns whether that was the end of the body.
     pub fn step(&mut self, rest: &mut &[u8], scribe: &Scribe) -> io::Result<bool> {
-        let is_last = match self.left {
-            0 => self.chunk(rest, scribe)?,
-            left => {
-                let part = take_up_to(rest, left);
-                self.kept.add(part, part.len() as u64);
-                self.left -= part.len() as u64;
-                self.left == 0 && !self.is_chunked
-            }
+        let is_last = match self.is_chunked && self.kept.length == self.end {
+            true => self.chunk(rest, scribe)?,
+            false => self.kept.fill(rest, self.end) && !self.is_chunked,
         };
         if is_last {
             self.finish(scribe);
@@ -167,11 +164,11 @@ impl Body {
             read_line(&mut reader, &mut text)?; // the end of the chunk before
         }
         let line = read_line(&mut reader, &mut text)?.to_vec();
-        self.left = chunk_size(&line)? as u64;
-        while self.left == 0 && !read_line(&mut reader, &mut text)?.is_empty() {} // the trailer
-        let text = format!("chunk, {} bytes", self.left);
-        scribe.say(Layer::Http, text, vec![], &line, line.len() as u64);
-        Ok(self.left == 0)
+        let size = chunk_size(&line)? as u64;
+        while size == 0 && !read_line(&mut reader, &mut text)?.is_empty() {} // the trailer
+        self.end = self.end.saturating_add(size);
+        scribe.say(HTTP, format!("chunk, {size} bytes"), vec![], &line, line.len() as u64);
+        Ok(size == 0)
     }
 
     /// Explains the whole body.
@@ -183,7 +180,7 @@ impl Body {
             let data = preview(data, data.len() as u64);
             text = format!("body, {length} bytes, gzip: {data}");
         }
-        scribe.say(Layer::Http, text, Vec::new(), &bytes, length);
+        scribe.say(HTTP, text, Vec::new(), &bytes, length);
         bytes = inflated.unwrap_or(bytes);
         let packets = Packet::parse_payload(&String::from_utf8_lossy(&bytes));
         if let (Some(packets), Some(session)) = (packets, &self.session) {

@@ -6,7 +6,7 @@ mod explain;
 mod frames;
 mod http;
 mod page;
-#[allow(dead_code)] // its `arguments` knows no options
+#[allow(dead_code)] // its `arguments` are for programs without options
 #[path = "../terminal/mod.rs"]
 mod program;
 mod socketio;
@@ -16,7 +16,7 @@ mod terminal;
 use std::io::{self, ErrorKind, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::{env, process::exit, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use explain::Show;
 use program::{fail, say};
@@ -26,17 +26,8 @@ use terminal::Terminal;
 const USAGE: &str = "usage: wiretap [LISTEN [TARGET]] [--raw] [--page ADDRESS] \
                      (127.0.0.1:3001 and 127.0.0.1:3000 if left out)";
 
-/// What the arguments say.
-struct Arguments {
-    listen: String,
-    target: String,
-    raw: bool,
-    /// Where the page is served, if there is one.
-    page: Option<String>,
-}
-
 fn main() {
-    let Arguments { listen, target, raw, page } = arguments();
+    let ([listen, target], raw, page) = arguments();
     entry::now(); // from here on time is counted
     let listener = TcpListener::bind(&listen).unwrap_or_else(|e| match e.kind() {
         ErrorKind::InvalidInput => fail(2, USAGE),
@@ -69,27 +60,17 @@ fn main() {
     }
 }
 
-/// The program's arguments. `--help` prints how it is used; what is not known exits with 2.
-fn arguments() -> Arguments {
+/// The two addresses, whether the bytes are shown too, and where the page is served, if it is.
+fn arguments() -> ([String; 2], bool, Option<String>) {
     let (mut addresses, mut raw, mut page) = (Vec::new(), false, None);
-    let mut arguments = env::args_os().skip(1).map(|it| it.into_string().unwrap_or_default());
+    let mut arguments = program::all_arguments();
     while let Some(argument) = arguments.next() {
         match &*argument {
-            "--help" => {
-                say(USAGE);
-                exit(0);
-            }
             "--raw" => raw = true,
             "--page" => page = Some(arguments.next().unwrap_or_else(|| fail(2, USAGE))),
-            address if address.is_empty() || address.starts_with('-') => fail(2, USAGE),
-            address => addresses.push(address.to_string()),
+            _ => addresses.push(argument),
         }
     }
-    let mut addresses = addresses.into_iter();
-    let mut next = |default: &str| addresses.next().unwrap_or(default.to_string());
-    let (listen, target) = (next("127.0.0.1:3001"), next("127.0.0.1:3000"));
-    if addresses.next().is_some() {
-        fail(2, USAGE);
-    }
-    Arguments { listen, target, raw, page }
+    let defaults = ["127.0.0.1:3001", "127.0.0.1:3000"];
+    (program::without_options(addresses.into_iter(), USAGE, defaults), raw, page)
 }

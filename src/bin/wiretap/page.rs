@@ -99,7 +99,7 @@ impl Page {
 /// An entry as JSON.
 fn encode(entry: &Entry) -> String {
     json!({
-        connection: entry.connection, at: entry.at.as_secs_f64(), from: entry.from.name(), layer: entry.layer.name(),
+        connection: entry.connection, at: entry.at.as_secs_f64(), from: entry.from.name(), layer: entry.layer.name,
         text: &entry.text, details: &entry.details, bytes: hex(&entry.bytes, entry.bytes.len()), length: entry.length,
     })
     .to_string()

@@ -11,7 +11,7 @@ use sockets_by_hand::socketio::packet::{Kind, Packet};
 use sockets_by_hand::ws::Message;
 
 use super::bytes::{cut, preview};
-use super::entry::Layer;
+use super::entry::{ENGINE_IO, SOCKET_IO};
 use super::explain::Scribe;
 
 /// The decoders that wait for attachments: those of a packet in a body may come over the WebSocket.
@@ -36,7 +36,7 @@ pub fn explain(packet: engineio::Packet, session: &str, scribe: &Scribe) {
     let length = data.len() as u64;
     let data_shown =
         if length == 0 { String::new() } else { format!(", {}", preview(data, length)) };
-    scribe.say(Layer::EngineIo, format!("{name}{data_shown}"), vec![], data, length);
+    scribe.say(ENGINE_IO, format!("{name}{data_shown}"), vec![], data, length);
     if let Message(message) = packet {
         explain_message(message, session, scribe);
     }
@@ -56,7 +56,7 @@ fn explain_message(message: Message, session: &str, scribe: &Scribe) {
             _ => return, // a message of another application
         },
     };
-    scribe.say(Layer::SocketIo, text, Vec::new(), &[], 0);
+    scribe.say(SOCKET_IO, text, Vec::new(), &[], 0);
 }
 
 /// The packet that is complete with this message, if it is one or belongs to one.

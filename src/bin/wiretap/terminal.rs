@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write, stdout};
 use std::process::exit;
 
 use super::bytes::dump;
-use super::entry::{Entry, Layer, MAX_BYTES, Side};
+use super::entry::{Entry, MAX_BYTES, Side};
 
 /// How entries are printed.
 pub struct Terminal {
@@ -29,10 +29,9 @@ impl Terminal {
         };
         let color = if self.is_colored { [color, "\x1b[0m"] } else { [""; 2] };
         let start = format!("{:7.3} #{} {arrow} ", entry.at.as_secs_f64(), entry.connection);
-        let indent = "  ".repeat(entry.layer.depth());
-        let layer = if entry.layer == Layer::Tcp { "" } else { entry.layer.name() };
-        let gap = if layer.is_empty() { "" } else { " " };
-        let mut lines = format!("{}{start}{indent}{layer}{gap}{}\n", color[0], entry.text);
+        let indent = "  ".repeat(entry.layer.depth);
+        let layer = if entry.layer.depth == 0 { "" } else { &format!("{} ", entry.layer.name) };
+        let mut lines = format!("{}{start}{indent}{layer}{}\n", color[0], entry.text);
         let margin = " ".repeat(start.chars().count()) + &indent + "  ";
         let mut raw = Vec::new();
         if self.raw {

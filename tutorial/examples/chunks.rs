@@ -1,6 +1,9 @@
 //! Two messages that arrive as one, one that arrives as two, and two kinds of framing. Chapter 06.
+//!
+//! `chunks HOST:PORT` listens there, and prints the lines of one client.
 
 use sockets_by_hand::net::framing::{read_frame, read_line, write_frame, write_line};
+use std::env;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
@@ -8,6 +11,9 @@ const MESSAGES: [&str; 3] = ["Hello", "Bye", "안녕하세요"];
 const MAX: usize = 1024;
 
 fn main() -> io::Result<()> {
+    if let Some(address) = env::args().nth(1) {
+        return receive_lines(&address);
+    }
     let (mut ours, mut theirs) = connection()?;
     println!("Two writes:");
     ours.write_all("Hello".as_bytes())?;
@@ -44,6 +50,17 @@ fn main() -> io::Result<()> {
     ours.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
     if let Err(e) = read_frame(&mut theirs, MAX) {
         println!("  refused: {e}");
+    }
+    Ok(())
+}
+
+/// Prints the lines of one client, each as soon as its end has arrived.
+fn receive_lines(address: &str) -> io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    println!("Listening on {address}");
+    let mut reader = BufReader::new(listener.accept()?.0);
+    while let Some(line) = read_line(&mut reader, MAX)? {
+        println!("  {line:?}");
     }
     Ok(())
 }

@@ -163,7 +163,7 @@ impl Conversation {
         let is_incomplete = match language {
             Language::Body(body) => {
                 body.finish(&self.scribe);
-                body.has_length()
+                body.end < u64::MAX
             }
             Language::WebSocket(frames) => frames.is_in_message(),
             _ => !waiting.is_empty(),

@@ -5,9 +5,8 @@ use std::mem::take;
 
 use sockets_by_hand::engineio::Packet;
 use sockets_by_hand::http::Headers;
-use sockets_by_hand::ws::deflate::inflate::Inflater;
+use sockets_by_hand::ws::deflate::inflate::{Inflater, MAX_WINDOW};
 use sockets_by_hand::ws::frame::{self, Header, Opcode, apply_mask};
-use sockets_by_hand::ws::permessage::{self, Agreement, Direction};
 use sockets_by_hand::ws::{Close, Message};
 
 use super::bytes::{Kept, cut, hex, preview};
@@ -31,21 +30,19 @@ pub struct Frames {
     count: usize,
     message: Kept,
     /// Inflates messages, if that was agreed on.
-    inflater: Option<(Inflater, Direction)>,
+    inflater: Option<Inflater>,
     /// The session of Engine.IO whose packets the messages are.
     session: Option<String>,
 }
 
 impl Frames {
-    /// The client's and the server's, behind this response.
-    pub fn both(response: &Headers, session: Option<String>) -> [Frames; 2] {
-        let extensions = response.get("sec-websocket-extensions").unwrap_or_default();
-        let all = Agreement { client: Direction::default(), server: Direction::default() };
-        let agreed = permessage::accept(extensions, all).map(|(agreed, _)| agreed);
-        [agreed.map(|agreed| agreed.client), agreed.map(|agreed| agreed.server)].map(|side| {
-            let inflater = side.map(|side| (Inflater::new(1 << side.max_window_bits), side));
-            Frames { inflater, session: session.clone(), ..Frames::default() }
-        })
+    /// The frames of one side, behind this response.
+    pub fn new(response: &Headers, session: Option<String>) -> Frames {
+        let mut extensions = response.list("sec-websocket-extensions");
+        let is_agreed = extensions.any(|extension| extension.starts_with("permessage-deflate"));
+        // The largest window, and always the context: that some senders use less does no harm.
+        let inflater = is_agreed.then(|| Inflater::new(MAX_WINDOW));
+        Frames { inflater, session, ..Frames::default() }
     }
 
     /// Whether more frames, or more of a frame, must follow.
@@ -96,6 +93,7 @@ impl Frames {
             self.count += 1;
             let first = *self.first.get_or_insert(header);
             if fin {
+                self.first = None;
                 self.message(first, scribe);
             }
         }
@@ -103,19 +101,17 @@ impl Frames {
 
     /// Explains a message.
     fn message(&mut self, first: Header, scribe: &Scribe) {
-        self.first = None;
         let (mut message, count) = (take(&mut self.message), take(&mut self.count));
+        let mut name = format!("message of {count} frames");
         if first.rsv1 {
-            match self.inflate(&mut message) {
-                Some(bytes) => message = Kept { length: bytes.len() as u64, bytes },
-                None => return scribe.note("a message cannot be inflated".to_string()),
-            }
+            let Some(bytes) = self.inflate(message) else {
+                return scribe.note("a message cannot be inflated".to_string());
+            };
+            message = Kept { length: bytes.len() as u64, bytes };
+            name = "message, inflated".to_string();
         }
         if first.rsv1 || count > 1 {
-            let how =
-                if first.rsv1 { ", inflated".to_string() } else { format!(" of {count} frames") };
-            let shown = preview(&message.bytes, message.length);
-            let text = format!("message{how}, {shown}");
+            let text = format!("{name}, {}", preview(&message.bytes, message.length));
             scribe.say(WEBSOCKET, text, vec![], &message.bytes, message.length);
         }
         let Some(session) = self.session.as_ref().filter(|_| message.is_whole()) else { return };
@@ -129,14 +125,11 @@ impl Frames {
     }
 
     /// `None` for ever once one was too long: later ones may copy from what is not known.
-    fn inflate(&mut self, message: &mut Kept) -> Option<Vec<u8>> {
-        let (mut inflater, side) = self.inflater.take().filter(|_| message.is_whole())?;
+    fn inflate(&mut self, mut message: Kept) -> Option<Vec<u8>> {
+        let mut inflater = self.inflater.take().filter(|_| message.is_whole())?;
         message.bytes.extend([0, 0, 0xff, 0xff]); // the sender has left it out (RFC 7692 §7.2.1)
         let inflated = inflater.message(&message.bytes, MAX_MESSAGE).ok()?;
-        if !side.context_takeover {
-            inflater.reset();
-        }
-        self.inflater = Some((inflater, side));
+        self.inflater = Some(inflater);
         Some(inflated)
     }
 }

@@ -51,7 +51,7 @@ impl Conversation {
             (Side::Client, [method, target, _]) if self.requests.len() < MAX_REQUESTS => {
                 self.say_head(&first, &headers, "", head);
                 let request = Request { headers, ..Request::new(method, target) };
-                let body = Body::of(&request.headers, self.session(&request, "POST"), 0);
+                let body = Body::of(&request.headers, self.session(&request), 0);
                 self.requests.push_back(request);
                 body
             }
@@ -87,38 +87,37 @@ impl Conversation {
         if status == "101" {
             let name = headers.get("upgrade").unwrap_or_default();
             self.scribe.note(format!("from here on both sides speak {}", cut(name)));
-            let session = self.session(&request, "GET");
-            let [client, server] = match name.eq_ignore_ascii_case("websocket") {
-                true => Frames::both(&headers, session).map(Language::WebSocket),
-                false => [Language::Plain, Language::Plain],
+            let session = self.session(&request);
+            let next = || match name.eq_ignore_ascii_case("websocket") {
+                true => Language::WebSocket(Frames::new(&headers, session.clone())),
+                false => Language::Plain,
             };
-            self.directions[0].language = client;
-            return server;
+            self.directions[0].language = next();
+            return next();
         }
         if status.starts_with('1') {
             self.requests.push_front(request); // its response is still to come
         } else if request.method != "HEAD" && !["204", "304"].contains(&status) {
-            let session = self.session(&request, "GET").filter(|_| status == "200");
-            return Body::of(&headers, session, u64::MAX);
+            return Body::of(&headers, self.session(&request), u64::MAX);
         }
         Language::Head
     }
 
-    /// The session of Engine.IO 4 whose packets a request with this method, or its response, carries.
-    fn session(&self, request: &Request, method: &str) -> Option<String> {
-        let is_one = request.method == method && request.query("EIO")? == "4";
+    /// The session of Engine.IO 4 that a request is part of. Its bodies, or those of the response,
+    /// may have packets.
+    fn session(&self, request: &Request) -> Option<String> {
         let unknown = || format!("#{}", self.scribe.connection);
-        is_one.then(|| request.query("sid").unwrap_or_else(unknown))
+        (request.query("EIO")? == "4").then(|| request.query("sid").unwrap_or_else(unknown))
     }
 }
 
 /// A body, as far as it has arrived.
 pub struct Body {
     kept: Kept,
-    /// How long it is, as far as is known: up to the end of this chunk, if it is chunked.
-    end: u64,
+    /// How long it is: up to the end of this chunk if it is chunked, and `u64::MAX` if it goes on up
+    /// to the end of the stream.
+    pub end: u64,
     is_chunked: bool,
-    is_gzip: bool,
     /// The session of Engine.IO whose packets it has.
     session: Option<String>,
 }
@@ -128,21 +127,13 @@ impl Body {
     /// `default` bytes.
     fn of(headers: &Headers, session: Option<String>, default: u64) -> Language {
         let is_chunked = headers.has("transfer-encoding", "chunked");
-        let is_gzip = headers.has("content-encoding", "gzip");
         let length = headers.get("content-length");
         let length = length.map_or(default, |length| length.parse().unwrap_or(0));
         let end = if is_chunked { 0 } else { length };
         match is_chunked || end > 0 {
-            true => {
-                Language::Body(Body { kept: Kept::default(), end, is_chunked, is_gzip, session })
-            }
+            true => Language::Body(Body { kept: Kept::default(), end, is_chunked, session }),
             false => Language::Head,
         }
-    }
-
-    /// Whether it does not go on up to the end of the stream.
-    pub fn has_length(&self) -> bool {
-        self.end < u64::MAX
     }
 
     /// Takes what has arrived. Returns whether that was the end of the body.
@@ -175,7 +166,7 @@ impl Body {
     pub fn finish(&mut self, scribe: &Scribe) {
         let Kept { mut bytes, length } = take(&mut self.kept);
         let mut text = format!("body, {}", preview(&bytes, length));
-        let inflated = if self.is_gzip { gzip::decompress(&bytes, MAX_MESSAGE).ok() } else { None };
+        let inflated = gzip::decompress(&bytes, MAX_MESSAGE).ok(); // (fails at once if it is not gzip)
         if let Some(data) = &inflated {
             let data = preview(data, data.len() as u64);
             text = format!("body, {length} bytes, gzip: {data}");

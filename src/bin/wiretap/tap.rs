@@ -43,10 +43,8 @@ pub enum What {
 
 impl Event {
     fn size(&self) -> usize {
-        match &self.what {
-            What::Sent(bytes) => EVENT_SIZE + bytes.len(),
-            _ => EVENT_SIZE,
-        }
+        let bytes = if let What::Sent(bytes) = &self.what { bytes.len() } else { 0 };
+        EVENT_SIZE + bytes
     }
 }
 
@@ -77,10 +75,8 @@ pub fn tap(client: TcpStream, target: String, connection: u32, show: Arc<Show>) 
     let queue = Queue { sender, size: Arc::default() };
     let size = queue.size.clone();
     let events = events.into_iter().map(move |event| {
-        match size.fetch_sub(event.size(), Relaxed) > MAX_QUEUED {
-            true => Event { what: What::TooMuch, ..event },
-            false => event,
-        }
+        let is_too_much = size.fetch_sub(event.size(), Relaxed) > MAX_QUEUED;
+        if is_too_much { Event { what: What::TooMuch, ..event } } else { event }
     });
     thread::Builder::new().spawn(move || explain(connection, events, show))?;
     thread::Builder::new().spawn(move || {

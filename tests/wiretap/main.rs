@@ -233,6 +233,19 @@ mod http {
     }
 
     #[test]
+    fn a_chunk_that_is_longer_than_its_size_is_shown_as_bytes() {
+        let (wiretap, client, server) = by_hand();
+        send(&client, &server, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        send(&server, &client, format!("{head}1\r\nXYZ\r\n").as_bytes());
+        wiretap.shows(&[
+            "http chunk, 1 bytes",
+            "only bytes: the size of a chunk is not a hexadecimal number",
+            "4 bytes: \"YZ\\r\\n\"",
+        ]);
+    }
+
+    #[test]
     fn a_body_that_is_cut_short_is_shown_as_such() {
         let (wiretap, client, server) = by_hand();
         send(&client, &server, b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nHello");

@@ -151,10 +151,10 @@ impl Body {
     /// Takes the line before a chunk. Returns whether no chunk follows it.
     fn chunk(&mut self, rest: &mut &[u8], scribe: &Scribe) -> io::Result<bool> {
         let (mut reader, mut text) = (so_far(rest), Vec::new());
-        if self.kept.length > 0 {
-            read_line(&mut reader, &mut text)?; // the end of the chunk before
+        let mut line = read_line(&mut reader, &mut text)?.to_vec();
+        if line.is_empty() {
+            line = read_line(&mut reader, &mut text)?.to_vec(); // (it was the end of a chunk)
         }
-        let line = read_line(&mut reader, &mut text)?.to_vec();
         let size = chunk_size(&line)? as u64;
         while size == 0 && !read_line(&mut reader, &mut text)?.is_empty() {} // the trailer
         self.end = self.end.saturating_add(size);

@@ -17,7 +17,7 @@ use common::{LIMIT, Polling, UPGRADE, next};
 
 /// A wiretap that runs until the test has ended.
 struct Wiretap {
-    child: Child,
+    program: Program,
     lines: Receiver<String>,
     address: SocketAddr,
 }
@@ -45,7 +45,7 @@ impl Wiretap {
             first,
             format!("Listening on {address} for {target}. It shows everything, passwords too.")
         );
-        Wiretap { child, lines, address }
+        Wiretap { program: Program(child), lines, address }
     }
 
     /// A connection to the target through it.
@@ -73,10 +73,13 @@ impl Wiretap {
     }
 }
 
-impl Drop for Wiretap {
+/// A program that ends with the test, even if the test fails.
+struct Program(Child);
+
+impl Drop for Program {
     fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+        _ = self.0.kill();
+        _ = self.0.wait();
     }
 }
 
@@ -407,7 +410,7 @@ mod websocket {
             left -= n.min(left);
         }
         writer.join().unwrap();
-        let id = wiretap.child.id();
+        let id = wiretap.program.0.id();
         if let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) {
             let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
             let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
@@ -516,7 +519,7 @@ fn raw_adds_the_bytes_of_each_layer() {
 }
 
 /// A wiretap whose terminal is paused, and a connection through it. Its output is read by the test.
-fn paused() -> (Child, impl Iterator<Item = String>, TcpStream, TcpStream) {
+fn paused() -> (Program, impl Iterator<Item = String>, TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = listener.local_addr().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_wiretap"))
@@ -528,30 +531,26 @@ fn paused() -> (Child, impl Iterator<Item = String>, TcpStream, TcpStream) {
     let address: SocketAddr = lines.next().unwrap().split(' ').nth(2).unwrap().parse().unwrap();
     let client = TcpStream::connect(address).unwrap();
     let server = listener.accept().unwrap().0;
-    (child, lines, client, server)
+    (Program(child), lines, client, server)
 }
 
 #[test]
 fn a_terminal_that_is_paused_delays_no_byte_and_later_shows_all() {
-    let (mut child, lines, client, server) = paused();
+    let (_program, lines, client, server) = paused();
     for _ in 0..3000 {
         send(&client, &server, &[b'x'; 100]);
     }
     drop(client);
     let lines = lines.take_while(|line| !line.contains("(FIN)") && !line.contains("too much"));
     assert_eq!(lines.filter(|line| line.contains("100 bytes: \"xxx")).count(), 3000);
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 #[test]
 fn a_terminal_that_is_paused_too_long_is_told_that_more_was_passed_on() {
-    let (mut child, mut lines, client, server) = paused();
+    let (_program, mut lines, client, server) = paused();
     for _ in 0..512 {
         send(&client, &server, &[b'x'; 64 * 1024]); // twice what may wait
     }
     assert!(lines.any(|line| line.ends_with("too much to explain: from here on only passed on")));
     send(&client, &server, b"still passed on");
-    child.kill().unwrap();
-    child.wait().unwrap();
 }

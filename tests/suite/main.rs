@@ -20,4 +20,5 @@ mod redis;
 mod socketio;
 mod under_fire;
 mod value;
+mod wiretap;
 mod ws;

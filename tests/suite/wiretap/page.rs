@@ -7,8 +7,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use sockets_by_hand::json::Value;
 use sockets_by_hand::ws::{Client, Error, Message, Socket};
 
-use super::common::{Connection, LIMIT, Response, UPGRADE, next};
 use super::{Wiretap, send};
+use crate::common::{Connection, LIMIT, Response, UPGRADE, next};
 
 /// A wiretap with a page, in front of a server that is this test.
 struct Page {

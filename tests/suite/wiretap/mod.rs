@@ -10,10 +10,8 @@ use sockets_by_hand::socketio;
 use sockets_by_hand::ws::deflate::{deflate::Deflater, gzip};
 use sockets_by_hand::ws::frame::{Header, Opcode, encode};
 
-#[path = "../common/mod.rs"]
-mod common;
 mod page;
-use common::{LIMIT, Polling, UPGRADE, next};
+use crate::common::{LIMIT, Polling, UPGRADE, next};
 
 /// A wiretap that runs until the test has ended.
 struct Wiretap {

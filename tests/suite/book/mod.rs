@@ -383,6 +383,15 @@ mod a_page_is_refused {
         }
         when_typed("printed \"0.1 #1 a\", where", &format!("{printed}\n0.1 #1 c"));
         when_typed("says nothing", &format!("{printed}\n0.1 #1 a\n0.1 #1 c"));
+        // A line without a number belongs to the line above it.
+        let printed = "$ echo '0.1 #2 b'; echo '    B'; echo '0.1 #1 a'; echo '    A'";
+        for order in ["#1 a\n    A\n0.1 #2 b\n    B", "#1 a\n…\n    A\n…", "#2 b\n    B\n…\n    A"]
+        {
+            let page = format!("```console\n{printed}\n0.1 {order}\n```\n");
+            assert_none(terminal::problems(&page, "tutorial/page.md", None));
+        }
+        when_typed("printed \"    A\", where", &format!("{printed}\n0.1 #1 a\n    B"));
+        when_typed("says nothing", &format!("{printed}\n0.1 #1 a\n    A"));
     }
 
     #[cfg(unix)]

@@ -166,8 +166,19 @@ struct Terminal {
     running: bool,
     /// After a `…`: lines may be skipped up to the next expected one.
     skipping: bool,
-    /// Lines of the wiretap about other connections than that of the line which was expected then.
-    held: VecDeque<String>,
+    /// The connection that the last line of the wiretap is about: of those printed, and of those expected.
+    printed: Option<String>,
+    expected: Option<String>,
+    /// Lines about other connections than that of the line which was expected then.
+    held: VecDeque<Held>,
+}
+
+/// A line that was printed too early.
+struct Held {
+    connection: Option<String>,
+    line: String,
+    /// It was printed where the page has a `…`.
+    optional: bool,
 }
 
 impl Terminal {
@@ -193,7 +204,9 @@ impl Terminal {
                 }
             }
         });
-        Terminal { shell, stdin, lines, running: false, skipping: false, held: VecDeque::new() }
+        let (running, skipping) = (false, false);
+        let (printed, expected, held) = Default::default();
+        Terminal { shell, stdin, lines, running, skipping, printed, expected, held }
     }
 
     /// Types one line of a block, or compares it with the output.
@@ -234,41 +247,42 @@ impl Terminal {
     /// Compares the next line with `expected`; `None` expects the end of the command.
     fn compare(&mut self, expected: Option<&str>, environment: &Environment) -> Result<(), String> {
         let says = expected.map_or("nothing".to_string(), |line| format!("{line:?}"));
+        self.expected = expected.and_then(|line| connection(line, &self.expected));
         loop {
             if !self.running {
                 return Err(format!("the terminal printed nothing, where the page says {says}"));
             }
-            let line = self.next_line(expected).map_err(|_| {
+            let next = self.next_line(expected.is_none()).map_err(|_| {
                 format!("the terminal printed no more for {LIMIT:?}, where the page says {says}")
             })?;
-            let shown = (line != DONE).then(|| environment.shown(&line));
+            let shown = (next.line != DONE).then(|| environment.shown(&next.line));
             self.running &= shown.is_some();
             if is_expected(shown.as_deref(), expected) {
                 self.skipping = false;
                 return Ok(());
             }
-            let connections =
-                shown.as_deref().and_then(connection).zip(expected.and_then(connection));
-            if !self.skipping && connections.is_some_and(|(printed, expected)| printed != expected)
-            {
-                self.held.push_back(line);
+            let is_known = next.connection.is_some() && self.expected.is_some();
+            if is_known && next.connection != self.expected {
+                self.held.push_back(Held { optional: self.skipping, ..next });
                 continue;
             }
-            if !self.skipping || shown.is_none() {
+            let skipping = self.skipping || next.optional;
+            if !skipping || shown.is_none() {
                 let printed = shown.map_or("nothing".to_string(), |line| format!("{line:?}"));
                 return Err(format!("the terminal printed {printed}, where the page says {says}"));
             }
         }
     }
 
-    /// The next line that was printed, but for those that are held until one of their connection is expected.
-    fn next_line(&mut self, expected: Option<&str>) -> Result<String, RecvTimeoutError> {
-        let expected = expected.map(connection);
-        let fits = |line: &String| expected.is_none_or(|expected| connection(line) == expected);
-        match self.held.iter().position(fits) {
-            Some(i) => Ok(self.held.remove(i).unwrap_or_default()),
-            None => self.lines.recv_timeout(LIMIT),
+    /// The next line: of those that were held, if there is one of the expected connection (or `any`).
+    fn next_line(&mut self, any: bool) -> Result<Held, RecvTimeoutError> {
+        let fits = |held: &Held| any || held.connection == self.expected;
+        if let Some(held) = self.held.iter().position(fits).and_then(|i| self.held.remove(i)) {
+            return Ok(held);
         }
+        let line = self.lines.recv_timeout(LIMIT)?;
+        self.printed = connection(&line, &self.printed);
+        Ok(Held { connection: self.printed.clone(), line, optional: false })
     }
 
     /// Signals all programs of this terminal. (`std` has no `kill`; the shell has.)
@@ -345,9 +359,14 @@ fn without_time(line: &str) -> Option<&str> {
     time.parse::<f64>().is_ok().then_some(rest)
 }
 
-/// The number of the connection that a line of the wiretap is about.
-fn connection(line: &str) -> Option<&str> {
-    without_time(line)?.split(' ').next()
+/// The number of the connection that a line of the wiretap is about, if it has one (a page may have `#…`).
+/// `last` is that of the line before.
+fn connection(line: &str, last: &Option<String>) -> Option<String> {
+    match without_time(line) {
+        Some(rest) => rest.split(' ').next().filter(|number| *number != "…").map(str::to_string),
+        None if line.starts_with(' ') => last.clone(), // a detail of the line before
+        None => None,
+    }
 }
 
 /// A line without its error number, which differs between systems.

@@ -11,7 +11,9 @@ use std::{array, str, thread};
 
 use crate::common::{Connection, LIMIT, Polling, next, until};
 use sockets_by_hand::redis::Reply;
-use sockets_by_hand::socketio::{Client, ClientOptions, Options, Redis, Server, Value};
+use sockets_by_hand::socketio::{
+    Client, ClientOptions, Options, Redis, RedisEmitter, Server, Value,
+};
 use sockets_by_hand::{json, msgpack};
 
 /// A Redis that knows the commands of the adapter. A clone is the same one.
@@ -93,7 +95,7 @@ impl FakeRedis {
                 }
                 "PUBLISH" => {
                     self.0.published.lock().unwrap().push((word(1), parts[2].clone()));
-                    ""
+                    ":1\r\n"
                 }
                 "CLIENT" => {
                     silent = true;
@@ -270,6 +272,22 @@ fn server(redis: &FakeRedis) -> (Client, Receiver<String>) {
     server.io().adapter(Redis::new(&redis.url()).unwrap()).unwrap();
     thread::spawn(|| server.serve());
     client(&url)
+}
+
+#[test]
+fn the_flags_of_an_emitter_are_published() {
+    let redis = FakeRedis::start();
+    let emitter = RedisEmitter::connect(&redis.url()).unwrap();
+    emitter.emit("a", ()).unwrap();
+    emitter.volatile().emit("b", ()).unwrap();
+    emitter.volatile().compress(false).emit("c", ()).unwrap();
+    emitter.compress(false).compress(true).emit("d", ()).unwrap();
+    let published = redis.0.published.lock().unwrap();
+    let flags = published
+        .iter()
+        .map(|(_, message)| msgpack::decode(message).unwrap()[2]["flags"].to_string());
+    let expected = ["{}", r#"{"volatile":true}"#, r#"{"volatile":true,"compress":false}"#, "{}"];
+    assert_eq!(flags.collect::<Vec<_>>(), expected);
 }
 
 #[test]

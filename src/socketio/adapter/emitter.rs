@@ -64,6 +64,19 @@ impl RedisEmitter {
         chosen
     }
 
+    /// Only to the sockets to which it can be written at once; see
+    /// [`Broadcast::volatile`](crate::socketio::Broadcast::volatile).
+    pub fn volatile(&self) -> RedisEmitter {
+        let target = Target { volatile: true, ..self.target.clone() };
+        RedisEmitter { target, ..self.clone() }
+    }
+
+    /// Whether what it emits may be compressed. It may, unless this says `false`.
+    pub fn compress(&self, compress: bool) -> RedisEmitter {
+        let target = Target { uncompressed: !compress, ..self.target.clone() };
+        RedisEmitter { target, ..self.clone() }
+    }
+
     /// Emits an event to the sockets.
     ///
     /// # Errors

@@ -433,18 +433,22 @@ mod sessions {
     fn packets_of_engineio_and_socketio_are_explained_in_bodies_and_frames() {
         let (wiretap, server) = server();
         thread::spawn(move || server.serve());
+        // (Each connection is explained by a thread of its own, so the lines of one are waited for before
+        // the next one is opened.)
         let mut polling = Polling::open(wiretap.address);
+        wiretap.shows(&["http GET /socket.io/?EIO=4&transport=polling HTTP/1.1"]);
         polling.post("40/admin,{\"token\":\"x\"}\x1e40");
-        polling.poll();
-        polling.post("42[\"echo\",{\"a\":1}]");
-        let mut socket = polling.upgrade();
-        socket.send("420[\"echo\",\"Hello\"]");
         wiretap.shows(&[
-            "http GET /socket.io/?EIO=4&transport=polling HTTP/1.1",
             "→     engine.io message, 21 bytes: \"0/admin,{\"token\":\"x\"}\"",
             "→       socket.io connect, namespace /admin: {\"token\":\"x\"}",
             "→       socket.io connect, namespace /",
-            "→       socket.io event \"echo\", namespace /: {\"a\":1}",
+        ]);
+        polling.poll();
+        polling.post("42[\"echo\",{\"a\":1}]");
+        wiretap.shows(&["→       socket.io event \"echo\", namespace /: {\"a\":1}"]);
+        let mut socket = polling.upgrade();
+        socket.send("420[\"echo\",\"Hello\"]");
+        wiretap.shows(&[
             "→   websocket text, 6 bytes: \"2probe\"",
             "→     engine.io ping, 5 bytes: \"probe\"",
             "→     engine.io upgrade",
@@ -462,10 +466,10 @@ mod sessions {
         polling.post("40");
         polling.poll();
         polling.post("451-0[\"echo\",{\"_placeholder\":true,\"num\":0}]");
+        wiretap.shows(&["→       socket.io packet, attachments to follow: 1"]);
         let mut socket = polling.upgrade();
         socket.send_bytes(&[1, 2, 255]);
         wiretap.shows(&[
-            "→       socket.io packet, attachments to follow: 1",
             "→     engine.io binary message, 3 bytes: 01 02 ff",
             "→       socket.io event \"echo\", namespace /, id 0: \"<3 bytes: 01 02 ff>\"",
             "←       socket.io ack, namespace /, id 0: \"<3 bytes: 01 02 ff>\"",

@@ -4,12 +4,13 @@
 
 pub mod random;
 
+use std::fmt::Display;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{env, fs, thread};
 
 /// How long something may take on a loaded machine that takes no time on an idle one.
 pub const LIMIT: Duration = Duration::from_secs(20);
@@ -37,22 +38,38 @@ pub fn retry<T>(attempt: impl Fn() -> Option<T>) -> T {
     }
 }
 
-/// Whether the test that calls this is alone in its process, so that it may count what the whole
-/// process has. If it is not, it first runs in a process of its own, and has passed there.
+/// Runs the test that calls this in a process of its own, where it must pass, and returns what that has
+/// written to stderr. `None` in that process.
 #[track_caller]
-pub fn is_alone() -> bool {
+pub fn run_alone() -> Option<String> {
     if env::var_os("ALONE").is_some() {
-        return true;
+        return None;
     }
     let test = thread::current();
+    let test = test.name().expect("the name of the test");
     let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", test.name().expect("the name of the test"), "--test-threads=1"])
+        .args(["--exact", test, "--test-threads=1", "--nocapture"])
         .env("ALONE", "1")
         .output()
         .unwrap();
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
-    false
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}{stderr}");
+    Some(stderr)
+}
+
+/// Whether the test that calls this is alone in its process, so that it may count what the whole
+/// process has. If it is not, it has passed where it was.
+#[track_caller]
+pub fn is_alone() -> bool {
+    run_alone().is_none()
+}
+
+/// The number in a line of `/proc/PROCESS/status`, such as that of `VmHWM:`; of memory, in KiB. `self`
+/// is this process. `None` where the system has no such file.
+pub fn status(process: impl Display, name: &str) -> Option<usize> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    Some(line.split_whitespace().next().unwrap().parse().unwrap())
 }
 
 /// Receives the next value from a channel.

@@ -9,6 +9,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex};
 use std::{array, str, thread};
 
+#[cfg(target_os = "linux")]
+use crate::common::status;
 use crate::common::{Connection, LIMIT, Polling, next, until};
 use sockets_by_hand::redis::Reply;
 use sockets_by_hand::socketio::{
@@ -189,10 +191,7 @@ impl Program {
     /// The most memory that it has had, in KiB.
     #[cfg(target_os = "linux")]
     fn memory(&self) -> usize {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = std::fs::read_to_string(path).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim_end_matches("kB").trim().parse().unwrap()
+        status(self.child.id(), "VmHWM:").unwrap()
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sockets_by_hand::net::server::Handle;
 use sockets_by_hand::net::{Options, Server, Stream};
 
-use crate::common::{LIMIT, is_alone, next, until};
+use crate::common::{LIMIT, is_alone, next, status, until};
 
 /// The timeout of each `read`: a test that would hang fails.
 const READ_TIMEOUT: Option<Duration> = Some(LIMIT.saturating_mul(2));
@@ -704,10 +704,7 @@ mod framing {
 
     /// The peak of this process's address space, where the system tells it.
     fn address_space() -> usize {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));
-        let kib = peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse::<usize>().ok());
-        kib.unwrap_or(0) * 1024
+        status("self", "VmPeak:").unwrap_or(0) * 1024
     }
 
     #[test]

@@ -14,7 +14,9 @@ use predicates::str::{contains, starts_with};
 use sockets_by_hand::socketio::Client;
 use sockets_by_hand::{json, ws::Message};
 
-use crate::common::{LIMIT, until};
+use crate::common::LIMIT;
+#[cfg(target_os = "linux")]
+use crate::common::{status, until};
 
 fn program(name: &str) -> Program {
     Program::cargo_bin(name).unwrap()
@@ -515,13 +517,7 @@ fn send_unmasked(server: &Server) {
 fn a_full_stderr_blocks_no_client_threads() {
     let server = unread("ws-server", 2);
     (0..400).for_each(|_| send_unmasked(&server));
-    let status = format!("/proc/{}/status", server.child.id());
-    let threads = || -> usize {
-        let status = std::fs::read_to_string(&status).unwrap();
-        let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap();
-        threads.trim().parse().unwrap()
-    };
-    until(|| threads() <= 10);
+    until(|| status(server.child.id(), "Threads:").unwrap() <= 10);
     ws_client(&format!("ws://{}/", server.address), "still there?")
         .success()
         .stdout("still there?\n");

@@ -996,10 +996,8 @@ fn a_silent_client_takes_at_most_17_kib_of_memory() {
     }
 }
 
-/// The number in a line of /proc/PID/status; of memory, in KiB.
+/// The number in a line of the status of a program.
 #[cfg(unix)]
 fn status(program: &Program, name: &str) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
+    crate::common::status(program.child.id(), name).unwrap()
 }

@@ -8,7 +8,7 @@ use sockets_by_hand::socketio::{AckError, Args, BroadcastAckError, Socket};
 
 use super::server;
 use super::{TestServer, assert_receives_nothing_else, connect_to, connected, connected_polling};
-use crate::common::{LIMIT, WebSocket, is_alone, next, until};
+use crate::common::{LIMIT, WebSocket, next, until};
 
 const SHORT: Duration = Duration::from_millis(5);
 
@@ -306,7 +306,7 @@ mod of_many_clients {
     #[cfg(target_os = "linux")]
     #[test]
     fn five_hundred_broadcasts_wait_without_a_thread_for_each() {
-        if !is_alone() {
+        if !crate::common::is_alone() {
             return;
         }
         let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();

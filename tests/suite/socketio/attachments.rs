@@ -1,7 +1,6 @@
 //! Events with more attachments than a packet may have: nothing is sent, and the sender is told.
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 
@@ -11,7 +10,7 @@ use sockets_by_hand::socketio::{
 };
 
 use super::{assert_receives_nothing_else, connected, server, server_with};
-use crate::common::{Frame, LIMIT, WebSocket, next};
+use crate::common::{Frame, LIMIT, WebSocket, next, run_alone};
 
 fn images(count: usize) -> Vec<Value> {
     vec![b"x"[..].into(); count]
@@ -152,22 +151,9 @@ fn messagepack_has_no_attachments() {
     assert_eq!(client.emit_with_ack("ask", &images).unwrap()[..], images);
 }
 
-/// Runs this test in a process of its own, and returns what that has written to stderr.
-fn stderr_of_this_test() -> String {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    let test = std::thread::current();
-    let arguments = ["--exact", test.name().unwrap(), "--nocapture"];
-    let output = command.args(arguments).env(CHILD, "").output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
-
-const CHILD: &str = "TEST_RUNS_AS_A_CHILD";
-
 #[test]
 fn stderr_says_which_event_has_how_many() {
-    if std::env::var_os(CHILD).is_none() {
-        let stderr = stderr_of_this_test();
+    if let Some(stderr) = run_alone() {
         let few = "attachments, and a packet may have at most 10";
         for line in [
             format!(r#"Not sent: the event "broadcast" has 11 {few}"#),

@@ -11,7 +11,7 @@ use sockets_by_hand::ws::deflate::{deflate::Deflater, gzip};
 use sockets_by_hand::ws::frame::{Header, Opcode, encode};
 
 mod page;
-use crate::common::{LIMIT, Polling, UPGRADE, next};
+use crate::common::{LIMIT, Polling, UPGRADE, next, status};
 
 /// A wiretap that runs until the test has ended.
 struct Wiretap {
@@ -408,10 +408,7 @@ mod websocket {
             left -= n.min(left);
         }
         writer.join().unwrap();
-        let id = wiretap.program.0.id();
-        if let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) {
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-            let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        if let Some(peak) = status(wiretap.program.0.id(), "VmHWM:") {
             assert!(peak < 48 * 1024, "the wiretap has taken {peak} KiB");
         }
     }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use super::handshake::request_with;
 use super::peer::*;
-use crate::common::is_alone;
+use crate::common::{is_alone, status};
 
 const RSV1: u8 = 0x40;
 
@@ -213,7 +213,5 @@ fn a_thousand_bombs_at_once_end_with_1009_and_others_are_served() {
 
 /// The most memory that this process has had.
 fn peak_memory() -> usize {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024)
+    status("self", "VmHWM:").unwrap_or(0) * 1024
 }
